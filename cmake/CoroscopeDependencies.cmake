@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# Finds the third-party packages that the chosen parts need. A missing one stops the configuration
+# with the name of the Debian package that has it and of the option that does without it.
+
+function(coroscope_require found package debian reason)
+    if(NOT found)
+        message(FATAL_ERROR
+            "coroscope: ${package} was not found. It is needed for ${reason}.\n"
+            "On Debian or Ubuntu: apt-get install ${debian} (scripts/setup installs everything).")
+    endif()
+endfunction()
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 QUIET)
+coroscope_require("${Boost_FOUND}" "Boost 1.81 or newer" libboost1.81-dev "the runtime (Boost.Asio)")
+
+if(COROSCOPE_BUILD_REPORT)
+    find_package(nlohmann_json 3.9 QUIET)
+    coroscope_require("${nlohmann_json_FOUND}" "nlohmann/json" nlohmann-json3-dev
+        "reports and the protocol; turn off COROSCOPE_BUILD_INSTRUMENTATION, _TESTKIT and _SERVER \
+to do without")
+endif()
+if(COROSCOPE_BUILD_SERVER)
+    find_package(CLI11 QUIET)
+    coroscope_require("${CLI11_FOUND}" CLI11 libcli11-dev
+        "the command line; turn off COROSCOPE_BUILD_SERVER to do without")
+endif()
+if(COROSCOPE_BUILD_EXAMPLES OR COROSCOPE_BUILD_TESTS)
+    find_package(ZLIB QUIET)
+    coroscope_require("${ZLIB_FOUND}" zlib zlib1g-dev
+        "examples/docserver; turn off COROSCOPE_BUILD_EXAMPLES to do without")
+endif()
+if(COROSCOPE_BUILD_TESTS)
+    find_package(Catch2 QUIET)
+    coroscope_require("${Catch2_FOUND}" "Catch2 2.13 or 3" catch2
+        "our tests; turn off COROSCOPE_BUILD_TESTS to do without")
+    find_package(Python3 3.9 QUIET COMPONENTS Interpreter)
+    coroscope_require("${Python3_Interpreter_FOUND}" "Python 3.9 or newer" python3
+        "the policy tests; turn off COROSCOPE_BUILD_TESTS to do without")
+endif()

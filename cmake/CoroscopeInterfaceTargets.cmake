@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+# Two interface targets carry compiler flags; nothing else does, and nothing is set globally.
+#   coroscope_warnings   linked privately by our own targets; never reaches a user
+#   coroscope_sanitizer  linked publicly inside this build; never exported
+
+add_library(coroscope_warnings INTERFACE)
+target_compile_options(coroscope_warnings INTERFACE
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
+    -Wold-style-cast -Woverloaded-virtual -Wcast-align -Wcast-qual -Wunused -Wnull-dereference
+    -Wdouble-promotion -Wformat=2 -Wimplicit-fallthrough -Wextra-semi)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(coroscope_warnings INTERFACE
+        -Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wuseless-cast -Wsuggest-override)
+    if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+        # With optimisation g++ 12 loses track of values that live in a coroutine frame and calls
+        # them maybe uninitialised or null; it also takes a promise's operator new and operator
+        # delete for a mismatched pair. clang and g++ 13 keep these three warnings on.
+        target_compile_options(coroscope_warnings INTERFACE
+            -Wno-maybe-uninitialized -Wno-null-dereference -Wno-mismatched-new-delete)
+    endif()
+endif()
+if(COROSCOPE_WERROR)
+    target_compile_options(coroscope_warnings INTERFACE -Werror)
+endif()
+
+add_library(coroscope_sanitizer INTERFACE)
+if(COROSCOPE_SANITIZE STREQUAL "address")
+    target_compile_options(coroscope_sanitizer INTERFACE
+        -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+    target_link_options(coroscope_sanitizer INTERFACE -fsanitize=address,undefined)
+elseif(COROSCOPE_SANITIZE STREQUAL "thread")
+    target_compile_options(coroscope_sanitizer INTERFACE
+        -fsanitize=thread -fno-omit-frame-pointer)
+    target_link_options(coroscope_sanitizer INTERFACE -fsanitize=thread)
+endif()

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/report/report.hpp>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace coroscope::report {
+
+/// How many slow steps a run may have.
+struct gate_budget {
+    std::chrono::nanoseconds threshold{0};  ///< steps that took at least this count
+    std::uint64_t max_slow = 0;             ///< so many are still allowed
+};
+
+enum class gate_verdict {
+    pass,      ///< within the budget
+    fail,      ///< over it
+    unusable,  ///< the report cannot answer the question
+};
+
+/// The slow steps of one place: one span of source lines, in whatever tasks.
+struct gate_place {
+    std::string span;         ///< as `describe_span` says it, `file:line` first
+    source_position where;    ///< the line to open
+    std::string fingerprint;  ///< of the place; a baseline is compared by it
+    std::string name;         ///< of the slowest step's task
+    std::uint64_t count = 0;
+    std::chrono::nanoseconds max{0};
+    std::chrono::nanoseconds total{0};
+};
+
+struct gate_result {
+    gate_verdict verdict = gate_verdict::pass;
+    std::uint64_t slow = 0;          ///< steps that count
+    std::uint64_t in_baseline = 0;   ///< steps that the baseline excuses
+    std::vector<gate_place> places;  ///< of the steps that count, slowest first
+    std::vector<std::string>
+        lines;  ///< the whole answer for people, `file:line: ...` for each place
+};
+
+/// Judges a report by a budget.
+///
+/// With a baseline, steps in functions that were already slow there (at this threshold) are
+/// excused: places are compared by fingerprint, so a second slow span in such a function is excused
+/// too.
+///
+/// Never guesses. Unusable are: a threshold below the one that the report, or the baseline, was
+/// recorded at, since the steps between the two were not recorded; and a report whose dropped slow
+/// steps could turn a pass into a fail.
+[[nodiscard]] gate_result check_gate(const report& run, const gate_budget& budget,
+                                     const report* baseline = nullptr);
+
+/// 0 pass, 1 fail, 2 unusable.
+[[nodiscard]] int exit_code(gate_verdict verdict);
+
+[[nodiscard]] std::string_view to_string(gate_verdict verdict);
+[[nodiscard]] nlohmann::json to_json(const gate_result& result);
+
+}  // namespace coroscope::report

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/report/gate.hpp>
+
+#include <coroscope/report/duration_text.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+
+namespace coroscope::report {
+
+namespace {
+
+using fingerprints = std::set<std::string, std::less<>>;
+
+gate_result unusable(const std::string& why) {
+    gate_result result;
+    result.verdict = gate_verdict::unusable;
+    result.lines.push_back("gate unusable: " + why);
+    return result;
+}
+
+fingerprints slow_places(const report* baseline, std::chrono::nanoseconds threshold) {
+    fingerprints places;
+    if (baseline != nullptr) {
+        for (const auto& step : baseline->slow_steps) {
+            if (step.wall >= threshold) { places.insert(fingerprint(step)); }
+        }
+    }
+    return places;
+}
+
+void add_to_place(gate_place& place, const slow_step& step) {
+    if (place.count == 0 || step.wall > place.max) {
+        place.name = step.name;
+        place.max = step.wall;
+    }
+    place.span = describe_span(step);
+    place.where = offending_position(step);
+    place.fingerprint = fingerprint(step);
+    place.total += step.wall;
+    ++place.count;
+}
+
+void count_steps(gate_result& result, const report& run, std::chrono::nanoseconds threshold,
+                 const fingerprints& excused) {
+    std::map<std::string, gate_place> by_span;
+    for (const auto& step : run.slow_steps) {
+        if (step.wall < threshold) { continue; }
+        if (excused.contains(fingerprint(step))) {
+            ++result.in_baseline;
+            continue;
+        }
+        ++result.slow;
+        add_to_place(by_span[describe_span(step)], step);
+    }
+    for (auto& [span, place] : by_span) {
+        result.places.push_back(std::move(place));
+    }
+    std::stable_sort(result.places.begin(), result.places.end(),
+                     [](const auto& a, const auto& b) { return a.max > b.max; });
+}
+
+// Dropped steps were no slower than the fastest that was kept, so only that one tells whether they
+// could count.
+bool dropped_could_count(const report& run, std::chrono::nanoseconds threshold) {
+    return run.slow_steps_dropped > 0
+           && std::all_of(run.slow_steps.begin(), run.slow_steps.end(),
+                          [&](const auto& step) { return step.wall >= threshold; });
+}
+
+std::string steps(std::uint64_t count) {
+    return std::to_string(count) + (count == 1 ? " slow step" : " slow steps");
+}
+
+std::string place_line(const gate_place& place) {
+    return place.span + ": " + steps(place.count) + ", longest " + format_duration(place.max)
+           + ", total " + format_duration(place.total)
+           + (place.name.empty() ? "" : " (task '" + place.name + "')");
+}
+
+void explain(gate_result& result, const gate_budget& budget) {
+    const bool failed = result.verdict == gate_verdict::fail;
+    result.lines.push_back(
+        std::string("gate ") + (failed ? "failed: " : "passed: ") + steps(result.slow) + " of "
+        + format_duration(budget.threshold) + " or more, allowed " + std::to_string(budget.max_slow)
+        + (result.in_baseline > 0 ? "; " + std::to_string(result.in_baseline)
+                                        + " more in places that the baseline knows"
+                                  : ""));
+    for (const auto& place : result.places) {
+        result.lines.push_back(place_line(place));
+    }
+    if (failed) {
+        result.lines.push_back(
+            "move the work between these lines to run_in_executor, or split it with yield_now(); "
+            "then run again");
+    }
+}
+
+std::string too_coarse(const char* what, const report& recorded, const gate_budget& budget) {
+    return std::string(what) + " recorded steps of " + format_duration(recorded.slow_threshold)
+           + " or more and knows nothing of shorter ones, so it cannot be judged at "
+           + format_duration(budget.threshold) + "; record with slow_callback_duration at "
+           + format_duration(budget.threshold) + " or less, or raise --threshold";
+}
+
+}  // namespace
+
+gate_result check_gate(const report& run, const gate_budget& budget, const report* baseline) {
+    if (budget.threshold < run.slow_threshold) {
+        return unusable(too_coarse("the report", run, budget));
+    }
+    if (baseline != nullptr && budget.threshold < baseline->slow_threshold) {
+        return unusable(too_coarse("the baseline", *baseline, budget));
+    }
+    gate_result result;
+    count_steps(result, run, budget.threshold, slow_places(baseline, budget.threshold));
+    if (result.slow > budget.max_slow) {
+        result.verdict = gate_verdict::fail;
+    } else if (dropped_could_count(run, budget.threshold)
+               && run.slow_steps_dropped > budget.max_slow - result.slow) {
+        return unusable(
+            "the report dropped " + steps(run.slow_steps_dropped)
+            + " that may count; record at a higher slow_callback_duration, or keep more slow "
+              "steps");
+    }
+    explain(result, budget);
+    return result;
+}
+
+int exit_code(gate_verdict verdict) {
+    return static_cast<int>(verdict);
+}
+
+std::string_view to_string(gate_verdict verdict) {
+    switch (verdict) {
+    case gate_verdict::pass: return "pass";
+    case gate_verdict::fail: return "fail";
+    case gate_verdict::unusable: break;
+    }
+    return "unusable";
+}
+
+nlohmann::json to_json(const gate_result& result) {
+    nlohmann::json places = nlohmann::json::array();
+    for (const auto& place : result.places) {
+        places.push_back({{"span", place.span},
+                          {"where", to_json(place.where)},
+                          {"fingerprint", place.fingerprint},
+                          {"name", place.name},
+                          {"count", place.count},
+                          {"max_ns", place.max.count()},
+                          {"total_ns", place.total.count()}});
+    }
+    return {{"verdict", to_string(result.verdict)},
+            {"slow", result.slow},
+            {"in_baseline", result.in_baseline},
+            {"places", std::move(places)},
+            {"lines", result.lines}};
+}
+
+}  // namespace coroscope::report

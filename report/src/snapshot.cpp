@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/report/snapshot.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include "enumerator_names.hpp"
+
+#include <array>
+
+namespace coroscope::report {
+
+namespace {
+
+constexpr std::array state_names{
+    std::pair{task_state::ready, "ready"},     std::pair{task_state::running, "running"},
+    std::pair{task_state::waiting, "waiting"}, std::pair{task_state::done, "done"},
+    std::pair{task_state::failed, "failed"},   std::pair{task_state::cancelled, "cancelled"}};
+
+// Newer programs may have states that this reader does not know; that is no reason to refuse the
+// task.
+task_state read_state(const json_view& json) {
+    const auto text = json.text();
+    for (const auto& [state, name] : state_names) {
+        if (text == name) { return state; }
+    }
+    return task_state::unknown;
+}
+
+nlohmann::json wait_json(const task_snapshot& task) {
+    nlohmann::json wait{{"kind", task.wait_kind}};
+    if (!task.wait_object.empty()) { wait["object"] = task.wait_object; }
+    if (task.wait_deadline) { wait["deadline_ns"] = task.wait_deadline->count(); }
+    if (task.waiting_for) { wait["for_ns"] = task.waiting_for->count(); }
+    return wait;
+}
+
+void read_wait(task_snapshot& task, const json_view& json) {
+    task.wait_kind = json.at("kind").text();
+    if (const auto object = json.find("object")) { task.wait_object = object->text(); }
+    if (const auto deadline = json.find("deadline_ns")) {
+        task.wait_deadline = deadline->nanoseconds();
+    }
+    if (const auto duration = json.find("for_ns")) { task.waiting_for = duration->nanoseconds(); }
+}
+
+}  // namespace
+
+std::optional<std::chrono::nanoseconds> task_snapshot::due_in() const {
+    if (!wait_deadline || !taken_at) { return std::nullopt; }
+    return *wait_deadline - *taken_at;
+}
+
+std::string_view to_string(task_state state) {
+    return name_of(state_names, state);
+}
+
+nlohmann::json to_json(const task_snapshot& task) {
+    nlohmann::json json{{"id", task.id},       {"loop_id", task.loop_id},
+                        {"name", task.name},   {"state", to_string(task.state)},
+                        {"steps", task.steps}, {"busy_ns", task.busy.count()}};
+    if (task.taken_at) { json["taken_at_ns"] = task.taken_at->count(); }
+    if (!task.created_at.empty()) { json["created_at"] = to_json(task.created_at); }
+    if (task.parent_id != 0) { json["parent_id"] = task.parent_id; }
+    if (!task.await_site.empty()) { json["await_site"] = to_json(task.await_site); }
+    if (!task.wait_kind.empty() || task.wait_deadline || task.waiting_for
+        || !task.wait_object.empty()) {
+        json["wait"] = wait_json(task);
+    }
+    return json;
+}
+
+task_snapshot read_task_snapshot(const json_view& json) {
+    task_snapshot task;
+    task.id = json.at("id").count();
+    task.loop_id = json.at("loop_id").count();
+    task.name = json.at("name").text();
+    task.state = read_state(json.at("state"));
+    if (const auto taken = json.find("taken_at_ns")) { task.taken_at = taken->nanoseconds(); }
+    task.steps = json.at("steps").count();
+    task.busy = json.at("busy_ns").nanoseconds();
+    if (const auto created = json.find("created_at")) {
+        task.created_at = read_source_position(*created);
+    }
+    if (const auto parent = json.find("parent_id")) { task.parent_id = parent->count(); }
+    if (const auto site = json.find("await_site")) {
+        task.await_site = read_source_position(*site);
+    }
+    if (const auto wait = json.find("wait")) { read_wait(task, *wait); }
+    return task;
+}
+
+nlohmann::json to_json(const call_record& call) {
+    return {{"start_ns", call.start.count()},
+            {"end_ns", call.end.count()},
+            {"delta_ns", call.delta.count()}};
+}
+
+call_record read_call_record(const json_view& json) {
+    return {json.at("start_ns").nanoseconds(), json.at("end_ns").nanoseconds(),
+            json.at("delta_ns").nanoseconds()};
+}
+
+nlohmann::json to_json(const time_stats& stats) {
+    nlohmann::json recent = nlohmann::json::array();
+    for (const auto& call : stats.recent) {
+        recent.push_back(to_json(call));
+    }
+    return {{"calls", stats.calls},
+            {"returned", stats.returned},
+            {"threw", stats.threw},
+            {"cancelled", stats.cancelled},
+            {"total_ns", stats.total.count()},
+            {"min_ns", stats.min.count()},
+            {"max_ns", stats.max.count()},
+            {"last_ns", stats.last.count()},
+            {"busy_ns", stats.busy.count()},
+            {"recent", std::move(recent)},
+            {"recent_dropped", stats.recent_dropped}};
+}
+
+time_stats read_time_stats(const json_view& json) {
+    time_stats stats;
+    stats.calls = json.at("calls").count();
+    stats.returned = json.at("returned").count();
+    stats.threw = json.at("threw").count();
+    stats.cancelled = json.at("cancelled").count();
+    stats.total = json.at("total_ns").nanoseconds();
+    stats.min = json.at("min_ns").nanoseconds();
+    stats.max = json.at("max_ns").nanoseconds();
+    stats.last = json.at("last_ns").nanoseconds();
+    stats.busy = json.at("busy_ns").nanoseconds();
+    for (const auto& call : json.at("recent").elements()) {
+        stats.recent.push_back(read_call_record(call));
+    }
+    stats.recent_dropped = json.at("recent_dropped").count();
+    return stats;
+}
+
+nlohmann::json to_json(const time_table& table) {
+    nlohmann::json json = nlohmann::json::object();
+    for (const auto& [name, stats] : table) {
+        json[name] = to_json(stats);
+    }
+    return json;
+}
+
+time_table read_time_table(const json_view& json) {
+    time_table table;
+    for (const auto& [name, stats] : json.members()) {
+        table.emplace(name, read_time_stats(stats));
+    }
+    return table;
+}
+
+nlohmann::json to_json(const loop_stats& stats) {
+    return {{"loop_id", stats.loop_id},      {"steps", stats.steps},
+            {"busy_ns", stats.busy.count()}, {"idle_ns", stats.idle.count()},
+            {"ready", stats.ready},          {"scheduled", stats.scheduled},
+            {"tasks", stats.tasks}};
+}
+
+loop_stats read_loop_stats(const json_view& json) {
+    loop_stats stats;
+    stats.loop_id = json.at("loop_id").count();
+    stats.steps = json.at("steps").count();
+    stats.busy = json.at("busy_ns").nanoseconds();
+    stats.idle = json.at("idle_ns").nanoseconds();
+    stats.ready = json.at("ready").count();
+    stats.scheduled = json.at("scheduled").count();
+    stats.tasks = json.at("tasks").count();
+    return stats;
+}
+
+}  // namespace coroscope::report

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/runtime/await_site.hpp>
+#include <coroscope/runtime/detail/frame_memory.hpp>
+#include <coroscope/runtime/detail/task_core.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <exception>
+#include <utility>
+
+namespace coroscope {
+
+template <class T>
+class coro;
+
+namespace detail {
+
+/// Adds one to the frame hook's bookkeeping when an observer wants it; see `observer::on_frame`.
+void notify_frame(std::ptrdiff_t bytes) noexcept;
+inline constinit thread_local bool frames_are_watched = false;
+
+/// Something that a `coro` can await: gives an awaiter whose `await_suspend` takes a handle to a
+/// coroutine with a promise derived from `frame_base`. All awaitables of this library are.
+template <class A>
+concept has_awaiter = requires(A&& a) {
+    std::forward<A>(a).coroscope_awaiter();
+};
+
+struct final_awaiter {
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> finished) const noexcept {
+        frame_base& frame = finished.promise();
+        frame.task->top = frame.parent;
+    }
+    void await_resume() const noexcept {}
+};
+
+template <class T>
+class coro_awaiter;
+struct coro_access;
+
+class promise_base : public frame_base {
+public:
+    [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
+    [[nodiscard]] final_awaiter final_suspend() const noexcept { return {}; }
+    void unhandled_exception() noexcept { exception_ = std::current_exception(); }
+
+    template <class T>
+    [[nodiscard]] coro_awaiter<T> await_transform(
+        coro<T>&& child, await_site where = await_site::current()) noexcept;
+
+    template <class A>
+        requires has_awaiter<A>
+    [[nodiscard]] auto await_transform(A&& awaitable, await_site where = await_site::current()) {
+        site = where;
+        return std::forward<A>(awaitable).coroscope_awaiter();
+    }
+
+    template <class A>
+        requires(!has_awaiter<A>)
+    void await_transform(A&&) {
+        static_assert(has_awaiter<A>,
+                      "a coroscope::coro can await coro<T>, task<T>, future<T> and the library's "
+                      "awaitables; pass coroscope::use_coro to an Asio operation to await it, and "
+                      "std::move a coro<T> that has a name");
+    }
+
+    [[nodiscard]] static void* operator new(std::size_t size) {
+        if (frames_are_watched) [[unlikely]] { notify_frame(static_cast<std::ptrdiff_t>(size)); }
+        return allocate_block(block_kind::frame, size);
+    }
+    static void operator delete(void* memory, std::size_t size) noexcept {
+        if (frames_are_watched) [[unlikely]] { notify_frame(-static_cast<std::ptrdiff_t>(size)); }
+        release_block(block_kind::frame, memory, size);
+    }
+
+    [[nodiscard]] const std::exception_ptr& exception() const noexcept { return exception_; }
+
+protected:
+    std::exception_ptr exception_;
+};
+
+template <class T>
+class promise final : public promise_base {
+public:
+    [[nodiscard]] coro<T> get_return_object() noexcept;
+    template <class U = T>
+        requires std::convertible_to<U&&, T>
+    void return_value(U&& value) { result_.set(std::forward<U>(value)); }
+    [[nodiscard]] T take() {
+        if (exception_) [[unlikely]] { std::rethrow_exception(std::exchange(exception_, nullptr)); }
+        return std::move(result_).get();
+    }
+
+private:
+    result_slot<T> result_;
+};
+
+template <>
+class promise<void> final : public promise_base {
+public:
+    [[nodiscard]] coro<void> get_return_object() noexcept;
+    void return_void() const noexcept {}
+    void take() {
+        if (exception_) [[unlikely]] { std::rethrow_exception(std::exchange(exception_, nullptr)); }
+    }
+};
+
+}  // namespace detail
+
+/// The return type of a coroutine function: work that has been described but not begun.
+///
+/// Lazy: nothing runs until it is awaited by another `coro`, or given to `loop::create_task`,
+/// `gather` or `run`. Each may be done once, and consumes it. A `coro` dropped without that
+/// destroys its arguments and never runs.
+///
+///     coroscope::coro<int> answer() { co_return 42; }
+///     coroscope::coro<> ask() { const int n = co_await answer(); }
+///
+/// Awaiting: the awaiting coroutine is resumed by the loop right after this one ends, in the same
+/// step if nothing suspended; depth is limited by memory only, never by the stack. An exception
+/// that leaves the body is thrown at the `co_await`. **Thread safety**: an object belongs to one
+/// thread at a time; it may be created in one and run in another.
+template <class T = void>
+class [[nodiscard("a coro does nothing until it is awaited or given to create_task")]] coro {
+public:
+    using promise_type = detail::promise<T>;
+    using result_type = T;
+
+    coro(coro && other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
+    coro& operator=(coro&& other) noexcept {
+        if (this != &other) {
+            destroy();
+            frame_ = std::exchange(other.frame_, nullptr);
+        }
+        return *this;
+    }
+    ~coro() {
+        destroy();
+    }
+
+    /// False once it was awaited, started as a task, or moved from.
+    [[nodiscard]] bool valid() const noexcept {
+        return frame_ != nullptr;
+    }
+
+private:
+    template <class>
+    friend class detail::promise;
+    friend struct detail::coro_access;
+
+    explicit coro(detail::frame_base * frame) noexcept : frame_(frame) {}
+    void destroy() noexcept {
+        if (frame_ != nullptr) { std::exchange(frame_, nullptr)->self.destroy(); }
+    }
+
+    detail::frame_base* frame_;
+};
+
+namespace detail {
+
+/// Lets the library take the frame out of a `coro`.
+struct coro_access {
+    template <class T>
+    [[nodiscard]] static frame_base* release(coro<T>& c) noexcept {
+        return std::exchange(c.frame_, nullptr);
+    }
+    template <class T>
+    [[nodiscard]] static coro<T> adopt(frame_base* frame) noexcept {
+        return coro<T>(frame);
+    }
+};
+
+[[noreturn]] void throw_empty_coro(await_site where);
+
+template <class T>
+class [[nodiscard]] coro_awaiter {
+public:
+    explicit coro_awaiter(frame_base* child) noexcept : child_(child) {}
+    coro_awaiter(const coro_awaiter&) = delete;
+    coro_awaiter& operator=(const coro_awaiter&) = delete;
+    ~coro_awaiter() {
+        if (child_ != nullptr) { child_->self.destroy(); }
+    }
+
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiting) {
+        frame_base& parent = waiting.promise();
+        if (child_ == nullptr) [[unlikely]] { throw_empty_coro(parent.site); }
+        child_->parent = &parent;
+        child_->task = parent.task;
+        child_->owner = &child_;
+        parent.task->top = child_;
+    }
+    T await_resume() { return static_cast<promise<T>*>(child_)->take(); }
+
+private:
+    frame_base* child_;
+};
+
+template <class T>
+coro_awaiter<T> promise_base::await_transform(coro<T>&& child, await_site where) noexcept {
+    site = where;
+    return coro_awaiter<T>(coro_access::release(child));
+}
+
+template <class T>
+coro<T> promise<T>::get_return_object() noexcept {
+    self = std::coroutine_handle<promise>::from_promise(*this);
+    return coro<T>(this);
+}
+
+inline coro<void> promise<void>::get_return_object() noexcept {
+    self = std::coroutine_handle<promise>::from_promise(*this);
+    return coro<void>(this);
+}
+
+template <class T>
+inline constexpr task_operations operations_of = {
+    typeid(T),
+    [](task_core& task, frame_base& root) {
+        auto& state = static_cast<typed_task<T>&>(task);
+        auto& source = static_cast<promise<T>&>(root);
+        if constexpr (std::is_void_v<T>) {
+            source.take();
+        } else {
+            state.result.set(source.take());
+        }
+    },
+    [](task_core* task) noexcept {
+        auto* state = static_cast<typed_task<T>*>(task);
+        std::destroy_at(state);
+        release_block(block_kind::task, &task->record(), task_record_bytes + sizeof(typed_task<T>));
+    }};
+
+/// Builds the task for a coroutine; the caller owns the loop's reference until `start_task`.
+template <class T>
+[[nodiscard]] typed_task<T>* make_typed_task(loop_core& core, coro<T>&& work, await_site where) {
+    frame_base* root = coro_access::release(work);
+    if (root == nullptr) [[unlikely]] { throw_empty_coro(where); }
+    auto* block = static_cast<std::byte*>(
+        allocate_block(block_kind::task, task_record_bytes + sizeof(typed_task<T>)));
+    auto* state = ::new (static_cast<void*>(block + task_record_bytes))
+        typed_task<T>(core, operations_of<T>, *root);
+    root->task = state;
+    return state;
+}
+
+}  // namespace detail
+}  // namespace coroscope

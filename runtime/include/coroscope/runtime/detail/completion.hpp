@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/runtime/await_site.hpp>
+#include <coroscope/runtime/detail/callback.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace coroscope {
+class loop;
+}
+
+namespace coroscope::detail {
+
+class completion;
+
+/// Somebody to be told, once, when a completion is done: a link in its list. Takes itself out of
+/// the list when destroyed.
+class completion_waiter {
+public:
+    completion_waiter() = default;
+    completion_waiter(const completion_waiter&) = delete;
+    completion_waiter& operator=(const completion_waiter&) = delete;
+
+    virtual void on_complete() noexcept = 0;
+
+    [[nodiscard]] bool linked() const noexcept { return source_ != nullptr; }
+    void unlink() noexcept;
+
+protected:
+    virtual ~completion_waiter() { unlink(); }
+
+private:
+    friend class completion;
+    completion* source_ = nullptr;
+    completion_waiter* previous_ = nullptr;
+    completion_waiter* next_ = nullptr;
+};
+
+enum class completion_status : std::uint8_t { pending, value, exception, cancelled };
+
+/// What tasks and futures have in common: an outcome that arrives once, and those who wait for it.
+/// Used on the loop's thread only. Waiters are told in the order in which they came.
+class completion {
+public:
+    completion() = default;
+    completion(const completion&) = delete;
+    completion& operator=(const completion&) = delete;
+
+    [[nodiscard]] completion_status status() const noexcept { return status_; }
+    [[nodiscard]] bool done() const noexcept { return status_ != completion_status::pending; }
+
+    /// Ends it: tells the waiters, schedules the done callbacks on `owner` (dropped if that is null
+    /// or closed).
+    void complete(completion_status status, std::exception_ptr exception, loop* owner) noexcept;
+
+    void add_waiter(completion_waiter& waiter) noexcept;
+
+    /// Runs through `owner`'s ready queue once done; at once scheduled if it is done already.
+    void add_done_callback(callback done, loop* owner, await_site where);
+
+    /// Throws what it ended with, if that was not a value; counts an exception as retrieved.
+    void throw_unless_value(const char* what);
+    [[nodiscard]] const std::exception_ptr& exception() const noexcept { return exception_; }
+    void mark_retrieved() noexcept { retrieved_ = true; }
+    [[nodiscard]] bool lost_exception() const noexcept {
+        return status_ == completion_status::exception && !retrieved_;
+    }
+
+protected:
+    ~completion();
+
+private:
+    friend class completion_waiter;
+    struct done_callback {
+        callback function;
+        await_site where;
+    };
+
+    completion_status status_ = completion_status::pending;
+    bool retrieved_ = false;
+    completion_waiter* first_ = nullptr;
+    completion_waiter* last_ = nullptr;
+    std::unique_ptr<std::vector<done_callback>> callbacks_;
+    std::exception_ptr exception_;
+};
+
+}  // namespace coroscope::detail

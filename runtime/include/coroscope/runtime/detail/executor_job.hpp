@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/runtime/future.hpp>
+
+#include <exception>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace coroscope {
+class executor;
+}
+
+namespace coroscope::detail {
+
+/// A function on its way through an executor and back. Owned by whoever carries it: the executor,
+/// then the inbox. The loop knows the jobs that are out, so that closing it can take its futures
+/// out of them.
+class executor_job {
+public:
+    executor_job() = default;
+    executor_job(const executor_job&) = delete;
+    executor_job& operator=(const executor_job&) = delete;
+    virtual ~executor_job() = default;
+
+    virtual void run() noexcept = 0;      ///< in the executor's thread
+    virtual void deliver() noexcept = 0;  ///< on the loop's thread, afterwards
+    virtual void abandon() noexcept = 0;  ///< on the loop's thread: the loop closes
+
+    executor_job* previous = nullptr;  ///< links of the loop's list
+    executor_job* next = nullptr;
+};
+
+template <class F, class R>
+class typed_job final : public executor_job {
+public:
+    typed_job(F f, future<R> target) : function_(std::move(f)), target_(std::move(target)) {}
+
+    void run() noexcept override {
+        try {
+            if constexpr (std::is_void_v<R>) {
+                function_();
+            } else {
+                result_.set(function_());
+            }
+        } catch (...) { exception_ = std::current_exception(); }
+    }
+    void deliver() noexcept override {
+        auto target = std::exchange(target_, {});
+        if (target.done()) {
+            return;  // cancelled meanwhile: nobody wants it
+        }
+        if (exception_) {
+            target.set_exception(std::exchange(exception_, nullptr));
+        } else if constexpr (std::is_void_v<R>) {
+            target.set_result();
+        } else {
+            target.set_result(std::move(result_).get());
+        }
+    }
+    void abandon() noexcept override { target_ = {}; }
+
+private:
+    F function_;
+    future<R> target_;
+    result_slot<R> result_;
+    std::exception_ptr exception_;
+};
+
+}  // namespace coroscope::detail

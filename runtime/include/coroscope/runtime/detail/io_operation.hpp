@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/runtime/detail/task_core.hpp>
+
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <atomic>
+#include <coroutine>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace coroscope::detail {
+
+/// What an Asio operation and the coroutine that awaits it share. Counted, because either may go
+/// first: the operation completes, or the frame is destroyed.
+class io_state_base {
+public:
+    explicit io_state_base(task_core& task)
+        : mail(task.loop->mail),
+          loop(task.loop),
+          waiting(&task) {}
+    io_state_base(const io_state_base&) = delete;
+    io_state_base& operator=(const io_state_base&) = delete;
+
+    void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) { destroy(); }
+    }
+
+    /// The operation has ended and its result is in place: wakes the task from whatever thread.
+    void completed();
+    /// The awaiting frame goes away, or its task is cancelled.
+    void abandon() noexcept;
+    void request_cancellation() noexcept;
+
+    boost::asio::cancellation_signal signal;
+    std::shared_ptr<inbox> mail;
+    loop_core* loop;
+    task_core* waiting;  ///< null once the frame is gone; the loop's thread only
+    bool cancel_requested = false;
+    bool aborted = false;  ///< it ended with operation_aborted
+
+    struct releaser {
+        void operator()(io_state_base* state) const noexcept { state->release(); }
+    };
+
+protected:
+    virtual ~io_state_base() = default;
+
+private:
+    virtual void destroy() noexcept = 0;
+    void deliver() noexcept;
+    std::atomic<std::uint32_t> references_{1};
+};
+
+template <class... Args>
+class io_state final : public io_state_base {
+public:
+    using io_state_base::io_state_base;
+    std::optional<std::tuple<std::decay_t<Args>...>> result;
+
+    [[nodiscard]] static void* operator new(std::size_t size) {
+        return allocate_block(block_kind::frame, size);
+    }
+    static void operator delete(void* memory, std::size_t size) noexcept {
+        release_block(block_kind::frame, memory, size);
+    }
+
+private:
+    void destroy() noexcept override { delete this; }
+};
+
+/// The completion handler that is handed to Asio.
+template <class... Args>
+class io_handler {
+public:
+    using cancellation_slot_type = boost::asio::cancellation_slot;
+
+    explicit io_handler(io_state<Args...>& state) noexcept : state_(&state) {
+        state_->add_reference();
+    }
+    io_handler(io_handler&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    io_handler(const io_handler& other) noexcept : state_(other.state_) {
+        if (state_ != nullptr) { state_->add_reference(); }
+    }
+    io_handler& operator=(io_handler other) noexcept {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    ~io_handler() {
+        if (state_ != nullptr) { state_->release(); }
+    }
+
+    [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept {
+        return state_->signal.slot();
+    }
+
+    template <class... Results>
+    void operator()(Results&&... results) {
+        state_->result.emplace(std::forward<Results>(results)...);
+        if constexpr (sizeof...(Args) > 0) {
+            using first = std::decay_t<std::tuple_element_t<0, std::tuple<Args...>>>;
+            if constexpr (std::is_same_v<first, boost::system::error_code>) {
+                state_->aborted =
+                    std::get<0>(*state_->result) == boost::asio::error::operation_aborted;
+            }
+        }
+        state_->completed();
+    }
+
+private:
+    io_state<Args...>* state_;
+};
+
+/// Turns a completion signature's arguments into a result or an exception.
+template <class First, class... Rest>
+auto unpack_io_result(std::tuple<First, Rest...>&& all) {
+    const auto rest = [&]<class... T>(T&&... values) {
+        if constexpr (sizeof...(T) == 1) {
+            return (std::forward<T>(values), ...);
+        } else if constexpr (sizeof...(T) > 1) {
+            return std::tuple<std::decay_t<T>...>(std::forward<T>(values)...);
+        }
+    };
+    const auto without_first = [&](auto&&, auto&&... values) {
+        return rest(std::forward<decltype(values)>(values)...);
+    };
+    if constexpr (std::is_same_v<First, boost::system::error_code>) {
+        if (std::get<0>(all)) { throw boost::system::system_error(std::get<0>(all)); }
+        return std::apply(without_first, std::move(all));
+    } else if constexpr (std::is_same_v<First, std::exception_ptr>) {
+        if (std::get<0>(all)) { std::rethrow_exception(std::get<0>(all)); }
+        return std::apply(without_first, std::move(all));
+    } else {
+        return std::apply(rest, std::move(all));
+    }
+}
+inline void unpack_io_result(std::tuple<>&&) {}
+
+/// An operation with its arguments, not started: what an initiating function returns for
+/// `use_coro`, and the awaiter of it.
+template <class Initiation, class Arguments, class... Args>
+class [[nodiscard(
+    "an operation with use_coro does nothing until it is awaited")]] io_operation final
+    : public wait_node {
+public:
+    template <class I, class... A>
+    explicit io_operation(std::in_place_t, I && initiation, A && ... arguments)
+        : initiation_(std::forward<I>(initiation)),
+          arguments_(std::forward<A>(arguments)...) {}
+    io_operation(io_operation && other) noexcept
+        : initiation_(std::move(other.initiation_)),
+          arguments_(std::move(other.arguments_)) {}
+    ~io_operation() {
+        if (state_ != nullptr) {
+            state_->abandon();
+            state_->release();
+        }
+    }
+
+    [[nodiscard]] io_operation coroscope_awaiter()&& noexcept {
+        return std::move(*this);
+    }
+
+    [[nodiscard]] bool await_ready() const noexcept {
+        return false;
+    }
+    template <class Promise>
+    bool await_suspend(std::coroutine_handle<Promise> suspended) {
+        task_ = static_cast<frame_base&>(suspended.promise()).task;
+        if (task_->must_cancel) {
+            return false;  // await_resume throws
+        }
+        state_ = new io_state<Args...>(*task_);
+        auto& core = *task_->loop;
+        task_->begin_wait(*this, wait_kind::io, core.next_object_id++);
+        ++core.io_operations;
+        try {
+            std::apply(
+                [&](auto&&... a) {
+                    std::move(initiation_)(io_handler<Args...>(*state_),
+                                           std::forward<decltype(a)>(a)...);
+                },
+                std::move(arguments_));
+        } catch (...) {
+            --core.io_operations;
+            task_->waiting_on = nullptr;
+            throw;
+        }
+        return true;
+    }
+    auto await_resume() {
+        if (state_ == nullptr || (state_->cancel_requested && state_->aborted)) {
+            task_->throw_if_cancelled();
+        }
+        return unpack_io_result(std::move(*state_->result));
+    }
+
+    [[nodiscard]] task_core* cancel_wait() noexcept override {
+        state_->request_cancellation();
+        return nullptr;
+    }
+
+private:
+    Initiation initiation_;
+    Arguments arguments_;
+    task_core* task_ = nullptr;
+    io_state<Args...>* state_ = nullptr;
+};
+
+template <class... Args, class Initiation, class... InitArgs>
+[[nodiscard]] auto make_io_operation(Initiation&& initiation, InitArgs&&... arguments) {
+    return io_operation<std::decay_t<Initiation>, std::tuple<std::decay_t<InitArgs>...>,
+                        std::decay_t<Args>...>(std::in_place, std::forward<Initiation>(initiation),
+                                               std::forward<InitArgs>(arguments)...);
+}
+
+}  // namespace coroscope::detail

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/runtime/clock.hpp>
+#include <coroscope/runtime/detail/callback.hpp>
+#include <coroscope/runtime/detail/ready_queue.hpp>
+#include <coroscope/runtime/detail/timer_queue.hpp>
+#include <coroscope/runtime/observer.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+namespace coroscope {
+class loop;
+}
+
+namespace coroscope::detail {
+
+class inbox;
+class task_core;
+
+/// The part of a loop that awaitables touch: its queues, its clock, and what is running. Counted,
+/// because tasks and futures may outlive their loop; `self` is null from then on.
+struct loop_core {
+    explicit loop_core(loop& owner, clock& c) : self(&owner), time(&c) {}
+    loop_core(const loop_core&) = delete;
+    loop_core& operator=(const loop_core&) = delete;
+
+    void add_reference() noexcept { ++references_; }
+    void release() noexcept {
+        if (--references_ == 0) { delete this; }
+    }
+
+    loop* self;
+    clock* time;
+    ready_queue ready;
+    timer_queue timers;
+    task_core* current = nullptr;
+    task_core* first_task = nullptr;  ///< every unfinished task, oldest first
+    task_core* last_task = nullptr;
+    std::size_t task_count = 0;
+    std::size_t io_operations = 0;
+    std::size_t jobs = 0;
+    std::uint64_t next_task_id = 1;
+    std::uint64_t next_object_id = 1;
+    std::uint32_t id = 0;
+    hook_set hooks = 0;
+    bool debug = false;
+    std::atomic<std::thread::id> runs_on{};  ///< the thread inside `run_*`; none: not running
+    std::shared_ptr<inbox> mail;             ///< what other threads send
+
+    [[nodiscard]] bool wants(hook which) const noexcept {
+        return (hooks & static_cast<hook_set>(which)) != 0;
+    }
+
+    /// Arms a timer; a deadline that has come already makes its target ready, behind what is
+    /// ready and behind older timers that are due. The largest deadline never comes.
+    void arm(timer_node& node, time_point deadline, time_point now);
+    /// Makes the targets of all due timers ready, in order.
+    void collect_due_timers(time_point now);
+    void make_ready(ready_entry target);
+
+    void notify_woken(task_core& task) noexcept;
+    void notify_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept;
+
+private:
+    ~loop_core() = default;
+    std::uint32_t references_ = 1;
+};
+
+inline constinit thread_local loop_core* running_loop = nullptr;
+
+/// Runs `f` on the thread of the loop that the inbox belongs to, soon; false if that loop is
+/// closed (`f` is then destroyed here). Any thread.
+bool post_mail(inbox& to, callback f, await_site where = {});
+
+/// Throws `std::logic_error` naming `what` unless this thread may use the loop now. Called in debug
+/// mode by everything that is not thread-safe.
+void check_thread(const loop_core& core, const char* what);
+
+}  // namespace coroscope::detail

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/runtime/detail/completion.hpp>
+#include <coroscope/runtime/detail/frame_memory.hpp>
+#include <coroscope/runtime/detail/loop_core.hpp>
+#include <coroscope/runtime/detail/result_slot.hpp>
+#include <coroscope/runtime/task_table.hpp>
+
+#include <coroutine>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <typeinfo>
+
+namespace coroscope::detail {
+
+static_assert(sizeof(task_record) == task_record_bytes);
+
+/// Base of every promise: one link of a task's chain of frames.
+struct frame_base {
+    std::coroutine_handle<> self;
+    frame_base* parent = nullptr;  ///< the frame that awaits this one; null: the task's root
+    task_core* task = nullptr;
+    await_site site{};             ///< the co_await it stands at
+    frame_base** owner = nullptr;  ///< the pointer that would destroy this frame
+};
+
+/// What a suspended task is waiting on: lives in its innermost frame, and knows how to give up.
+class wait_node {
+public:
+    wait_node() = default;
+    wait_node(const wait_node&) = delete;
+    wait_node& operator=(const wait_node&) = delete;
+
+    /// The waiting task is being cancelled. Either stops waiting, wakes the task with cancellation
+    /// pending and returns null, or returns the task to cancel instead (whose end will wake ours).
+    [[nodiscard]] virtual task_core* cancel_wait() noexcept = 0;
+    /// As `cancel_wait`, for tasks that await each other in a circle: stops waiting in any case.
+    virtual void give_up_wait() noexcept { static_cast<void>(cancel_wait()); }
+
+protected:
+    ~wait_node() = default;
+};
+
+/// The type-dependent part of a task.
+struct task_operations {
+    const std::type_info& result_type;
+    void (*take_result)(task_core& task, frame_base& root);
+    void (*destroy)(task_core* task) noexcept;
+};
+
+/// What few tasks need.
+struct task_extras {
+    std::string name;
+    std::string cancel_message;
+};
+
+/// A task without its result type. Lies behind its `task_record` in a task block.
+/// **Thread safety**: the loop's thread only, apart from the record.
+class task_core : public completion {
+public:
+    task_core(loop_core& core, const task_operations& operations, frame_base& root) noexcept
+        : loop(&core),
+          operations_(&operations),
+          top(&root) {
+        core.add_reference();
+    }
+
+    [[nodiscard]] task_record& record() noexcept {
+        return *(std::launder(reinterpret_cast<task_record*>(this)) - 1);
+    }
+    [[nodiscard]] const task_record& record() const noexcept {
+        return *(std::launder(reinterpret_cast<const task_record*>(this)) - 1);
+    }
+    [[nodiscard]] std::uint64_t id() const noexcept {
+        return record().id.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] const task_operations& operations() const noexcept { return *operations_; }
+    [[nodiscard]] task_info info() const noexcept;
+    [[nodiscard]] std::string_view given_name() const noexcept;
+    void set_name(std::string_view name);
+    [[nodiscard]] task_extras& extras();
+
+    /// Puts the task to sleep on `node`; called from `await_suspend`.
+    void begin_wait(wait_node& node, wait_kind kind, std::uint64_t object,
+                    std::int64_t deadline = 0) noexcept {
+        auto& r = record();
+        r.waits_for.store(kind, std::memory_order_release);
+        r.wait_object.store(object, std::memory_order_release);
+        r.wait_deadline.store(deadline, std::memory_order_release);
+        r.state.store(task_state::waiting, std::memory_order_release);
+        waiting_on = &node;
+        if (must_cancel) [[unlikely]] {
+            must_cancel = false;
+            cancel_chain();
+        }
+    }
+
+    /// Makes a waiting (or yielding) task ready. The result of its wait is already in place.
+    void wake() {
+        waiting_on = nullptr;
+        record().state.store(task_state::ready, std::memory_order_release);
+        loop->ready.push(ready_entry(this));
+        if (loop->wants(hook::task_woken)) [[unlikely]] { loop->notify_woken(*this); }
+    }
+
+    /// Wakes a task whose wait was given up because it is being cancelled.
+    void wake_cancelled() {
+        must_cancel = true;
+        wake();
+    }
+
+    /// Every leaf awaiter calls this first when resumed.
+    void throw_if_cancelled() {
+        if (must_cancel) [[unlikely]] { throw_cancelled(); }
+    }
+
+    /// Asks the task to stop. False if it is done already.
+    bool cancel(std::string_view message = {});
+
+    void add_reference() noexcept { ++references_; }
+    void release() noexcept {
+        if (--references_ == 0) { destroy(); }
+    }
+
+    /// Destroys all frames, innermost first, without recursion.
+    void destroy_frames() noexcept;
+
+    loop_core* const loop;
+
+private:
+    const task_operations* operations_;
+
+public:
+    frame_base* top;  ///< the innermost frame; null when the root has finished
+    wait_node* waiting_on = nullptr;
+    task_core* previous = nullptr;  ///< links of the loop's list of unfinished tasks
+    task_core* next = nullptr;
+    std::unique_ptr<task_extras> extras_;
+
+private:
+    std::uint32_t references_ = 1;  // the loop's, until the task is done
+
+public:
+    std::uint32_t cancel_requests = 0;
+    bool must_cancel = false;  ///< cancellation is delivered at the next resumption
+
+private:
+    void cancel_chain() noexcept;
+    [[noreturn]] void throw_cancelled();
+    void destroy() noexcept;
+
+protected:
+    ~task_core() { loop->release(); }
+};
+
+/// A task with room for its result.
+template <class T>
+class typed_task : public task_core {
+public:
+    using task_core::task_core;
+    result_slot<T> result;
+};
+
+/// A counted reference to a task.
+template <class State>
+class task_reference {
+public:
+    task_reference() = default;
+    explicit task_reference(State* state) noexcept : state_(state) {
+        if (state_ != nullptr) { state_->add_reference(); }
+    }
+    task_reference(const task_reference& other) noexcept : task_reference(other.state_) {}
+    task_reference(task_reference&& other) noexcept
+        : state_(std::exchange(other.state_, nullptr)) {}
+    task_reference& operator=(task_reference other) noexcept {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    ~task_reference() {
+        if (state_ != nullptr) { state_->release(); }
+    }
+    [[nodiscard]] State* get() const noexcept { return state_; }
+    State* operator->() const noexcept { return state_; }
+    State& operator*() const noexcept { return *state_; }
+    explicit operator bool() const noexcept { return state_ != nullptr; }
+
+private:
+    State* state_ = nullptr;
+};
+
+/// Enters a new task into its loop: record, list, ready queue, hooks.
+void start_task(task_core& task, std::string_view name, await_site created_at);
+
+}  // namespace coroscope::detail

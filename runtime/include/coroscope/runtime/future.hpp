@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/runtime/detail/completion.hpp>
+#include <coroscope/runtime/detail/join.hpp>
+#include <coroscope/runtime/detail/loop_core.hpp>
+#include <coroscope/runtime/detail/result_slot.hpp>
+#include <coroscope/runtime/error.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <utility>
+
+namespace coroscope {
+
+class loop;
+
+namespace detail {
+
+/// A future without its type.
+class future_core : public completion {
+public:
+    future_core(loop_core& core, wait_kind waits_for, await_site where)
+        : loop(&core), id(core.next_object_id++), kind(waits_for), created_at(where) {
+        core.add_reference();
+    }
+    future_core(const future_core&) = delete;
+    future_core& operator=(const future_core&) = delete;
+    virtual ~future_core();
+
+    /// Ends it as cancelled; false if it was done. A future that stands for something (a gather)
+    /// cancels that instead.
+    virtual bool cancel();
+    void finish(completion_status status, std::exception_ptr exception) noexcept;
+    /// Throws unless a result may be set now.
+    void expect_pending() const;
+
+    void add_reference() noexcept { ++references_; }
+    void release() noexcept {
+        if (--references_ == 0) { delete this; }
+    }
+
+    loop_core* const loop;
+    const std::uint64_t id;
+    std::uint64_t setter = 0;  ///< the task that set it, for `edge_kind::future`
+    const wait_kind kind;
+    const await_site created_at;
+
+private:
+    std::uint32_t references_ = 0;
+};
+
+template <class T>
+class future_state : public future_core {
+public:
+    using future_core::future_core;
+    result_slot<T> result;
+};
+
+/// Awaits a future. Cancelling the waiting task cancels the future.
+class future_awaiter : public completion_awaiter {
+public:
+    explicit future_awaiter(task_reference<future_core> source) noexcept
+        : source_(std::move(source)) {}
+
+    [[nodiscard]] bool await_ready() const noexcept { return source_->done(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> suspended) {
+        frame_base& frame = suspended.promise();
+        wait(*source_, frame, source_->kind, source_->id);
+    }
+    [[nodiscard]] task_core* cancel_wait() noexcept override;
+
+protected:
+    ~future_awaiter() = default;
+    void finish() {
+        throw_if_cancelled();
+        source_->throw_unless_value("future");
+    }
+    [[nodiscard]] future_core& source() const noexcept { return *source_; }
+
+private:
+    void notify_edge() noexcept override;
+    task_reference<future_core> source_;
+};
+
+template <class T>
+class shared_future_awaiter final : public future_awaiter {
+public:
+    using future_awaiter::future_awaiter;
+    shared_result<T> await_resume() {
+        finish();
+        return static_cast<const future_state<T>&>(source()).result.get();
+    }
+};
+
+template <class T>
+class consuming_future_awaiter final : public future_awaiter {
+public:
+    using future_awaiter::future_awaiter;
+    T await_resume() {
+        finish();
+        return std::move(static_cast<future_state<T>&>(source()).result).get();
+    }
+};
+
+}  // namespace detail
+
+/// A result that somebody will set: the seam between callbacks and coroutines. Made by
+/// `loop::create_future<T>()`. A counted handle: copies mean the same future, and any number of
+/// tasks may await it.
+///
+/// `co_await f` gives a reference to the result (`co_await std::move(f)` moves it out), throws the
+/// exception that was set, or `cancelled_error`. Cancelling a task that awaits a future cancels the
+/// future, as asyncio does. **Thread safety**: the loop's thread only; from others use
+/// `call_soon_threadsafe`.
+template <class T = void>
+class future {
+public:
+    using result_type = T;
+
+    future() = default;
+    /// For the library's own components.
+    explicit future(detail::future_state<T>* state) noexcept : state_(state) {}
+
+    /// Throws `invalid_state_error` if it is done.
+    template <class... U>
+    void set_result(U&&... value) {
+        state_->expect_pending();
+        state_->result.set(std::forward<U>(value)...);
+        state_->finish(detail::completion_status::value, nullptr);
+    }
+    /// Throws `invalid_state_error` if it is done, and `std::invalid_argument` for a null pointer.
+    void set_exception(std::exception_ptr exception);
+    template <class E>
+        requires std::derived_from<std::decay_t<E>, std::exception>
+    void set_exception(E&& exception) {
+        set_exception(std::make_exception_ptr(std::forward<E>(exception)));
+    }
+    /// False if it is done already.
+    bool cancel() { return state_->cancel(); }
+
+    [[nodiscard]] bool done() const noexcept { return state_->done(); }
+    [[nodiscard]] bool cancelled() const noexcept {
+        return state_->status() == detail::completion_status::cancelled;
+    }
+    [[nodiscard]] detail::shared_result<T> result() const {
+        state_->throw_unless_value("future");
+        return std::as_const(*state_).result.get();
+    }
+    [[nodiscard]] std::exception_ptr exception() const {
+        state_->mark_retrieved();
+        return state_->exception();
+    }
+    [[nodiscard]] std::uint64_t id() const noexcept { return state_->id; }
+    [[nodiscard]] bool valid() const noexcept { return static_cast<bool>(state_); }
+    /// For the library's own components.
+    [[nodiscard]] detail::future_core& core() const noexcept { return *state_; }
+
+    /// Calls `f(future)` from the loop once it is done.
+    template <class F>
+    void add_done_callback(F f, await_site where = await_site::current()) {
+        state_->add_done_callback([f = std::move(f), self = *this]() mutable { f(self); },
+                                  state_->loop->self, where);
+    }
+
+    [[nodiscard]] auto coroscope_awaiter() const& {
+        return detail::shared_future_awaiter<T>(base());
+    }
+    [[nodiscard]] auto coroscope_awaiter() && {
+        return detail::consuming_future_awaiter<T>(base());
+    }
+
+private:
+    [[nodiscard]] detail::task_reference<detail::future_core> base() const {
+        return detail::task_reference<detail::future_core>(state_.get());
+    }
+    detail::task_reference<detail::future_state<T>> state_;
+};
+
+template <class T>
+void future<T>::set_exception(std::exception_ptr exception) {
+    state_->expect_pending();
+    if (exception == nullptr) {
+        throw std::invalid_argument("future::set_exception needs an exception, got null");
+    }
+    state_->finish(detail::completion_status::exception, std::move(exception));
+}
+
+}  // namespace coroscope

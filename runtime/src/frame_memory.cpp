@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/runtime/detail/frame_memory.hpp>
+
+#include <coroscope/runtime/task_table.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <new>
+
+#include <sys/mman.h>
+
+#if defined(COROSCOPE_ADDRESS_SANITIZER)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
+#endif
+
+namespace coroscope::detail {
+namespace {
+
+constexpr std::size_t slab_bytes = std::size_t{256} * 1024;
+constexpr std::size_t task_slab_limit = std::size_t{1} << 16U;  // 16 GiB of task records
+constexpr std::uint32_t refill_blocks = 32;
+// What a freed block waits for before it is used again, under the address sanitizer.
+constexpr std::uint32_t quarantined_blocks = 256;
+
+static_assert(task_record_bytes == sizeof(task_record));
+
+/// Poisoning for the address sanitizer; nothing without it.
+void hide(block_kind kind, void* block, std::size_t size) noexcept {
+#if defined(COROSCOPE_ADDRESS_SANITIZER)
+    // Readers may look at a free task's record, and links lie behind it.
+    const auto visible =
+        (kind == block_kind::task ? task_record_bytes : std::size_t{0}) + sizeof(void*);
+    __asan_poison_memory_region(static_cast<std::byte*>(block) + visible, size - visible);
+#else
+    static_cast<void>(kind);
+    static_cast<void>(block);
+    static_cast<void>(size);
+#endif
+}
+
+void show(void* block, std::size_t size) noexcept {
+#if defined(COROSCOPE_ADDRESS_SANITIZER)
+    __asan_unpoison_memory_region(block, size);
+#else
+    static_cast<void>(block);
+    static_cast<void>(size);
+#endif
+}
+
+[[nodiscard]] std::byte* map_slab() {
+    void* memory =
+        ::mmap(nullptr, slab_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) { throw std::bad_alloc(); }
+#if defined(COROSCOPE_ADDRESS_SANITIZER)
+    __lsan_register_root_region(memory, slab_bytes);
+#endif
+    return static_cast<std::byte*>(memory);
+}
+
+/// The published list of task slabs. Entries are written once, then counted.
+struct task_slab_entry {
+    const std::byte* first = nullptr;
+    std::size_t stride = 0;
+    std::atomic<std::size_t> carved{0};
+};
+
+class task_slab_list {
+public:
+    [[nodiscard]] std::size_t count() const noexcept {
+        return count_.load(std::memory_order_acquire);
+    }
+    [[nodiscard]] task_slab_entry& at(std::size_t index) const noexcept {
+        return chunks_[index / chunk_size].load(std::memory_order_acquire)[index % chunk_size];
+    }
+    /// Under the depot's lock.
+    task_slab_entry& add(const std::byte* first, std::size_t stride) {
+        const auto index = count_.load(std::memory_order_relaxed);
+        if (index == task_slab_limit) { throw std::bad_alloc(); }
+        auto& chunk = chunks_[index / chunk_size];
+        if (index % chunk_size == 0) {
+            chunk.store(new task_slab_entry[chunk_size], std::memory_order_release);
+        }
+        auto& entry = chunk.load(std::memory_order_relaxed)[index % chunk_size];
+        entry.first = first;
+        entry.stride = stride;
+        count_.store(index + 1, std::memory_order_release);
+        return entry;
+    }
+
+private:
+    static constexpr std::size_t chunk_size = 256;
+    std::array<std::atomic<task_slab_entry*>, task_slab_limit / chunk_size> chunks_{};
+    std::atomic<std::size_t> count_{0};
+};
+
+constinit task_slab_list task_slabs;
+
+/// What threads give back and take from: per class, blocks linked in one list, and the slab that
+/// new ones are carved from.
+class depot {
+public:
+    /// Moves up to `wanted` blocks into an empty list.
+    void refill(block_kind kind, std::size_t index, block_list& list, std::uint32_t wanted) {
+        const std::scoped_lock lock(mutex_);
+        auto& place = shelf_of(kind, index);
+        // Under quarantine a returned block is not used again while fresh memory can be had for it.
+        const auto keep = blocks_are_quarantined ? quarantined_blocks : 0;
+        while (list.count < wanted && place.free.count > keep) {
+            push(kind, list, pop(kind, place));
+        }
+        while (list.count < wanted) {
+            push(kind, list, carve(kind, index, place));
+        }
+    }
+
+    void take_back(block_kind kind, std::size_t index, block_list& list, std::uint32_t left) {
+        const std::scoped_lock lock(mutex_);
+        auto& place = shelf_of(kind, index);
+        while (list.count > left) {
+            auto* block = list.head;
+            list.head = link_of(kind, block);
+            --list.count;
+            append(kind, place, block);
+        }
+    }
+
+private:
+    struct shelf {
+        block_list free;  // first in, first out, for the quarantine's sake
+        void* last = nullptr;
+        std::byte* next = nullptr;  // of the slab being carved
+        std::byte* end = nullptr;
+        task_slab_entry* published = nullptr;
+    };
+
+    [[nodiscard]] shelf& shelf_of(block_kind kind, std::size_t index) noexcept {
+        return kind == block_kind::frame ? frames_[index] : tasks_[index];
+    }
+
+    static void push(block_kind kind, block_list& list, void* block) noexcept {
+        link_of(kind, block) = list.head;
+        list.head = block;
+        ++list.count;
+    }
+    static void* pop(block_kind kind, shelf& from) noexcept {
+        auto* block = from.free.head;
+        from.free.head = link_of(kind, block);
+        --from.free.count;
+        return block;
+    }
+    static void append(block_kind kind, shelf& to, void* block) noexcept {
+        link_of(kind, block) = nullptr;
+        if (to.free.count == 0) {
+            to.free.head = block;
+        } else {
+            link_of(kind, to.last) = block;
+        }
+        to.last = block;
+        ++to.free.count;
+    }
+
+    [[nodiscard]] static std::size_t stride_of(block_kind kind, std::size_t index) noexcept {
+        const auto size = (index + 1) * block_granularity;
+        // Records are aligned to cache lines.
+        return kind == block_kind::task ? (size + 63) / 64 * 64 : size;
+    }
+
+    void* carve(block_kind kind, std::size_t index, shelf& from) {
+        const auto stride = stride_of(kind, index);
+        if (from.next == nullptr || from.next + stride > from.end) {
+            from.next = map_slab();
+            from.end = from.next + slab_bytes;
+            from.published =
+                kind == block_kind::task ? &task_slabs.add(from.next, stride) : nullptr;
+        }
+        auto* block = from.next;
+        from.next += stride;
+        if (from.published != nullptr) {
+            ::new (static_cast<void*>(block)) task_record;
+            from.published->carved.store(from.published->carved.load(std::memory_order_relaxed) + 1,
+                                         std::memory_order_release);
+        }
+        hide(kind, block, stride);
+        return block;
+    }
+
+    std::mutex mutex_;
+    std::array<shelf, block_classes> frames_{};
+    std::array<shelf, block_classes> tasks_{};
+};
+
+[[nodiscard]] depot& the_depot() {
+    static auto* const instance = new depot;  // outlives every thread
+    return *instance;
+}
+
+/// Gives a thread's blocks back when it ends.
+struct cache_flusher {
+    bool armed = false;
+    cache_flusher() = default;
+    cache_flusher(const cache_flusher&) = delete;
+    cache_flusher& operator=(const cache_flusher&) = delete;
+    ~cache_flusher() {
+        for (std::size_t i = 0; i < block_classes; ++i) {
+            the_depot().take_back(block_kind::frame, i, thread_blocks.frames[i], 0);
+            the_depot().take_back(block_kind::task, i, thread_blocks.tasks[i], 0);
+        }
+    }
+};
+
+thread_local cache_flusher flusher;
+
+}  // namespace
+
+void* allocate_block_slow(block_kind kind, std::size_t size) {
+    if (size > largest_block) {
+        if (kind == block_kind::frame) { return ::operator new(size); }
+        // A task with a result this large: its block is made of ordinary memory, its record is
+        // not listed.
+        auto* block = ::operator new (size, std::align_val_t{64});
+        ::new (block) task_record;
+        return block;
+    }
+    flusher.armed = true;
+    const auto index = block_class(size);
+    auto& list = cached_list(kind, index);
+    if (list.head == nullptr) {
+        the_depot().refill(kind, index, list, blocks_are_quarantined ? 1 : refill_blocks);
+    }
+    auto* block = list.head;
+    list.head = link_of(kind, block);
+    --list.count;
+    show(block, size);
+    return block;
+}
+
+void free_block_slow(block_kind kind, void* memory, std::size_t size) noexcept {
+    if (size > largest_block) {
+        if (kind == block_kind::frame) {
+            ::operator delete(memory, size);
+        } else {
+            ::operator delete (memory, size, std::align_val_t{64});
+        }
+        return;
+    }
+    flusher.armed = true;
+    const auto index = block_class(size);
+    auto& list = cached_list(kind, index);
+    if constexpr (blocks_are_quarantined) {
+        block_list single{memory, 1};
+        link_of(kind, memory) = nullptr;
+        hide(kind, memory, (index + 1) * block_granularity);
+        the_depot().take_back(kind, index, single, 0);
+    } else {
+        the_depot().take_back(kind, index, list, cached_blocks / 2);
+        link_of(kind, memory) = list.head;
+        list.head = memory;
+        ++list.count;
+    }
+}
+
+std::size_t task_slab_count() noexcept {
+    return task_slabs.count();
+}
+
+slab_view task_slab(std::size_t index) noexcept {
+    const auto& entry = task_slabs.at(index);
+    return {entry.first, entry.stride, entry.carved.load(std::memory_order_acquire)};
+}
+
+}  // namespace coroscope::detail

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/runtime/detail/gathering.hpp>
+
+namespace coroscope::detail {
+
+void gathering::watch(future_core& outcome, std::vector<any_task> children) {
+    outcome_ = &outcome;
+    children_ = std::move(children);
+    left_ = children_.size();
+    watches_ = std::make_unique<child[]>(left_);
+    outcome.add_reference();  // ours, until the last child is done
+    if (left_ == 0) {
+        finish();
+        return;
+    }
+    const auto count = left_;
+    for (std::size_t i = 0; i < count; ++i) {
+        watches_[i].group = this;
+        watches_[i].index = i;
+        auto& task = children_[i].core();
+        if (task.done()) {
+            child_done(i);
+        } else {
+            task.add_waiter(watches_[i]);
+        }
+    }
+}
+
+bool gathering::cancel_children() {
+    if (left_ == 0 || outcome_ == nullptr) { return false; }
+    cancel_requested_ = true;
+    for (auto& task : children_) {
+        task.cancel();
+    }
+    return true;
+}
+
+void gathering::child_done(std::size_t index) noexcept {
+    auto& task = children_[index].core();
+    if (task.status() == completion_status::exception) { task.mark_retrieved(); }
+    if (task.status() != completion_status::value && !cancel_requested_) {
+        fail(task.status(), task.exception());
+    }
+    if (--left_ == 0) { finish(); }
+}
+
+void gathering::fail(completion_status status, std::exception_ptr why) noexcept {
+    if (!outcome_->done()) { outcome_->finish(status, std::move(why)); }
+}
+
+void gathering::finish() noexcept {
+    if (!outcome_->done()) {
+        if (cancel_requested_) {
+            outcome_->finish(completion_status::cancelled, nullptr);
+        } else {
+            try {
+                collect();
+                outcome_->finish(completion_status::value, nullptr);
+            } catch (...) {
+                outcome_->finish(completion_status::exception, std::current_exception());
+            }
+        }
+    }
+    outcome_->release();  // may destroy *this
+}
+
+}  // namespace coroscope::detail

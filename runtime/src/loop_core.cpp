@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/runtime/detail/loop_core.hpp>
+
+#include "loop_implementation.hpp"
+
+#include <sstream>
+#include <utility>
+
+namespace coroscope {
+
+template <class F>
+void loop::told(hook which, F&& f) noexcept {
+    implementation_->observers.tell(which, std::forward<F>(f));
+}
+
+void loop::task_started(detail::task_core& task) noexcept {
+    const auto info = task.info();
+    auto& observers = implementation_->observers;
+    observers.tell(hook::task_created, [&](observer& o) { o.on_task_created(info); });
+    if (core_->wants(hook::edge)) { core_->notify_edge(edge_kind::spawn, info.parent_id, info.id); }
+}
+
+namespace detail {
+
+void loop_core::arm(timer_node& node, time_point deadline, time_point now) {
+    if (deadline <= now) {
+        collect_due_timers(now);
+        make_ready(node.target);
+    } else if (deadline != time_point::max()) {
+        timers.arm(node, deadline);
+    }
+}
+
+void loop_core::collect_due_timers(time_point now) {
+    while (!timers.empty() && timers.next_deadline() <= now) {
+        make_ready(timers.pop().target);
+    }
+}
+
+void loop_core::make_ready(ready_entry target) {
+    if (target.is_task()) {
+        if (wants(hook::edge)) [[unlikely]] {
+            notify_edge(edge_kind::timer, target.task()->id(), target.task()->id());
+        }
+        target.task()->wake();
+    } else {
+        ready.push(target);
+    }
+}
+
+void check_thread(const loop_core& core, const char* what) {
+    const auto owner = core.runs_on.load();
+    if (owner == std::thread::id() || owner == std::this_thread::get_id()) { return; }
+    std::ostringstream message;
+    message << what << " was called from thread " << std::this_thread::get_id() << ", but loop "
+            << core.id << " runs on thread " << owner
+            << "; use call_soon_threadsafe to reach a loop from another thread";
+    throw std::logic_error(message.str());
+}
+
+void start_task(task_core& task, std::string_view name, await_site created_at) {
+    auto& core = *task.loop;
+    auto& r = task.record();
+    constexpr auto relaxed = std::memory_order_relaxed;
+    constexpr auto release = std::memory_order_release;
+    const auto sequence = r.sequence.load(relaxed);
+    r.sequence.store(sequence + 1, release);
+    r.magic.store(task_record::magic_value, release);
+    r.loop_id.store(core.id, release);
+    r.parent_id.store(core.current != nullptr ? core.current->id() : 0, release);
+    r.created_at.store(created_at, release);
+    r.site.store({}, release);
+    r.steps.store(0, release);
+    r.busy_ticks.store(0, release);
+    r.changed_at.store(0, release);
+    r.state.store(task_state::ready, release);
+    r.name[0].store('\0', release);
+    r.id.store(core.next_task_id++, release);
+    r.sequence.store(sequence + 2, release);
+    if (!name.empty()) { task.set_name(name); }
+    task.previous = core.last_task;
+    (core.last_task != nullptr ? core.last_task->next : core.first_task) = &task;
+    core.last_task = &task;
+    ++core.task_count;
+    core.ready.push(ready_entry(&task));
+    if ((core.hooks & (hook::task_created | hook::edge)) != 0) [[unlikely]] {
+        core.self->task_started(task);
+    }
+}
+
+void loop_core::notify_woken(task_core& task) noexcept {
+    const auto info = task.info();
+    self->told(hook::task_woken, [&](observer& o) { o.on_task_woken(info); });
+}
+
+void loop_core::notify_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept {
+    self->told(hook::edge, [&](observer& o) { o.on_edge(kind, from, to); });
+}
+
+void notify_frame(std::ptrdiff_t bytes) noexcept {
+    running_loop->self->told(hook::frame, [&](observer& o) { o.on_frame(bytes); });
+}
+
+}  // namespace detail
+
+}  // namespace coroscope

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/runtime/coro.hpp>
+#include <coroscope/runtime/detail/tick_clock.hpp>
+#include <coroscope/runtime/executor.hpp>
+#include <coroscope/runtime/loop.hpp>
+
+#include "inbox.hpp"
+#include "observer_registry.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+namespace coroscope {
+
+namespace detail {
+
+/// A counter's owner is its only writer: no atomic addition is needed.
+template <class T>
+void add_to(std::atomic<T>& counter, T amount) noexcept {
+    counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+}
+
+}  // namespace detail
+
+/// A loop's insides: the passes over the ready queue, the polls, the waits.
+class loop::implementation {
+public:
+    implementation(loop& owner, const loop_options& options);
+    ~implementation();
+    implementation(const implementation&) = delete;
+    implementation& operator=(const implementation&) = delete;
+
+    void run();
+    void close();
+    void request_stop() noexcept { stopping_ = true; }
+
+    void set_slow_threshold(duration threshold) noexcept;
+    [[nodiscard]] loop_statistics statistics() const noexcept;
+
+    void submit(executor& in, std::unique_ptr<detail::executor_job> job);
+    void end_task(detail::task_core& task, detail::completion_status status,
+                  std::exception_ptr exception) noexcept;
+
+    loop& self;
+    detail::loop_core& core;
+    detail::observer_registry observers;
+    boost::asio::io_context io{1};
+    std::atomic<loop_state> state{loop_state::idle};
+    duration slow_threshold;
+    task_factory factory;
+    exception_handler handler;
+    schedule_policy* policy = nullptr;
+    std::shared_ptr<executor> default_executor;
+    std::size_t executor_threads;
+    bool owns_executor = false;
+
+private:
+    void tick();
+    void run_ready(std::size_t count);
+    void run_one(detail::ready_entry entry);
+    [[nodiscard]] detail::ready_entry take_next(std::size_t among);
+    void run_task(detail::task_core& task);
+    void finish_task(detail::task_core& task, detail::frame_base& root) noexcept;
+    void run_handle(detail::handle_state& handle);
+    void call(detail::handle_state& handle) noexcept;
+    void finish_step(step_kind kind, std::uint64_t id, await_site from, await_site to,
+                     const task_record* record, std::uint64_t begin) noexcept;
+    void note_step(detail::task_core& task, await_site from);
+
+    void take_mail();
+    void collect_timers();
+    void poll_io();
+    void idle();
+    void block(const std::optional<duration>& limit);
+    void arm_idle_timer(duration limit);
+    [[nodiscard]] bool poll_is_due() noexcept;
+    void run_asio(bool may_block);
+    void stamp_idle(std::uint64_t began) noexcept;
+
+    void abandon_jobs() noexcept;
+    void job_done(std::unique_ptr<detail::executor_job> job) noexcept;
+    void unlink(detail::executor_job& job) noexcept;
+    void destroy_tasks() noexcept;
+
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
+    boost::asio::steady_timer idle_timer_;
+    std::vector<detail::inbox::item> mail_;
+    std::vector<schedule_policy::choice> choices_;
+    detail::executor_job* first_job_ = nullptr;
+    bool timed_;
+    bool stopping_ = false;
+    std::uint64_t slow_ticks_ = 0;
+    std::uint64_t last_stamp_ = 0;  ///< the end of the last step: the beginning of the next
+    std::uint64_t last_poll_ = 0;
+    std::uint64_t poll_interval_ticks_;
+    std::uint32_t poll_budget_ = 0;
+
+    // Written by the loop's thread alone, read by any.
+    struct counters {
+        std::atomic<std::uint64_t> steps{0};
+        std::atomic<std::uint64_t> callbacks{0};
+        std::atomic<std::uint64_t> polls{0};
+        std::atomic<std::uint64_t> busy_ticks{0};
+        std::atomic<std::uint64_t> idle_ticks{0};
+        std::atomic<std::size_t> ready{0};
+        std::atomic<std::size_t> scheduled{0};
+        std::atomic<std::size_t> tasks{0};
+    };
+    counters counters_;
+    void publish_counts() noexcept;
+};
+
+}  // namespace coroscope

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loop_implementation.hpp"
+
+#include <coroscope/runtime/error.hpp>
+
+#include <atomic>
+#include <utility>
+
+namespace coroscope {
+namespace {
+
+std::atomic<std::uint32_t> next_loop_id{1};
+
+}  // namespace
+
+loop::implementation::implementation(loop& owner, const loop_options& options)
+    : self(owner),
+      core(*new detail::loop_core(
+          owner, options.clock != nullptr ? *options.clock : system_monotonic_clock::instance())),
+      observers(core),
+      slow_threshold(options.slow_callback_duration),
+      executor_threads(options.executor_threads),
+      guard_(boost::asio::make_work_guard(io)),
+      idle_timer_(io),
+      timed_(options.time_stats),
+      poll_interval_ticks_(detail::tick_clock::to_ticks(std::chrono::microseconds(50))) {
+    core.id = next_loop_id.fetch_add(1, std::memory_order_relaxed);
+    core.mail = std::make_shared<detail::inbox>(io);
+    set_slow_threshold(slow_threshold);
+}
+
+loop::implementation::~implementation() {
+    core.self = nullptr;
+    core.release();
+}
+
+void loop::implementation::close() {
+    if (state.load() == loop_state::closed) { return; }
+    if (state.load() != loop_state::idle) {
+        throw invalid_state_error("a running loop cannot be closed; stop() it first");
+    }
+    state.store(loop_state::closed);
+    observers.flush();
+    abandon_jobs();
+    core.mail->close();
+    destroy_tasks();
+    while (!core.ready.empty()) {  // tasks in it are gone by now
+        const auto entry = core.ready.pop();
+        if (!entry.is_task()) {
+            entry.handle()->loop = nullptr;
+            entry.handle()->release();
+        }
+    }
+    while (!core.timers.empty()) {
+        const auto target = core.timers.pop().target;
+        if (!target.is_task()) {
+            target.handle()->loop = nullptr;
+            target.handle()->function.reset();
+            target.handle()->release();
+        }
+    }
+    if (owns_executor) {
+        default_executor.reset();  // waits for the jobs that run; nobody gets their results
+    }
+    publish_counts();
+}
+
+void loop::implementation::destroy_tasks() noexcept {
+    while (core.last_task != nullptr) {  // children before those who made them, as a rule
+        auto& task = *core.last_task;
+        exception_context context;
+        context.message = "a task was destroyed while it was pending, because its loop was closed";
+        context.task_id = task.id();
+        context.task_name = display_name(task.id(), task.given_name());
+        context.created_at = task.record().created_at.load(std::memory_order_relaxed);
+        self.call_exception_handler(context);
+        task.destroy_frames();
+        end_task(task, detail::completion_status::cancelled,
+                 std::make_exception_ptr(broken_loop_error("the task's loop was closed")));
+    }
+}
+
+// --- Executor jobs
+
+void loop::implementation::submit(executor& in, std::unique_ptr<detail::executor_job> job) {
+    auto* raw = job.get();
+    raw->next = first_job_;
+    if (first_job_ != nullptr) { first_job_->previous = raw; }
+    first_job_ = raw;
+    ++core.jobs;
+    try {
+        in.submit([this, mail = core.mail, carried = std::move(job)]() mutable {
+            carried->run();
+            detail::post_mail(
+                *mail, [this, done = std::move(carried)]() mutable { job_done(std::move(done)); });
+        });
+    } catch (...) {
+        // The callable has been destroyed, and the job with it, unless the executor kept it.
+        throw;
+    }
+}
+
+void loop::implementation::job_done(std::unique_ptr<detail::executor_job> job) noexcept {
+    unlink(*job);
+    --core.jobs;
+    job->deliver();
+}
+
+void loop::implementation::unlink(detail::executor_job& job) noexcept {
+    (job.previous != nullptr ? job.previous->next : first_job_) = job.next;
+    if (job.next != nullptr) { job.next->previous = job.previous; }
+}
+
+void loop::implementation::abandon_jobs() noexcept {
+    for (auto* job = first_job_; job != nullptr; job = job->next) {
+        job->abandon();
+    }
+    first_job_ = nullptr;
+    core.jobs = 0;
+}
+
+}  // namespace coroscope

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loop_implementation.hpp"
+
+#include <algorithm>
+
+// What comes to a loop from outside, and how it waits for that: other threads, timers, Asio.
+
+namespace coroscope {
+
+using detail::tick_clock;
+
+namespace {
+
+// An empty poll of Asio costs as much as 30 steps: no more often than this while there is work.
+constexpr std::uint32_t steps_between_polls = 64;
+
+}  // namespace
+
+void loop::implementation::take_mail() {
+    core.mail->take(mail_);
+    for (auto& item : mail_) {
+        if (item.is_internal) {
+            item.function();
+            continue;
+        }
+        auto* handle = new detail::handle_state(core, std::move(item.function),
+                                                core.next_object_id++, item.where);
+        core.ready.push(detail::ready_entry(handle));
+        if (core.wants(hook::edge)) [[unlikely]] {
+            core.notify_edge(edge_kind::post, 0, handle->id);
+        }
+    }
+    mail_.clear();
+}
+
+void loop::implementation::collect_timers() {
+    if (!core.timers.empty()) { core.collect_due_timers(core.time->now()); }
+}
+
+void loop::implementation::poll_io() {
+    collect_timers();
+    run_asio(false);
+    poll_budget_ = steps_between_polls;
+    last_poll_ = last_stamp_;
+}
+
+/// Polls Asio; foreign handlers that run inside count as one step, an empty poll as nobody's.
+void loop::implementation::run_asio(bool may_block) {
+    const auto operations = core.io_operations;
+    const auto begin = last_stamp_;
+    std::size_t handlers = 0;
+    try {
+        handlers = may_block ? io.run_one() : io.poll();
+    } catch (...) {
+        exception_context context;
+        context.message = "an exception left an Asio completion handler";
+        context.exception = std::current_exception();
+        self.call_exception_handler(context);
+    }
+    detail::add_to(counters_.polls, std::uint64_t{1});
+    if (!timed_) { return; }
+    last_stamp_ = tick_clock::now();
+    const auto ours = operations - std::min(operations, core.io_operations);
+    if (!may_block && handlers > ours) {
+        finish_step(step_kind::io_poll, 0, {}, {}, nullptr, begin);
+    }
+}
+
+void loop::implementation::idle() {
+    idle_state now;
+    if (!core.timers.empty()) { now.next_deadline = core.timers.next_deadline(); }
+    now.io_operations = core.io_operations;
+    now.jobs = core.jobs;
+    observers.flush();  // nothing to do: the best time to tell
+    const auto action = core.time->on_idle(now);
+    switch (action.what) {
+    case idle_action::kind::advanced: collect_timers(); break;
+    case idle_action::kind::quit: stopping_ = true; break;
+    case idle_action::kind::wait: block(action.limit); break;
+    }
+}
+
+void loop::implementation::block(const std::optional<duration>& limit) {
+    if (!core.ready.empty() || !core.mail->begin_sleep()) {
+        return;  // the clock, or another thread, has made something ready meanwhile
+    }
+    publish_counts();
+    const auto began = timed_ ? tick_clock::now() : 0;
+    if (limit.has_value()) { arm_idle_timer(*limit); }
+    run_asio(true);
+    core.mail->end_sleep();
+    if (timed_) { detail::add_to(counters_.idle_ticks, tick_clock::between(began, last_stamp_)); }
+    if (core.mail->has_mail()) { take_mail(); }
+    poll_io();  // the handlers that became ready together with the first
+}
+
+void loop::implementation::arm_idle_timer(duration limit) {
+    const auto now = std::chrono::time_point_cast<duration>(std::chrono::steady_clock::now());
+    const auto deadline = saturating_add(now, limit);
+    idle_timer_.expires_at(deadline);
+    idle_timer_.async_wait([](const boost::system::error_code&) {});
+}
+
+}  // namespace coroscope

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "observer_registry.hpp"
+
+#include <coroscope/runtime/coro.hpp>
+
+#include <algorithm>
+#include <span>
+
+namespace coroscope::detail {
+
+void observer_registry::attach(observer& o, hook_set hooks) {
+    flush();  // what happened before is not this observer's
+    for (std::size_t i = 0; i < hook_count; ++i) {
+        if ((hooks & (hook_set{1} << i)) != 0) {
+            auto& list = lists_[i];
+            std::erase(list, nullptr);
+            list.push_back(&o);
+            core_.hooks |= hook_set{1} << i;
+        }
+    }
+    frames_are_watched = running_loop == &core_ && core_.wants(hook::frame);
+}
+
+void observer_registry::remove(observer& o) noexcept {
+    flush();
+    for (std::size_t i = 0; i < hook_count; ++i) {
+        auto& list = lists_[i];
+        // Emptied in place, since a hook may be running through the list.
+        std::replace(list.begin(), list.end(), &o, static_cast<observer*>(nullptr));
+        const bool wanted =
+            std::any_of(list.begin(), list.end(), [](const observer* p) { return p != nullptr; });
+        if (!wanted) { core_.hooks &= ~(hook_set{1} << i); }
+    }
+    frames_are_watched = running_loop == &core_ && core_.wants(hook::frame);
+}
+
+void observer_registry::flush() noexcept {
+    if (used_ == 0) { return; }
+    const std::span<const step_record> records(batch_.data(), std::exchange(used_, 0));
+    tell(hook::steps, [&](observer& o) { o.on_steps(records); });
+}
+
+}  // namespace coroscope::detail

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/runtime/task.hpp>
+
+#include <coroscope/runtime/loop.hpp>
+
+#include <algorithm>
+#include <ostream>
+
+namespace coroscope {
+namespace detail {
+
+void throw_empty_coro(await_site where) {
+    throw invalid_state_error(
+        "a coro was used that has been awaited, started or moved from already (" + to_string(where)
+        + "); call the coroutine function again for another");
+}
+
+task_info task_core::info() const noexcept {
+    const auto& r = record();
+    return {r.id.load(std::memory_order_relaxed), r.parent_id.load(std::memory_order_relaxed),
+            given_name(), r.created_at.load(std::memory_order_relaxed)};
+}
+
+std::string_view task_core::given_name() const noexcept {
+    return extras_ != nullptr ? std::string_view(extras_->name) : std::string_view();
+}
+
+task_extras& task_core::extras() {
+    if (extras_ == nullptr) { extras_ = std::make_unique<task_extras>(); }
+    return *extras_;
+}
+
+void task_core::set_name(std::string_view name) {
+    extras().name = name;
+    auto& letters = record().name;
+    const auto length = std::min(name.size(), letters.size() - 1);
+    for (std::size_t i = 0; i < length; ++i) {
+        letters[i].store(name[i], std::memory_order_release);
+    }
+    letters[length].store('\0', std::memory_order_release);
+}
+
+bool task_core::cancel(std::string_view message) {
+    if (done()) { return false; }
+    if (!message.empty()) { extras().cancel_message = message; }
+    cancel_chain();
+    ++cancel_requests;
+    return true;
+}
+
+// A task that awaits a task passes the request on: a loop, since such chains may be a million long.
+// Tasks may await each other in a circle; Brent's algorithm notices (Brent, BIT 20, 1980).
+void task_core::cancel_chain() noexcept {
+    auto* task = this;
+    auto* landmark = this;
+    std::size_t steps = 0;
+    std::size_t next_landmark = 1;
+    while (task->waiting_on != nullptr) {
+        auto* next_task = task->waiting_on->cancel_wait();
+        if (next_task == nullptr) { return; }
+        if (next_task == landmark) {
+            task->waiting_on->give_up_wait();
+            return;
+        }
+        ++next_task->cancel_requests;
+        task = next_task;
+        if (++steps == next_landmark) {
+            landmark = task;
+            next_landmark *= 2;
+        }
+    }
+    task->must_cancel = true;
+}
+
+void task_core::throw_cancelled() {
+    must_cancel = false;
+    if (extras_ != nullptr && !extras_->cancel_message.empty()) {
+        throw cancelled_error(extras_->cancel_message);
+    }
+    throw cancelled_error();
+}
+
+void task_core::destroy_frames() noexcept {
+    waiting_on = nullptr;
+    while (top != nullptr) {
+        auto* frame = top;
+        top = frame->parent;
+        if (frame->owner != nullptr) { *frame->owner = nullptr; }
+        frame->self.destroy();
+    }
+}
+
+void task_core::destroy() noexcept {
+    if (lost_exception() && loop->self != nullptr) {
+        exception_context context;
+        context.message =
+            "a task's exception was never retrieved: nobody awaited it or asked for "
+            "its result";
+        context.exception = exception();
+        context.task_id = id();
+        context.task_name = display_name(id(), given_name());
+        context.created_at = record().created_at.load(std::memory_order_relaxed);
+        mark_retrieved();
+        loop->self->call_exception_handler(context);
+    }
+    auto& r = record();
+    r.id.store(0, std::memory_order_release);
+    operations_->destroy(this);
+}
+
+void join_awaiter::suspend(frame_base& frame) {
+    if (&target() == frame.task) {
+        throw invalid_state_error("task " + display_name(target().id(), target().given_name())
+                                  + " awaits itself at " + to_string(frame.site)
+                                  + "; it would never be done");
+    }
+    if (target().loop != frame.task->loop) {
+        throw invalid_state_error("a task of another loop was awaited at " + to_string(frame.site)
+                                  + "; tasks belong to one loop");
+    }
+    wait(target(), frame, wait_kind::task, target().id());
+}
+
+void join_awaiter::notify_edge() noexcept {
+    waiting()->loop->notify_edge(edge_kind::join, target().id(), waiting()->id());
+}
+
+}  // namespace detail
+
+std::uint32_t task_handle::uncancel() {
+    auto& requests = core().cancel_requests;
+    if (requests > 0) { --requests; }
+    if (requests == 0) { core().must_cancel = false; }
+    return requests;
+}
+
+std::exception_ptr task_handle::exception() const {
+    auto& c = core();
+    if (!c.done() || cancelled()) { c.throw_unless_value("task"); }
+    c.mark_retrieved();
+    return c.exception();
+}
+
+std::string task_handle::name() const {
+    return display_name(id(), core().given_name());
+}
+
+await_site task_handle::origin() const {
+    return core().record().created_at.load(std::memory_order_relaxed);
+}
+
+std::vector<await_site> task_handle::stack() const {
+    std::vector<await_site> sites;
+    for (const auto* frame = core().top; frame != nullptr; frame = frame->parent) {
+        if (frame->site.line() != 0) { sites.push_back(frame->site); }
+    }
+    return sites;
+}
+
+void task_handle::print_stack(std::ostream& out) const {
+    out << "task " << id() << " (" << name() << "), " << to_string(core().record().state.load())
+        << ", created at " << to_string(origin()) << '\n';
+    for (const auto& site : stack()) {
+        out << "  " << to_string(site) << " in " << function_name(site) << '\n';
+    }
+}
+
+void task_handle::throw_empty() {
+    throw invalid_state_error(
+        "an empty task handle was used; it holds no task until one is "
+        "assigned to it, and none after it was moved from");
+}
+
+any_task current_task() {
+    const auto* core = detail::running_loop;
+    return core != nullptr && core->current != nullptr ? any_task(*core->current) : any_task();
+}
+
+std::vector<any_task> all_tasks(const loop& of) {
+    std::vector<any_task> tasks;
+    tasks.reserve(of.core().task_count);
+    for (auto* task = of.core().first_task; task != nullptr; task = task->next) {
+        tasks.push_back(any_task(*task));
+    }
+    return tasks;
+}
+
+}  // namespace coroscope

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/report/gate.hpp>
+
+#include "support/catch.hpp"
+
+#include <nlohmann/json.hpp>
+
+using namespace coroscope::report;
+using namespace std::chrono_literals;
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+
+namespace {
+
+slow_step step_in(const std::string& function, std::uint32_t line, std::chrono::nanoseconds wall) {
+    slow_step step;
+    step.name = "serve";
+    step.from = {"gzip.cpp", line, function};
+    step.to = {"gzip.cpp", line + 10, function};
+    step.wall = wall;
+    return step;
+}
+
+report run_with(std::vector<slow_step> steps, std::chrono::nanoseconds recorded_at = 5ms) {
+    report run;
+    run.slow_threshold = recorded_at;
+    run.slow_steps = std::move(steps);
+    return run;
+}
+
+}  // namespace
+
+TEST_CASE("a run without slow steps passes", "[gate]") {
+    const auto result = check_gate(run_with({}), {5ms, 0});
+    CHECK(result.verdict == gate_verdict::pass);
+    CHECK(exit_code(result.verdict) == 0);
+    CHECK(result.lines
+          == std::vector<std::string>{"gate passed: 0 slow steps of 5.00 ms or more, allowed 0"});
+}
+
+TEST_CASE("one step over the budget fails and names file and line", "[gate]") {
+    const auto result = check_gate(run_with({step_in("zip()", 40, 8ms)}), {5ms, 0});
+    CHECK(result.verdict == gate_verdict::fail);
+    CHECK(exit_code(result.verdict) == 1);
+    REQUIRE(result.lines.size() == 3);
+    CHECK(result.lines[0] == "gate failed: 1 slow step of 5.00 ms or more, allowed 0");
+    CHECK(result.lines[1]
+          == "gzip.cpp:40 to line 50: 1 slow step, longest 8.00 ms, total 8.00 ms (task 'serve')");
+    CHECK_THAT(result.lines[2], Contains("run_in_executor"));
+}
+
+TEST_CASE("the threshold is inclusive and the budget too", "[gate]") {
+    const auto run = run_with({step_in("zip()", 40, 10ms), step_in("zip()", 40, 10ms - 1ns)});
+    CHECK(check_gate(run, {10ms, 0}).slow == 1);
+    CHECK(check_gate(run, {10ms, 0}).verdict == gate_verdict::fail);
+    CHECK(check_gate(run, {10ms, 1}).verdict == gate_verdict::pass);
+    CHECK(check_gate(run, {10ms + 1ns, 0}).verdict == gate_verdict::pass);
+}
+
+TEST_CASE("steps of one place are told together, the place with the longest step first", "[gate]") {
+    auto longest = step_in("zip()", 40, 30ms);
+    longest.name = "serve-9";
+    const auto result = check_gate(run_with({step_in("log()", 7, 20ms), step_in("zip()", 40, 6ms),
+                                             longest, step_in("zip()", 41, 7ms)}),
+                                   {5ms, 0});
+    REQUIRE(result.places.size() == 3);
+    CHECK(result.places[0].where.line == 40);
+    CHECK(result.places[0].count == 2);
+    CHECK(result.places[0].max == 30ms);
+    CHECK(result.places[0].total == 36ms);
+    CHECK(result.places[0].name == "serve-9");
+    CHECK(result.places[1].where.line == 7);
+    CHECK(result.places[2].where.line == 41);
+}
+
+TEST_CASE("a threshold below the recorded one is unusable, not a guess", "[gate]") {
+    const auto result = check_gate(run_with({}, 100ms), {5ms, 0});
+    CHECK(result.verdict == gate_verdict::unusable);
+    CHECK(exit_code(result.verdict) == 2);
+    REQUIRE(result.lines.size() == 1);
+    CHECK_THAT(result.lines[0],
+               StartsWith("gate unusable: the report recorded steps of 100 ms or more"));
+    CHECK_THAT(result.lines[0], Contains("5.00 ms or less, or raise --threshold"));
+    CHECK(check_gate(run_with({}, 100ms), {100ms, 0}).verdict == gate_verdict::pass);
+}
+
+TEST_CASE("what the baseline knows is excused, even on another line", "[gate]") {
+    const auto baseline = run_with({step_in("zip()", 40, 8ms)});
+    const auto run = run_with({step_in("zip()", 45, 9ms), step_in("log()", 7, 6ms)});
+    const auto result = check_gate(run, {5ms, 0}, &baseline);
+    CHECK(result.verdict == gate_verdict::fail);
+    CHECK(result.in_baseline == 1);
+    CHECK(result.slow == 1);
+    REQUIRE(result.places.size() == 1);
+    CHECK(result.places[0].where.line == 7);
+    CHECK_THAT(result.lines[0], Contains("1 more in places that the baseline knows"));
+    CHECK(check_gate(run_with({step_in("zip()", 45, 9ms)}), {5ms, 0}, &baseline).verdict
+          == gate_verdict::pass);
+}
+
+TEST_CASE("a place that was fast enough in the baseline is not excused", "[gate]") {
+    const auto baseline = run_with({step_in("zip()", 40, 2ms)}, 1ms);
+    const auto run = run_with({step_in("zip()", 40, 90ms)});
+    CHECK(check_gate(run, {5ms, 0}, &baseline).verdict == gate_verdict::fail);
+}
+
+TEST_CASE("a baseline that recorded at a higher threshold is unusable", "[gate]") {
+    const auto baseline = run_with({}, 50ms);
+    const auto result = check_gate(run_with({}), {5ms, 0}, &baseline);
+    CHECK(result.verdict == gate_verdict::unusable);
+    CHECK_THAT(result.lines[0], Contains("the baseline recorded steps of 50.0 ms or more"));
+}
+
+TEST_CASE("dropped steps matter only where they could count", "[gate]") {
+    auto run = run_with({step_in("zip()", 40, 8ms), step_in("zip()", 40, 6ms)});
+    run.slow_steps_dropped = 3;
+    CHECK(check_gate(run, {7ms, 1}).verdict
+          == gate_verdict::pass);  // dropped ones were at most 6 ms
+    CHECK(check_gate(run, {5ms, 4}).verdict == gate_verdict::unusable);  // 2 to 5 of them
+    CHECK(check_gate(run, {5ms, 5}).verdict == gate_verdict::pass);
+    CHECK(check_gate(run, {5ms, 1}).verdict == gate_verdict::fail);
+}
+
+TEST_CASE("dropped steps in a report that kept none are not forgotten", "[gate]") {
+    auto run = run_with({});
+    run.slow_steps_dropped = 1;
+    CHECK(check_gate(run, {1s, 0}).verdict == gate_verdict::unusable);
+}
+
+TEST_CASE("the answer goes to machines as well", "[gate]") {
+    const auto json = to_json(check_gate(run_with({step_in("zip()", 40, 8ms)}), {5ms, 0}));
+    CHECK(json["verdict"] == "fail");
+    CHECK(json["slow"] == 1);
+    CHECK(json["places"][0]["where"]["line"] == 40);
+    CHECK(json["places"][0]["max_ns"] == 8'000'000);
+    CHECK(json["lines"].size() == 3);
+    CHECK(to_json(check_gate(run_with({}), {0ms, 0}))["verdict"] == "unusable");
+    CHECK(to_json(check_gate(run_with({}), {5ms, 0}))["verdict"] == "pass");
+}
