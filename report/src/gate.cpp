@@ -60,8 +60,9 @@ void count_steps(gate_result& result, const report& run, std::chrono::nanosecond
     for (auto& [span, place] : by_span) {
         result.places.push_back(std::move(place));
     }
-    std::stable_sort(result.places.begin(), result.places.end(),
-                     [](const auto& a, const auto& b) { return a.max > b.max; });
+    std::sort(result.places.begin(), result.places.end(), [](const auto& a, const auto& b) {
+        return a.max != b.max ? a.max > b.max : a.span < b.span;
+    });
 }
 
 // Dropped steps were no slower than the fastest that was kept, so only that one tells whether they

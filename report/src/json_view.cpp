@@ -13,7 +13,8 @@ namespace coroscope::report {
 namespace {
 
 constexpr std::string_view regenerate =
-    "check that the program that wrote this and the one that reads it use the same coroscope version";
+    "check that the program that wrote this and the one that reads it use the same coroscope "
+    "version";
 
 std::string shown(const nlohmann::json& value) {
     constexpr std::size_t longest = 40;

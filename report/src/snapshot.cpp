@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/report/snapshot.hpp>
 
-#include <nlohmann/json.hpp>
-
 #include "enumerator_names.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <array>
 

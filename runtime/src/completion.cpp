@@ -22,21 +22,27 @@ completion::~completion() {
 }
 
 void completion::complete(completion_status status, std::exception_ptr exception,
-                          loop* owner) noexcept {
-    status_ = status;
+                          loop* owner, keeper keep) noexcept {
     exception_ = std::move(exception);
+    complete(status, owner, keep);
+}
+
+void completion::complete(completion_status status, loop* owner, keeper keep) noexcept {
+    status_ = status;
     while (first_ != nullptr) {
         auto* waiter = first_;
         waiter->unlink();
         waiter->on_complete();
     }
-    if (callbacks_ != nullptr) {
-        const auto callbacks = std::move(callbacks_);
-        if (owner != nullptr && !owner->is_closed()) {
-            for (auto& each : *callbacks) {
-                owner->call_soon(std::move(each.function), each.where);
-            }
-        }
+    if (callbacks_ != nullptr) [[unlikely]] { schedule_callbacks(owner, keep); }
+}
+
+void completion::schedule_callbacks(loop* owner, keeper keep) noexcept {
+    const auto callbacks = std::move(callbacks_);
+    if (owner == nullptr || owner->is_closed()) { return; }
+    for (auto& each : *callbacks) {
+        auto& f = each.function;
+        owner->call_soon(keep != nullptr ? keep(*this, std::move(f)) : std::move(f), each.where);
     }
 }
 
@@ -57,18 +63,18 @@ void completion::add_done_callback(callback done, loop* owner, await_site where)
     callbacks_->push_back({std::move(done), where});
 }
 
-void completion::throw_unless_value(const char* what) {
+void completion::throw_why_not(const char* what) {
     switch (status_) {
-    case completion_status::value: return;
     case completion_status::exception: retrieved_ = true; std::rethrow_exception(exception_);
     case completion_status::cancelled:
         if (exception_) { std::rethrow_exception(exception_); }
         throw cancelled_error();
-    case completion_status::pending:
-        throw invalid_state_error(std::string("the result of a ") + what +
+    case completion_status::value:
+    case completion_status::pending: break;
+    }
+    throw invalid_state_error(std::string("the result of a ") + what +
                                   " was asked for before it is done; co_await it, or look at done() "
                                   "first");
-    }
 }
 
 }  // namespace coroscope::detail

@@ -7,9 +7,10 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
+#include <mutex>
 #include <thread>
+#include <utility>
 
 namespace coroscope {
 namespace {
@@ -25,7 +26,8 @@ namespace {
 struct thread_pool_executor::pool {
     explicit pool(std::size_t n) : count(n), threads(n) {}
     std::size_t count;
-    std::atomic<bool> closed{false};
+    std::mutex mutex;  // a job is refused or run, even if shutdown comes meanwhile
+    bool closed = false;
     boost::asio::thread_pool threads;
 };
 
@@ -37,14 +39,19 @@ thread_pool_executor::~thread_pool_executor() {
 }
 
 void thread_pool_executor::submit(detail::callback job) {
-    if (pool_->closed.load(std::memory_order_acquire)) {
+    const std::scoped_lock lock(pool_->mutex);
+    if (pool_->closed) {
         throw invalid_state_error("a job was submitted to an executor that was shut down");
     }
     boost::asio::post(pool_->threads, std::move(job));
 }
 
 void thread_pool_executor::shutdown() {
-    if (!pool_->closed.exchange(true)) { pool_->threads.join(); }
+    {
+        const std::scoped_lock lock(pool_->mutex);
+        if (std::exchange(pool_->closed, true)) { return; }
+    }
+    pool_->threads.join();
 }
 
 std::size_t thread_pool_executor::threads() const noexcept {

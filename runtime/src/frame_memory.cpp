@@ -200,18 +200,39 @@ private:
 /// Gives a thread's blocks back when it ends.
 struct cache_flusher {
     bool armed = false;
+    bool ended = false;
     cache_flusher() = default;
     cache_flusher(const cache_flusher&) = delete;
     cache_flusher& operator=(const cache_flusher&) = delete;
     ~cache_flusher() {
+        ended = true;  // what other thread-local objects free later goes to the depot at once
         for (std::size_t i = 0; i < block_classes; ++i) {
-            the_depot().take_back(block_kind::frame, i, thread_blocks.frames[i], 0);
-            the_depot().take_back(block_kind::task, i, thread_blocks.tasks[i], 0);
+            give_back(block_kind::frame, i);
+            give_back(block_kind::task, i);
         }
+    }
+
+private:
+    static void give_back(block_kind kind, std::size_t index) noexcept {
+        auto& list = cached_list(kind, index);
+        the_depot().take_back(kind, index, list, 0);
+        list.limit = 0;
     }
 };
 
 thread_local cache_flusher flusher;
+
+/// Keeps a block in this thread's cache, or hands it on if the thread ends.
+void keep(block_kind kind, std::size_t index, void* memory) noexcept {
+    auto& list = cached_list(kind, index);
+    flusher.armed = true;
+    list.limit = flusher.ended ? 0 : cached_blocks;
+    if (list.count >= list.limit) { the_depot().take_back(kind, index, list, list.limit / 2); }
+    link_of(kind, memory) = list.head;
+    list.head = memory;
+    ++list.count;
+    if (list.limit == 0) { the_depot().take_back(kind, index, list, 0); }
+}
 
 }  // namespace
 
@@ -246,19 +267,14 @@ void free_block_slow(block_kind kind, void* memory, std::size_t size) noexcept {
         }
         return;
     }
-    flusher.armed = true;
     const auto index = block_class(size);
-    auto& list = cached_list(kind, index);
     if constexpr (blocks_are_quarantined) {
         block_list single{memory, 1};
         link_of(kind, memory) = nullptr;
         hide(kind, memory, (index + 1) * block_granularity);
         the_depot().take_back(kind, index, single, 0);
     } else {
-        the_depot().take_back(kind, index, list, cached_blocks / 2);
-        link_of(kind, memory) = list.head;
-        list.head = memory;
-        ++list.count;
+        keep(kind, index, memory);
     }
 }
 

@@ -6,7 +6,7 @@
 namespace coroscope::detail {
 
 future_core::~future_core() {
-    if (lost_exception() && loop->self != nullptr) {
+    if (lost_exception()) {
         exception_context context;
         context.message =
             "a future's exception was never retrieved: nobody awaited it or asked "
@@ -14,20 +14,29 @@ future_core::~future_core() {
         context.exception = exception();
         context.future_id = id;
         context.created_at = created_at;
-        loop->self->call_exception_handler(context);
+        if (loop->self != nullptr) {
+            loop->self->call_exception_handler(context);
+        } else {
+            report_orphan(context);
+        }
     }
     loop->release();
 }
 
-bool future_core::cancel() {
+bool future_core::cancel(std::string_view message) {
     if (done()) { return false; }
-    finish(completion_status::cancelled, nullptr);
+    if (loop->debug) { check_thread(*loop, "future::cancel"); }
+    finish(completion_status::cancelled, cancellation_of(message));
     return true;
 }
 
 void future_core::finish(completion_status status, std::exception_ptr exception) noexcept {
     if (loop->current != nullptr) { setter = loop->current->id(); }
-    complete(status, std::move(exception), loop->self);
+    const auto keep = [](completion& c, callback f) -> callback {
+        task_reference<future_core> self(static_cast<future_core*>(&c));
+        return [self = std::move(self), f = std::move(f)]() mutable { f(); };
+    };
+    complete(status, std::move(exception), loop->self, keep);
 }
 
 void future_core::expect_pending() const {
@@ -39,9 +48,23 @@ void future_core::expect_pending() const {
     if (loop->debug) { check_thread(*loop, "future::set_result"); }
 }
 
+void throw_empty_future() {
+    throw invalid_state_error(
+        "an empty future was used; it stands for nothing until one is "
+        "assigned to it, and no longer after it was moved from");
+}
+
+void future_awaiter::suspend(frame_base& frame) {
+    if (source_->loop != frame.task->loop) {
+        throw invalid_state_error("a future of another loop was awaited at " + to_string(frame.site)
+                                  + "; futures belong to one loop");
+    }
+    wait(*source_, frame, source_->kind, source_->id);
+}
+
 task_core* future_awaiter::cancel_wait() noexcept {
     auto* task = waiting();
-    if (!source_->cancel()) {
+    if (!source_->cancel(task->cancel_message())) {
         unlink();
         task->wake_cancelled();
     }

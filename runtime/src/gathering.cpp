@@ -26,11 +26,20 @@ void gathering::watch(future_core& outcome, std::vector<any_task> children) {
     }
 }
 
-bool gathering::cancel_children() {
+std::vector<std::uint64_t> gathering::pending_children() const {
+    std::vector<std::uint64_t> ids;
+    for (const auto& task : children_) {
+        if (!task.done()) { ids.push_back(task.id()); }
+    }
+    return ids;
+}
+
+bool gathering::cancel_children(std::string_view message) {
     if (left_ == 0 || outcome_ == nullptr) { return false; }
     cancel_requested_ = true;
+    cancel_message_ = message;
     for (auto& task : children_) {
-        task.cancel();
+        task.cancel(message);
     }
     return true;
 }
@@ -51,7 +60,7 @@ void gathering::fail(completion_status status, std::exception_ptr why) noexcept 
 void gathering::finish() noexcept {
     if (!outcome_->done()) {
         if (cancel_requested_) {
-            outcome_->finish(completion_status::cancelled, nullptr);
+            outcome_->finish(completion_status::cancelled, cancellation_of(cancel_message_));
         } else {
             try {
                 collect();

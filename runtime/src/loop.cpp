@@ -2,6 +2,7 @@
 #include <coroscope/runtime/loop.hpp>
 
 #include "loop_implementation.hpp"
+#include "loop_registry.hpp"
 
 #include <coroscope/runtime/error.hpp>
 
@@ -26,10 +27,13 @@ loop::loop(loop_options options)
     : implementation_(std::make_unique<implementation>(*this, options)),
       core_(&implementation_->core) {
     set_debug(options.debug.has_value() ? *options.debug : debug_from_environment());
+    core_->time->on_loop_opened(*this);
+    detail::register_loop(*this);
 }
 
 loop::~loop() {
     if (implementation_->state.load() == loop_state::idle) { close(); }
+    detail::unregister_loop(*this);
 }
 
 void loop::run_forever() {
@@ -42,6 +46,7 @@ void loop::run_until_done(detail::completion& c) {
         explicit stopper(implementation& l) : loop(l) {}
         void on_complete() noexcept override { loop.request_stop(); }
     };
+    implementation_->expect_runnable();
     if (c.done()) { return; }
     stopper at_end(*implementation_);
     c.add_waiter(at_end);
@@ -49,6 +54,10 @@ void loop::run_until_done(detail::completion& c) {
     if (!c.done()) {
         throw broken_loop_error("the loop was stopped before what it was to run until was done");
     }
+}
+
+void loop::expect_runnable() const {
+    implementation_->expect_runnable();
 }
 
 void loop::stop() {
@@ -63,8 +72,9 @@ void loop::stop_threadsafe() {
 }
 
 void loop::close() {
+    const bool was_open = !is_closed();
     implementation_->close();
-    has_special_creation_ = true;
+    if (was_open) { core_->time->on_loop_closed(*this); }
 }
 
 bool loop::is_running() const noexcept {

@@ -70,14 +70,14 @@ void start_task(task_core& task, std::string_view name, await_site created_at) {
     r.parent_id.store(core.current != nullptr ? core.current->id() : 0, release);
     r.created_at.store(created_at, release);
     r.site.store({}, release);
-    r.steps.store(0, release);
+    r.first_sequence.store(sequence + 2, release);
     r.busy_ticks.store(0, release);
     r.changed_at.store(0, release);
     r.state.store(task_state::ready, release);
     r.name[0].store('\0', release);
+    if (!name.empty()) { task.set_name(name); }
     r.id.store(core.next_task_id++, release);
     r.sequence.store(sequence + 2, release);
-    if (!name.empty()) { task.set_name(name); }
     task.previous = core.last_task;
     (core.last_task != nullptr ? core.last_task->next : core.first_task) = &task;
     core.last_task = &task;

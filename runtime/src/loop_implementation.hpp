@@ -38,6 +38,8 @@ public:
     implementation& operator=(const implementation&) = delete;
 
     void run();
+    /// Throws `invalid_state_error` unless `run` may be called now, here.
+    void expect_runnable() const;
     void close();
     void request_stop() noexcept { stopping_ = true; }
 
@@ -45,8 +47,7 @@ public:
     [[nodiscard]] loop_statistics statistics() const noexcept;
 
     void submit(executor& in, std::unique_ptr<detail::executor_job> job);
-    void end_task(detail::task_core& task, detail::completion_status status,
-                  std::exception_ptr exception) noexcept;
+    void end_task(detail::task_core& task, detail::completion_status status) noexcept;
 
     loop& self;
     detail::loop_core& core;
@@ -64,15 +65,16 @@ public:
 private:
     void tick();
     void run_ready(std::size_t count);
-    void run_one(detail::ready_entry entry);
+    void run_ready_by_policy(std::size_t count);
     [[nodiscard]] detail::ready_entry take_next(std::size_t among);
-    void run_task(detail::task_core& task);
+    void run_task(detail::loop_core& c, detail::task_core& task);
     void finish_task(detail::task_core& task, detail::frame_base& root) noexcept;
     void run_handle(detail::handle_state& handle);
     void call(detail::handle_state& handle) noexcept;
-    void finish_step(step_kind kind, std::uint64_t id, await_site from, await_site to,
-                     const task_record* record, std::uint64_t begin) noexcept;
-    void note_step(detail::task_core& task, await_site from);
+    /// Files a step for the observers that want steps.
+    void note_step(const step_record& step, std::uint64_t ticks) noexcept;
+    void notice_step(std::uint64_t ticks) noexcept;
+    void end_unstarted(detail::task_core& task) noexcept;
 
     void take_mail();
     void collect_timers();
@@ -80,14 +82,20 @@ private:
     void idle();
     void block(const std::optional<duration>& limit);
     void arm_idle_timer(duration limit);
-    [[nodiscard]] bool poll_is_due() noexcept;
+    void wait_for_work();
+    void look_around();
     void run_asio(bool may_block);
-    void stamp_idle(std::uint64_t began) noexcept;
 
     void abandon_jobs() noexcept;
     void job_done(std::unique_ptr<detail::executor_job> job) noexcept;
     void unlink(detail::executor_job& job) noexcept;
     void destroy_tasks() noexcept;
+
+    // An empty poll of Asio costs as much as 10 to 30 steps. While there is work, time decides when
+    // to poll (50 us); a count bounds it, tightly where steps are not timed.
+    static constexpr std::uint32_t timed_steps_between_polls = 1024;
+    static constexpr std::uint32_t untimed_steps_between_polls = 64;
+    const std::uint32_t steps_between_polls_;
 
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
     boost::asio::steady_timer idle_timer_;
@@ -98,9 +106,10 @@ private:
     bool stopping_ = false;
     std::uint64_t slow_ticks_ = 0;
     std::uint64_t last_stamp_ = 0;  ///< the end of the last step: the beginning of the next
-    std::uint64_t last_poll_ = 0;
+    std::uint64_t accounted_until_ = 0;
+    std::uint64_t next_poll_ = 0;
     std::uint64_t poll_interval_ticks_;
-    std::uint32_t poll_budget_ = 0;
+    std::uint32_t poll_budget_ = steps_between_polls_;  ///< steps left until the next poll
 
     // Written by the loop's thread alone, read by any.
     struct counters {
@@ -114,7 +123,13 @@ private:
         std::atomic<std::size_t> tasks{0};
     };
     counters counters_;
-    void publish_counts() noexcept;
+    void account_steps() noexcept;
 };
+
+[[gnu::always_inline]] inline void loop::implementation::note_step(const step_record& step,
+                                                                   std::uint64_t ticks) noexcept {
+    observers.add(step);
+    if (ticks >= slow_ticks_) [[unlikely]] { notice_step(ticks); }
+}
 
 }  // namespace coroscope

@@ -11,6 +11,13 @@ namespace {
 
 std::atomic<std::uint32_t> next_loop_id{1};
 
+/// Releases a callback that will not run, whoever else holds a handle to it.
+void drop(detail::handle_state& handle) noexcept {
+    handle.loop = nullptr;
+    handle.function.reset();
+    handle.release();
+}
+
 }  // namespace
 
 loop::implementation::implementation(loop& owner, const loop_options& options)
@@ -20,12 +27,15 @@ loop::implementation::implementation(loop& owner, const loop_options& options)
       observers(core),
       slow_threshold(options.slow_callback_duration),
       executor_threads(options.executor_threads),
+      steps_between_polls_(options.time_stats ? timed_steps_between_polls
+                                              : untimed_steps_between_polls),
       guard_(boost::asio::make_work_guard(io)),
       idle_timer_(io),
       timed_(options.time_stats),
       poll_interval_ticks_(detail::tick_clock::to_ticks(std::chrono::microseconds(50))) {
     core.id = next_loop_id.fetch_add(1, std::memory_order_relaxed);
     core.mail = std::make_shared<detail::inbox>(io);
+    core.step_began = timed_ ? &last_stamp_ : nullptr;
     set_slow_threshold(slow_threshold);
 }
 
@@ -40,29 +50,20 @@ void loop::implementation::close() {
         throw invalid_state_error("a running loop cannot be closed; stop() it first");
     }
     state.store(loop_state::closed);
+    self.has_special_creation_ = true;  // what runs meanwhile cannot schedule
     observers.flush();
     abandon_jobs();
     core.mail->close();
     destroy_tasks();
     while (!core.ready.empty()) {  // tasks in it are gone by now
         const auto entry = core.ready.pop();
-        if (!entry.is_task()) {
-            entry.handle()->loop = nullptr;
-            entry.handle()->release();
-        }
+        if (!entry.is_task()) { drop(*entry.handle()); }
     }
     while (!core.timers.empty()) {
         const auto target = core.timers.pop().target;
-        if (!target.is_task()) {
-            target.handle()->loop = nullptr;
-            target.handle()->function.reset();
-            target.handle()->release();
-        }
+        if (!target.is_task()) { drop(*target.handle()); }
     }
-    if (owns_executor) {
-        default_executor.reset();  // waits for the jobs that run; nobody gets their results
-    }
-    publish_counts();
+    account_steps();
 }
 
 void loop::implementation::destroy_tasks() noexcept {
@@ -75,8 +76,9 @@ void loop::implementation::destroy_tasks() noexcept {
         context.created_at = task.record().created_at.load(std::memory_order_relaxed);
         self.call_exception_handler(context);
         task.destroy_frames();
-        end_task(task, detail::completion_status::cancelled,
-                 std::make_exception_ptr(broken_loop_error("the task's loop was closed")));
+        task.keep_exception(
+            std::make_exception_ptr(broken_loop_error("the task's loop was closed")));
+        end_task(task, detail::completion_status::cancelled);
     }
 }
 
@@ -84,20 +86,17 @@ void loop::implementation::destroy_tasks() noexcept {
 
 void loop::implementation::submit(executor& in, std::unique_ptr<detail::executor_job> job) {
     auto* raw = job.get();
+    in.submit([this, mail = core.mail, carried = std::move(job)]() mutable {
+        carried->run();
+        detail::post_mail(
+            *mail, [this, done = std::move(carried)]() mutable { job_done(std::move(done)); });
+    });
+    // Only now, since an executor that throws has destroyed the job; still in time, since the
+    // result comes back through the inbox, which this thread empties.
     raw->next = first_job_;
     if (first_job_ != nullptr) { first_job_->previous = raw; }
     first_job_ = raw;
     ++core.jobs;
-    try {
-        in.submit([this, mail = core.mail, carried = std::move(job)]() mutable {
-            carried->run();
-            detail::post_mail(
-                *mail, [this, done = std::move(carried)]() mutable { job_done(std::move(done)); });
-        });
-    } catch (...) {
-        // The callable has been destroyed, and the job with it, unless the executor kept it.
-        throw;
-    }
 }
 
 void loop::implementation::job_done(std::unique_ptr<detail::executor_job> job) noexcept {

@@ -9,13 +9,6 @@ namespace coroscope {
 
 using detail::tick_clock;
 
-namespace {
-
-// An empty poll of Asio costs as much as 30 steps: no more often than this while there is work.
-constexpr std::uint32_t steps_between_polls = 64;
-
-}  // namespace
-
 void loop::implementation::take_mail() {
     core.mail->take(mail_);
     for (auto& item : mail_) {
@@ -37,11 +30,20 @@ void loop::implementation::collect_timers() {
     if (!core.timers.empty()) { core.collect_due_timers(core.time->now()); }
 }
 
-void loop::implementation::poll_io() {
+/// Takes in whatever has come from outside, without waiting.
+void loop::implementation::look_around() {
+    core.current = nullptr;  // no task's step: handlers of others run in here
+    account_steps();
+    if (core.mail->has_mail()) { take_mail(); }
     collect_timers();
     run_asio(false);
-    poll_budget_ = steps_between_polls;
-    last_poll_ = last_stamp_;
+    next_poll_ = last_stamp_ + poll_interval_ticks_;
+}
+
+/// Nothing is ready: looks around, then lets the clock decide how time passes.
+void loop::implementation::wait_for_work() {
+    look_around();
+    if (core.ready.empty() && !stopping_) { idle(); }
 }
 
 /// Polls Asio; foreign handlers that run inside count as one step, an empty poll as nobody's.
@@ -62,8 +64,13 @@ void loop::implementation::run_asio(bool may_block) {
     last_stamp_ = tick_clock::now();
     const auto ours = operations - std::min(operations, core.io_operations);
     if (!may_block && handlers > ours) {
-        finish_step(step_kind::io_poll, 0, {}, {}, nullptr, begin);
+        const auto ticks = tick_clock::between(begin, last_stamp_);
+        detail::add_to(counters_.busy_ticks, ticks);
+        if (core.wants(hook::steps)) {
+            note_step({0, begin, last_stamp_, {}, {}, nullptr, step_kind::io_poll}, ticks);
+        }
     }
+    accounted_until_ = last_stamp_;
 }
 
 void loop::implementation::idle() {
@@ -84,14 +91,13 @@ void loop::implementation::block(const std::optional<duration>& limit) {
     if (!core.ready.empty() || !core.mail->begin_sleep()) {
         return;  // the clock, or another thread, has made something ready meanwhile
     }
-    publish_counts();
+    account_steps();
     const auto began = timed_ ? tick_clock::now() : 0;
     if (limit.has_value()) { arm_idle_timer(*limit); }
     run_asio(true);
     core.mail->end_sleep();
     if (timed_) { detail::add_to(counters_.idle_ticks, tick_clock::between(began, last_stamp_)); }
-    if (core.mail->has_mail()) { take_mail(); }
-    poll_io();  // the handlers that became ready together with the first
+    look_around();  // the handlers that became ready together with the first
 }
 
 void loop::implementation::arm_idle_timer(duration limit) {

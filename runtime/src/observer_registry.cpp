@@ -13,12 +13,12 @@ void observer_registry::attach(observer& o, hook_set hooks) {
     for (std::size_t i = 0; i < hook_count; ++i) {
         if ((hooks & (hook_set{1} << i)) != 0) {
             auto& list = lists_[i];
-            std::erase(list, nullptr);
+            if (telling_ == 0) { std::erase(list, nullptr); }
             list.push_back(&o);
             core_.hooks |= hook_set{1} << i;
         }
     }
-    frames_are_watched = running_loop == &core_ && core_.wants(hook::frame);
+    watch_frames();
 }
 
 void observer_registry::remove(observer& o) noexcept {
@@ -31,12 +31,19 @@ void observer_registry::remove(observer& o) noexcept {
             std::any_of(list.begin(), list.end(), [](const observer* p) { return p != nullptr; });
         if (!wanted) { core_.hooks &= ~(hook_set{1} << i); }
     }
-    frames_are_watched = running_loop == &core_ && core_.wants(hook::frame);
+    watch_frames();
+}
+
+void observer_registry::watch_frames() const noexcept {
+    // Another loop may be the one that runs on this thread.
+    if (running_loop == &core_) { frames_are_watched = core_.wants(hook::frame); }
 }
 
 void observer_registry::flush() noexcept {
-    if (used_ == 0) { return; }
-    const std::span<const step_record> records(batch_.data(), std::exchange(used_, 0));
+    auto* const begin = batch_.data();
+    if (next_ == begin) { return; }
+    const std::span<const step_record> records(begin, next_);
+    next_ = begin;
     tell(hook::steps, [&](observer& o) { o.on_steps(records); });
 }
 

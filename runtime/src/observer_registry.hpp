@@ -25,15 +25,25 @@ public:
         const auto listeners =
             static_cast<std::size_t>(__builtin_ctz(static_cast<hook_set>(which)));
         auto& list = lists_[listeners];
+        ++telling_;
         for (std::size_t i = 0; i < list.size(); ++i) {
             if (list[i] != nullptr) { f(*list[i]); }
         }
+        --telling_;
     }
 
-    /// A place for the next step record; the batch is delivered when it is full.
-    [[nodiscard]] step_record& next_record() noexcept {
-        if (used_ == batch_.size()) [[unlikely]] { flush(); }
-        return batch_[used_++];
+    /// Files a step; the batch is delivered when it is full.
+    void add(const step_record& step) noexcept {
+        // Field by field: copied as one object it goes through the stack in pieces of other sizes
+        // than it was written in, which stalls the processor for as long as a whole step.
+        next_->id = step.id;
+        next_->begin = step.begin;
+        next_->end = step.end;
+        next_->from = step.from;
+        next_->to = step.to;
+        next_->record = step.record;
+        next_->kind = step.kind;
+        if (++next_ == batch_.data() + batch_.size()) [[unlikely]] { flush(); }
     }
     void flush() noexcept;
 
@@ -41,10 +51,13 @@ private:
     static constexpr std::size_t hook_count = 10;
     static constexpr std::size_t batch_size = 256;
 
+    void watch_frames() const noexcept;
+
     loop_core& core_;
+    int telling_ = 0;  ///< how many `tell`s run through the lists
     std::array<std::vector<observer*>, hook_count> lists_;
     std::array<step_record, batch_size> batch_{};
-    std::size_t used_ = 0;
+    step_record* next_ = batch_.data();
 };
 
 }  // namespace coroscope::detail

@@ -32,20 +32,43 @@ task_extras& task_core::extras() {
 
 void task_core::set_name(std::string_view name) {
     extras().name = name;
-    auto& letters = record().name;
+    auto& r = record();
+    const auto sequence = r.sequence.load(std::memory_order_relaxed);
+    const bool at_rest = sequence % 2 == 0;  // otherwise readers know that it changes
+    if (at_rest) { r.sequence.store(sequence + 1, std::memory_order_release); }
+    auto& letters = r.name;
     const auto length = std::min(name.size(), letters.size() - 1);
     for (std::size_t i = 0; i < length; ++i) {
         letters[i].store(name[i], std::memory_order_release);
     }
     letters[length].store('\0', std::memory_order_release);
+    if (at_rest) {  // a new sequence without a step
+        r.first_sequence.fetch_add(2, std::memory_order_release);
+        r.sequence.store(sequence + 2, std::memory_order_release);
+    }
 }
 
 bool task_core::cancel(std::string_view message) {
     if (done()) { return false; }
-    if (!message.empty()) { extras().cancel_message = message; }
+    if (loop->debug) { check_thread(*loop, "task::cancel"); }
+    note_request(message);
     cancel_chain();
-    ++cancel_requests;
     return true;
+}
+
+void task_core::note_request(std::string_view message) {
+    ++cancel_requests;
+    if (cancel_message() != message) { extras().cancel_message = message; }
+}
+
+void task_core::interrupt(std::exception_ptr why) {
+    if (done()) { return; }
+    extras().interruption = std::move(why);
+    if (waiting_on != nullptr) {
+        waiting_on->give_up_wait();
+    } else {
+        must_cancel = true;
+    }
 }
 
 // A task that awaits a task passes the request on: a loop, since such chains may be a million long.
@@ -62,7 +85,7 @@ void task_core::cancel_chain() noexcept {
             task->waiting_on->give_up_wait();
             return;
         }
-        ++next_task->cancel_requests;
+        next_task->note_request(cancel_message());
         task = next_task;
         if (++steps == next_landmark) {
             landmark = task;
@@ -73,11 +96,21 @@ void task_core::cancel_chain() noexcept {
 }
 
 void task_core::throw_cancelled() {
-    must_cancel = false;
-    if (extras_ != nullptr && !extras_->cancel_message.empty()) {
-        throw cancelled_error(extras_->cancel_message);
-    }
+    const auto why = take_cancellation();
+    if (why != nullptr) { std::rethrow_exception(why); }
     throw cancelled_error();
+}
+
+std::exception_ptr task_core::take_cancellation() noexcept {
+    must_cancel = false;
+    if (extras_ == nullptr) { return nullptr; }
+    if (extras_->interruption != nullptr) { return std::exchange(extras_->interruption, nullptr); }
+    return cancellation_of(extras_->cancel_message);
+}
+
+std::exception_ptr cancellation_of(std::string_view message) noexcept {
+    return message.empty() ? nullptr
+                           : std::make_exception_ptr(cancelled_error(std::string(message)));
 }
 
 void task_core::destroy_frames() noexcept {
@@ -91,7 +124,7 @@ void task_core::destroy_frames() noexcept {
 }
 
 void task_core::destroy() noexcept {
-    if (lost_exception() && loop->self != nullptr) {
+    if (lost_exception()) {
         exception_context context;
         context.message =
             "a task's exception was never retrieved: nobody awaited it or asked for "
@@ -101,7 +134,11 @@ void task_core::destroy() noexcept {
         context.task_name = display_name(id(), given_name());
         context.created_at = record().created_at.load(std::memory_order_relaxed);
         mark_retrieved();
-        loop->self->call_exception_handler(context);
+        if (loop->self != nullptr) {
+            loop->self->call_exception_handler(context);
+        } else {
+            report_orphan(context);
+        }
     }
     auto& r = record();
     r.id.store(0, std::memory_order_release);

@@ -27,7 +27,7 @@ constexpr int read_attempts = 16;
 void read_progress(const task_record& record, std::uint64_t now, task_view& view) {
     view.state = record.state.load(order);
     view.site = record.site.load(order);
-    view.steps = record.steps.load(order);
+    view.steps = record.steps_at(record.sequence.load(order));
     view.busy = detail::tick_clock::to_duration(record.busy_ticks.load(order));
     const auto changed = record.changed_at.load(order);
     view.since_change = detail::tick_clock::to_duration(
@@ -45,6 +45,7 @@ void read_progress(const task_record& record, std::uint64_t now, task_view& view
 }
 
 [[nodiscard]] bool read_record(const task_record& record, std::uint64_t now, task_view& view) {
+    bool same_task = false;
     for (int attempt = 0; attempt < read_attempts; ++attempt) {
         const auto before = record.sequence.load(order);
         view.id = record.id.load(order);
@@ -55,7 +56,7 @@ void read_progress(const task_record& record, std::uint64_t now, task_view& view
         view.name = display_name(view.id, read_name(record));
         read_progress(record, now, view);
         const auto after = record.sequence.load(order);
-        const bool same_task = record.id.load(order) == view.id;
+        same_task = record.id.load(order) == view.id;
         if (same_task && (before & 1U) != 0) {
             // Running: what identifies it does not change, the rest is as of its last suspension.
             view.state = task_state::running;
@@ -67,7 +68,7 @@ void read_progress(const task_record& record, std::uint64_t now, task_view& view
         if (same_task && before == after) { return true; }
     }
     view.state = task_state::running;
-    return true;
+    return same_task;
 }
 
 }  // namespace

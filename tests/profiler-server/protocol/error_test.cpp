@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/profiler_server/protocol/error.hpp>
+
 #include <coroscope/report/error.hpp>
 
 #include "support/catch.hpp"

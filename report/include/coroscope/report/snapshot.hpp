@@ -53,6 +53,14 @@ struct task_snapshot {
     friend bool operator==(const task_snapshot&, const task_snapshot&) = default;
 };
 
+/// Some of a program's tasks.
+struct task_list {
+    std::vector<task_snapshot> tasks;
+    std::uint64_t omitted = 0;  ///< tasks that a limit kept out
+
+    friend bool operator==(const task_list&, const task_list&) = default;
+};
+
 /// One call of a profiled function. Times are the loop's clock, or the wall clock outside a loop.
 struct call_record {
     std::chrono::nanoseconds start{0};

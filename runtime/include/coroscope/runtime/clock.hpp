@@ -7,6 +7,8 @@
 
 namespace coroscope {
 
+class loop;
+
 /// A length of time: signed integer nanoseconds.
 using duration = std::chrono::nanoseconds;
 
@@ -53,6 +55,11 @@ public:
 
     /// Called when the ready queue is empty and I/O had nothing: decides how time passes.
     [[nodiscard]] virtual idle_action on_idle(const idle_state& state) = 0;
+
+    /// A loop that will use this clock was made; throwing refuses it.
+    virtual void on_loop_opened(loop&) {}
+    /// That loop is closed and will not ask again.
+    virtual void on_loop_closed(loop&) noexcept {}
 
 protected:
     clock() = default;

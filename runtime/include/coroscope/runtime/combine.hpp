@@ -129,6 +129,9 @@ template <class A>
     } catch (const cancelled_error&) {
         if (!deadline.caused_cancellation()) { throw; }
     }
+    if constexpr (requires { awaitable.cancelled(); }) {
+        if (awaitable.done() && !awaitable.cancelled()) { co_return co_await std::move(awaitable); }
+    }
     detail::throw_timeout(timeout, where);
 }
 

@@ -240,10 +240,10 @@ inline constexpr task_operations operations_of = {
 /// Builds the task for a coroutine; the caller owns the loop's reference until `start_task`.
 template <class T>
 [[nodiscard]] typed_task<T>* make_typed_task(loop_core& core, coro<T>&& work, await_site where) {
-    frame_base* root = coro_access::release(work);
-    if (root == nullptr) [[unlikely]] { throw_empty_coro(where); }
+    if (!work.valid()) [[unlikely]] { throw_empty_coro(where); }
     auto* block = static_cast<std::byte*>(
         allocate_block(block_kind::task, task_record_bytes + sizeof(typed_task<T>)));
+    frame_base* root = coro_access::release(work);
     auto* state = ::new (static_cast<void*>(block + task_record_bytes))
         typed_task<T>(core, operations_of<T>, *root);
     root->task = state;

@@ -23,4 +23,15 @@ struct exception_context {
 /// `what()` of an exception, or its type's name if it is none of `std::exception`'s children.
 [[nodiscard]] std::string describe(const std::exception_ptr& exception);
 
+/// Told of an exception that was never retrieved and whose loop is gone, so that no loop's handler
+/// can be told. Called on the thread that dropped the last handle.
+using orphan_handler = void (*)(const exception_context&) noexcept;
+
+/// Replaces the process's handler of orphaned exceptions and returns the one before; null writes
+/// them to standard error. **Thread safety**: any thread.
+orphan_handler set_orphan_handler(orphan_handler handler) noexcept;
+
+/// For the library's own components.
+void report_orphan(const exception_context& context) noexcept;
+
 }  // namespace coroscope

@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace coroscope {
 
@@ -18,11 +20,16 @@ class loop;
 
 namespace detail {
 
+[[noreturn]] void throw_empty_future();
+
 /// A future without its type.
 class future_core : public completion {
 public:
     future_core(loop_core& core, wait_kind waits_for, await_site where)
-        : loop(&core), id(core.next_object_id++), kind(waits_for), created_at(where) {
+        : loop(&core),
+          id(core.next_object_id++),
+          kind(waits_for),
+          created_at(where) {
         core.add_reference();
     }
     future_core(const future_core&) = delete;
@@ -31,7 +38,9 @@ public:
 
     /// Ends it as cancelled; false if it was done. A future that stands for something (a gather)
     /// cancels that instead.
-    virtual bool cancel();
+    virtual bool cancel(std::string_view message = {});
+    /// The ids of the tasks it waits for, if it stands for tasks.
+    [[nodiscard]] virtual std::vector<std::uint64_t> pending_tasks() const { return {}; }
     void finish(completion_status status, std::exception_ptr exception) noexcept;
     /// Throws unless a result may be set now.
     void expect_pending() const;
@@ -67,10 +76,14 @@ public:
     [[nodiscard]] bool await_ready() const noexcept { return source_->done(); }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> suspended) {
-        frame_base& frame = suspended.promise();
-        wait(*source_, frame, source_->kind, source_->id);
+        suspend(suspended.promise());
     }
     [[nodiscard]] task_core* cancel_wait() noexcept override;
+    void give_up_wait() noexcept override {
+        unlink();
+        waiting()->wake_cancelled();
+    }
+    [[nodiscard]] future_core& source() const noexcept { return *source_; }
 
 protected:
     ~future_awaiter() = default;
@@ -78,9 +91,9 @@ protected:
         throw_if_cancelled();
         source_->throw_unless_value("future");
     }
-    [[nodiscard]] future_core& source() const noexcept { return *source_; }
 
 private:
+    void suspend(frame_base& frame);
     void notify_edge() noexcept override;
     task_reference<future_core> source_;
 };
@@ -127,9 +140,10 @@ public:
     /// Throws `invalid_state_error` if it is done.
     template <class... U>
     void set_result(U&&... value) {
-        state_->expect_pending();
-        state_->result.set(std::forward<U>(value)...);
-        state_->finish(detail::completion_status::value, nullptr);
+        auto& s = state();
+        s.expect_pending();
+        s.result.set(std::forward<U>(value)...);
+        s.finish(detail::completion_status::value, nullptr);
     }
     /// Throws `invalid_state_error` if it is done, and `std::invalid_argument` for a null pointer.
     void set_exception(std::exception_ptr exception);
@@ -138,31 +152,41 @@ public:
     void set_exception(E&& exception) {
         set_exception(std::make_exception_ptr(std::forward<E>(exception)));
     }
-    /// False if it is done already.
-    bool cancel() { return state_->cancel(); }
+    /// Those who await it get a `cancelled_error` with this message. False if it is done already.
+    bool cancel(std::string_view message = {}) { return state().cancel(message); }
 
-    [[nodiscard]] bool done() const noexcept { return state_->done(); }
-    [[nodiscard]] bool cancelled() const noexcept {
-        return state_->status() == detail::completion_status::cancelled;
+    [[nodiscard]] bool done() const { return state().done(); }
+    [[nodiscard]] bool cancelled() const {
+        return state().status() == detail::completion_status::cancelled;
     }
+    /// Throws the exception, `cancelled_error`, or `invalid_state_error` if it is not done.
     [[nodiscard]] detail::shared_result<T> result() const {
-        state_->throw_unless_value("future");
-        return std::as_const(*state_).result.get();
+        state().throw_unless_value("future");
+        return std::as_const(state()).result.get();
     }
+    /// What was set; null for a result. Counts as retrieved. Throws `invalid_state_error` if it is
+    /// not done and `cancelled_error` if it was cancelled.
     [[nodiscard]] std::exception_ptr exception() const {
-        state_->mark_retrieved();
-        return state_->exception();
+        if (!done() || cancelled()) { state().throw_unless_value("future"); }
+        state().mark_retrieved();
+        return state().exception();
     }
-    [[nodiscard]] std::uint64_t id() const noexcept { return state_->id; }
+    [[nodiscard]] std::uint64_t id() const { return state().id; }
     [[nodiscard]] bool valid() const noexcept { return static_cast<bool>(state_); }
     /// For the library's own components.
-    [[nodiscard]] detail::future_core& core() const noexcept { return *state_; }
+    [[nodiscard]] detail::future_core& core() const { return state(); }
 
     /// Calls `f(future)` from the loop once it is done.
     template <class F>
     void add_done_callback(F f, await_site where = await_site::current()) {
-        state_->add_done_callback([f = std::move(f), self = *this]() mutable { f(self); },
-                                  state_->loop->self, where);
+        auto& s = state();
+        if (s.done()) {
+            s.add_done_callback([f = std::move(f), self = *this]() mutable { f(self); },
+                                s.loop->self, where);
+        } else {  // not a reference to itself, which would keep an abandoned future for ever
+            s.add_done_callback([f = std::move(f), &s]() mutable { f(future(&s)); }, s.loop->self,
+                                where);
+        }
     }
 
     [[nodiscard]] auto coroscope_awaiter() const& {
@@ -174,18 +198,22 @@ public:
 
 private:
     [[nodiscard]] detail::task_reference<detail::future_core> base() const {
-        return detail::task_reference<detail::future_core>(state_.get());
+        return detail::task_reference<detail::future_core>(&state());
+    }
+    [[nodiscard]] detail::future_state<T>& state() const {
+        if (!state_) [[unlikely]] { detail::throw_empty_future(); }
+        return *state_;
     }
     detail::task_reference<detail::future_state<T>> state_;
 };
 
 template <class T>
 void future<T>::set_exception(std::exception_ptr exception) {
-    state_->expect_pending();
+    state().expect_pending();
     if (exception == nullptr) {
         throw std::invalid_argument("future::set_exception needs an exception, got null");
     }
-    state_->finish(detail::completion_status::exception, std::move(exception));
+    state().finish(detail::completion_status::exception, std::move(exception));
 }
 
 }  // namespace coroscope

@@ -19,7 +19,10 @@ struct loop_core;
 class handle_state {
 public:
     handle_state(loop_core& core, callback f, std::uint64_t number, await_site where)
-        : loop(&core), function(std::move(f)), id(number), created_at(where) {}
+        : loop(&core),
+          function(std::move(f)),
+          id(number),
+          created_at(where) {}
 
     void add_reference() noexcept { ++references_; }
     void release() noexcept {

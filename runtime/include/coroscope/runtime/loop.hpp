@@ -111,6 +111,7 @@ public:
     }
     template <class T>
     T run_until_complete(coro<T> work, await_site where = await_site::current()) {
+        expect_runnable();
         return run_until_complete(create_task(std::move(work), {}, where));
     }
     template <class T>
@@ -127,7 +128,8 @@ public:
     void stop();
     void stop_threadsafe();
     /// Destroys what is left: callbacks, timers, unfinished tasks (their frames innermost first,
-    /// each reported to the exception handler). Waits for no executor job; its result is dropped.
+    /// each reported to the exception handler). Waits for no executor job; its result is dropped, and
+    /// the destructor waits for the loop's own pool.
     void close();
     [[nodiscard]] bool is_running() const noexcept;
     [[nodiscard]] bool is_closed() const noexcept;
@@ -162,6 +164,7 @@ public:
     }
     template <class T = void>
     [[nodiscard]] future<T> create_future(await_site where = await_site::current()) {
+        expect_usable("loop::create_future");
         return future<T>(new detail::future_state<T>(core(), wait_kind::future, where));
     }
 
@@ -257,6 +260,8 @@ private:
     void attach(observer& o, hook_set hooks);
     /// Throws if the loop is closed, or in debug mode if this is the wrong thread.
     void expect_usable(const char* what) const;
+    /// Throws unless `run_*` may be called now, on this thread.
+    void expect_runnable() const;
     void update_creation() noexcept;
     friend struct detail::loop_core;
     friend void detail::start_task(detail::task_core&, std::string_view, await_site);

@@ -58,7 +58,7 @@ public:
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> suspended) {
         task_ = static_cast<frame_base&>(suspended.promise()).task;
-        task_->wake();
+        task_->loop->ready.push(ready_entry(task_));  // its record says "ready" all along
     }
     void await_resume() {
         task_->throw_if_cancelled();

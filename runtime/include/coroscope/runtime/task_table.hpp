@@ -43,16 +43,16 @@ enum class wait_kind : std::uint8_t {
 /// is free.
 struct alignas(64) task_record {
     static constexpr std::uint32_t magic_value = 0x6b736174;  // "task"
-    static constexpr std::size_t name_capacity = 40;
+    static constexpr std::size_t name_capacity = 32;
 
     // What changes with every step: one cache line.
-    std::atomic<std::uint32_t> sequence{0};
+    std::atomic<std::uint64_t> sequence{0};
     std::atomic<task_state> state{task_state::ready};
     std::atomic<wait_kind> waits_for{wait_kind::nothing};
     std::atomic<await_site> site{};
     std::atomic<std::uint64_t> wait_object{0};
-    std::atomic<std::int64_t> wait_deadline{0};  ///< loop time in ns; only for `wait_kind::sleep`
-    std::atomic<std::uint64_t> steps{0};
+    std::atomic<std::int64_t> wait_deadline{0};    ///< loop time in ns; only for `wait_kind::sleep`
+    std::atomic<std::uint64_t> first_sequence{0};  ///< the sequence when the task was created
     std::atomic<std::uint64_t> busy_ticks{0};
     std::atomic<std::uint64_t> changed_at{0};  ///< tick stamp of the last step's end
 
@@ -63,6 +63,11 @@ struct alignas(64) task_record {
     std::atomic<std::uint64_t> parent_id{0};  ///< the task that created this one; 0: none
     std::atomic<await_site> created_at{};
     std::array<std::atomic<char>, name_capacity> name{};  ///< cut if longer; empty: no name given
+
+    /// Each step takes the sequence up by two, so that steps need no counter of their own.
+    [[nodiscard]] std::uint64_t steps_at(std::uint64_t now) const noexcept {
+        return (now - first_sequence.load(std::memory_order_acquire)) / 2;
+    }
 };
 
 /// A consistent copy of one record.

@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace coroscope {
@@ -41,6 +42,9 @@ private:
     completion_waiter* next_ = nullptr;
 };
 
+/// What a cancellation with this message throws; null for an empty one: a plain `cancelled_error`.
+[[nodiscard]] std::exception_ptr cancellation_of(std::string_view message) noexcept;
+
 enum class completion_status : std::uint8_t { pending, value, exception, cancelled };
 
 /// What tasks and futures have in common: an outcome that arrives once, and those who wait for it.
@@ -54,9 +58,18 @@ public:
     [[nodiscard]] completion_status status() const noexcept { return status_; }
     [[nodiscard]] bool done() const noexcept { return status_ != completion_status::pending; }
 
+    /// Makes of a done callback one that keeps the completion alive until it has run.
+    using keeper = callback (*)(completion&, callback);
     /// Ends it: tells the waiters, schedules the done callbacks on `owner` (dropped if that is null
     /// or closed).
-    void complete(completion_status status, std::exception_ptr exception, loop* owner) noexcept;
+    void complete(completion_status status, std::exception_ptr exception, loop* owner,
+                  keeper keep = nullptr) noexcept;
+
+    void complete(completion_status status, loop* owner, keeper keep = nullptr) noexcept;
+    /// The exception that `complete` without one will end it with.
+    void keep_exception(std::exception_ptr exception) noexcept {
+        exception_ = std::move(exception);
+    }
 
     void add_waiter(completion_waiter& waiter) noexcept;
 
@@ -64,7 +77,9 @@ public:
     void add_done_callback(callback done, loop* owner, await_site where);
 
     /// Throws what it ended with, if that was not a value; counts an exception as retrieved.
-    void throw_unless_value(const char* what);
+    void throw_unless_value(const char* what) {
+        if (status_ != completion_status::value) [[unlikely]] { throw_why_not(what); }
+    }
     [[nodiscard]] const std::exception_ptr& exception() const noexcept { return exception_; }
     void mark_retrieved() noexcept { retrieved_ = true; }
     [[nodiscard]] bool lost_exception() const noexcept {
@@ -76,6 +91,8 @@ protected:
 
 private:
     friend class completion_waiter;
+    [[noreturn]] void throw_why_not(const char* what);
+    void schedule_callbacks(loop* owner, keeper keep) noexcept;
     struct done_callback {
         callback function;
         await_site where;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/future.hpp>
 
 #include <exception>
@@ -59,7 +60,14 @@ public:
             target.set_result(std::move(result_).get());
         }
     }
-    void abandon() noexcept override { target_ = {}; }
+    void abandon() noexcept override {
+        auto target = std::exchange(target_, {});
+        if (!target.done()) {
+            target.core().finish(completion_status::cancelled,
+                                 std::make_exception_ptr(broken_loop_error(
+                                     "the loop was closed before the job's result came")));
+        }
+    }
 
 private:
     F function_;

@@ -36,6 +36,7 @@ inline constexpr std::size_t largest_block = block_granularity * block_classes;
 struct block_list {
     void* head = nullptr;
     std::uint32_t count = 0;
+    std::uint32_t limit = 0;  ///< most blocks to keep; 0 until the thread is known to flush them
 };
 
 /// Where a free block keeps its link: behind the record that readers look at.
@@ -94,7 +95,7 @@ inline void release_block(block_kind kind, void* memory, std::size_t size) noexc
     if constexpr (!blocks_are_quarantined) {
         if (size <= largest_block) [[likely]] {
             auto& list = cached_list(kind, block_class(size));
-            if (list.count < cached_blocks) [[likely]] {
+            if (list.count < list.limit) [[likely]] {
                 link_of(kind, memory) = list.head;
                 list.head = memory;
                 ++list.count;

@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -21,9 +23,10 @@ public:
     /// Watches the children; `outcome` is what the gather's awaiters see.
     void watch(future_core& outcome, std::vector<any_task> children);
     /// Cancels the children that are left; false if there are none.
-    bool cancel_children();
+    bool cancel_children(std::string_view message);
 
     [[nodiscard]] const std::vector<any_task>& children() const noexcept { return children_; }
+    [[nodiscard]] std::vector<std::uint64_t> pending_children() const;
 
 protected:
     ~gathering() = default;
@@ -44,6 +47,7 @@ private:
     std::vector<any_task> children_;
     std::unique_ptr<child[]> watches_;
     std::size_t left_ = 0;
+    std::string cancel_message_;
     bool cancel_requested_ = false;
 };
 
@@ -55,7 +59,10 @@ public:
         : future_state<R>(core, wait_kind::gather, where) {}
 
     void start(std::vector<any_task> children) { watch(*this, std::move(children)); }
-    bool cancel() override { return cancel_children(); }
+    bool cancel(std::string_view message) override { return cancel_children(message); }
+    [[nodiscard]] std::vector<std::uint64_t> pending_tasks() const override {
+        return pending_children();
+    }
 
 private:
     void collect() override { Collector::collect(children(), this->result); }

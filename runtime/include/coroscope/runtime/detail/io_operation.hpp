@@ -77,6 +77,20 @@ private:
     void destroy() noexcept override { delete this; }
 };
 
+/// Whether the first argument of a completion says that the operation was cancelled.
+template <class First>
+[[nodiscard]] bool is_abortion(const First&) noexcept {
+    return false;
+}
+[[nodiscard]] inline bool is_abortion(const boost::system::error_code& error) noexcept {
+    return error == boost::asio::error::operation_aborted;
+}
+template <class... Rest>  // what `as_tuple` makes of the arguments
+[[nodiscard]] bool is_abortion(
+    const std::tuple<boost::system::error_code, Rest...>& arguments) noexcept {
+    return is_abortion(std::get<0>(arguments));
+}
+
 /// The completion handler that is handed to Asio.
 template <class... Args>
 class io_handler {
@@ -106,11 +120,7 @@ public:
     void operator()(Results&&... results) {
         state_->result.emplace(std::forward<Results>(results)...);
         if constexpr (sizeof...(Args) > 0) {
-            using first = std::decay_t<std::tuple_element_t<0, std::tuple<Args...>>>;
-            if constexpr (std::is_same_v<first, boost::system::error_code>) {
-                state_->aborted =
-                    std::get<0>(*state_->result) == boost::asio::error::operation_aborted;
-            }
+            state_->aborted = is_abortion(std::get<0>(*state_->result));
         }
         state_->completed();
     }
@@ -192,6 +202,7 @@ public:
         } catch (...) {
             --core.io_operations;
             task_->waiting_on = nullptr;
+            state_->waiting = nullptr;
             throw;
         }
         return true;

@@ -49,8 +49,9 @@ struct loop_core {
     std::uint32_t id = 0;
     hook_set hooks = 0;
     bool debug = false;
-    std::atomic<std::thread::id> runs_on{};  ///< the thread inside `run_*`; none: not running
-    std::shared_ptr<inbox> mail;             ///< what other threads send
+    const std::uint64_t* step_began = nullptr;  ///< stamp; null: steps are not measured
+    std::atomic<std::thread::id> runs_on{};     ///< the thread inside `run_*`; none: not running
+    std::shared_ptr<inbox> mail;                ///< what other threads send
 
     [[nodiscard]] bool wants(hook which) const noexcept {
         return (hooks & static_cast<hook_set>(which)) != 0;

@@ -40,17 +40,20 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return tail_ - head_; }
     [[nodiscard]] bool empty() const noexcept { return head_ == tail_; }
     [[nodiscard]] ready_entry at(std::size_t index) const noexcept {
-        return entries_[(head_ + index) & mask_];
+        return entries_[(head_ + index) & (capacity_ - 1)];
     }
 
     void push(ready_entry entry) {
-        if (tail_ - head_ > mask_ || entries_ == nullptr) [[unlikely]] { grow(); }
-        entries_[tail_ & mask_] = entry;
+        if (tail_ - head_ == capacity_) [[unlikely]] {
+            push_slow(entry);
+            return;
+        }
+        entries_[tail_ & (capacity_ - 1)] = entry;
         ++tail_;
     }
 
     [[nodiscard]] ready_entry pop() noexcept {
-        const auto entry = entries_[head_ & mask_];
+        const auto entry = entries_[head_ & (capacity_ - 1)];
         ++head_;
         return entry;
     }
@@ -59,22 +62,27 @@ public:
     [[nodiscard]] ready_entry take(std::size_t index) noexcept {
         const auto entry = at(index);
         for (auto i = index; i > 0; --i) {
-            entries_[(head_ + i) & mask_] = entries_[(head_ + i - 1) & mask_];
+            entries_[(head_ + i) & (capacity_ - 1)] = entries_[(head_ + i - 1) & (capacity_ - 1)];
         }
         ++head_;
         return entry;
     }
 
 private:
+    [[gnu::noinline, gnu::cold]] void push_slow(ready_entry entry) {
+        grow();
+        push(entry);
+    }
+
     void grow() {
         const auto old_size = size();
-        const auto capacity = entries_ == nullptr ? std::size_t{64} : (mask_ + 1) * 2;
+        const auto capacity = capacity_ == 0 ? std::size_t{64} : capacity_ * 2;
         auto grown = std::make_unique<ready_entry[]>(capacity);
         for (std::size_t i = 0; i < old_size; ++i) {
             grown[i] = at(i);
         }
         entries_ = std::move(grown);
-        mask_ = capacity - 1;
+        capacity_ = capacity;
         head_ = 0;
         tail_ = old_size;
     }
@@ -82,7 +90,7 @@ private:
     std::unique_ptr<ready_entry[]> entries_;
     std::size_t head_ = 0;
     std::size_t tail_ = 0;
-    std::size_t mask_ = 0;
+    std::size_t capacity_ = 0;
 };
 
 }  // namespace coroscope::detail

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -21,6 +23,24 @@ public:
 
 private:
     std::optional<T> value_;
+};
+
+/// Results this large are kept apart, so that every task's block fits into the task table's slabs.
+inline constexpr std::size_t largest_inline_result = 1024;
+
+template <class T>
+    requires(std::is_object_v<T> && sizeof(T) > largest_inline_result)
+class result_slot<T> {
+public:
+    template <class U>
+    void set(U&& value) {
+        value_ = std::make_unique<T>(std::forward<U>(value));
+    }
+    [[nodiscard]] const T& get() const& noexcept { return *value_; }
+    [[nodiscard]] T get() && { return std::move(*value_); }
+
+private:
+    std::unique_ptr<T> value_;
 };
 
 template <class T>

@@ -54,6 +54,7 @@ struct task_operations {
 struct task_extras {
     std::string name;
     std::string cancel_message;
+    std::exception_ptr interruption;  ///< thrown instead of the next `cancelled_error`
 };
 
 /// A task without its result type. Lies behind its `task_record` in a task block.
@@ -111,6 +112,13 @@ public:
         wake();
     }
 
+    /// The text of the last request to cancel; empty: none was given.
+    [[nodiscard]] std::string_view cancel_message() const noexcept {
+        return extras_ != nullptr ? std::string_view(extras_->cancel_message) : std::string_view();
+    }
+    /// The pending cancellation, delivered with this; null: a plain `cancelled_error`.
+    [[nodiscard]] std::exception_ptr take_cancellation() noexcept;
+
     /// Every leaf awaiter calls this first when resumed.
     void throw_if_cancelled() {
         if (must_cancel) [[unlikely]] { throw_cancelled(); }
@@ -118,6 +126,8 @@ public:
 
     /// Asks the task to stop. False if it is done already.
     bool cancel(std::string_view message = {});
+    /// Throws `why` where the task stands, instead of what it waits for, which goes on.
+    void interrupt(std::exception_ptr why);
 
     void add_reference() noexcept { ++references_; }
     void release() noexcept {
@@ -147,6 +157,7 @@ public:
     bool must_cancel = false;  ///< cancellation is delivered at the next resumption
 
 private:
+    void note_request(std::string_view message);
     void cancel_chain() noexcept;
     [[noreturn]] void throw_cancelled();
     void destroy() noexcept;

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace coroscope::benchmarks {
+
+/// Whether the measured loop has observers attached. Both measure the time of every step.
+enum class watching { observed, bare };
+
+/// One thing that is measured on our side and on the peer's. Both return the cost of one operation
+/// (nanoseconds or bytes, so that less is better) and do the same work `count` times.
+struct benchmark {
+    std::string_view name;
+    std::string_view unit;
+    std::string_view peer_name;
+    std::size_t count;  ///< operations of a full run
+    double (*ours)(std::size_t count, watching how);
+    double (*peer)(std::size_t count);
+};
+
+extern const benchmark yield_2;
+extern const benchmark yield_1000;
+extern const benchmark spawn_join;
+extern const benchmark bytes_per_task;
+extern const benchmark await_chain_10;
+extern const benchmark queue_pingpong;
+extern const benchmark timers_1m;
+extern const benchmark timer_cancel_1m;
+extern const benchmark post_cross_thread;
+extern const benchmark tcp_echo_50;
+
+// The same beside awaitables that name io_context's executor, as few programs do, where
+// awaitable<T> would use any_io_executor.
+inline constexpr std::string_view concrete_awaitable =
+    "boost::asio::awaitable<T, io_context::executor_type>";
+extern const benchmark yield_2_concrete;
+extern const benchmark spawn_join_concrete;
+
+/// Set up a population of suspended tasks and give the resident memory that each costs, in bytes.
+/// To be called in a process that has done nothing else; `bytes_per_task` starts such processes.
+[[nodiscard]] double memory_of_our_tasks(std::size_t count, watching how);
+[[nodiscard]] double memory_of_asio_tasks(std::size_t count);
+
+/// The cost in nanoseconds of one stamp as the loop takes them, and of one `steady_clock` read.
+[[nodiscard]] double cost_of_time_stamp();
+[[nodiscard]] double cost_of_steady_clock();
+
+}  // namespace coroscope::benchmarks

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "measurement.hpp"
+
+#include <algorithm>
+#include <iomanip>
+#include <ostream>
+
+namespace coroscope::benchmarks {
+namespace {
+
+struct samples {
+    std::vector<double> ours;
+    std::vector<double> peer;
+    std::vector<double> bare;
+};
+
+[[nodiscard]] double median(std::vector<double> values) {
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    if (values.size() % 2 == 1) { return *middle; }
+    return (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
+
+/// What both values cost, less being better, so the ratio is the peer's over ours.
+[[nodiscard]] result summarise(const benchmark& what, std::string name,
+                               const std::vector<double>& ours, const std::vector<double>& peer) {
+    std::vector<double> ratios(ours.size());
+    std::transform(peer.begin(), peer.end(), ours.begin(), ratios.begin(),
+                   [](double theirs, double mine) { return theirs / mine; });
+    return {std::move(name), median(ours),           std::string(what.peer_name),
+            median(peer),    std::string(what.unit), median(ratios)};
+}
+
+[[nodiscard]] std::size_t scaled(std::size_t count, double scale) {
+    constexpr std::size_t least = 1000;
+    const auto wanted = static_cast<std::size_t>(static_cast<double>(count) * scale);
+    return std::min(count, std::max(wanted, least));
+}
+
+}  // namespace
+
+std::vector<result> measure(const benchmark& what, const effort& how_much) {
+    const auto count = scaled(what.count, how_much.scale);
+    samples s;
+    const auto ours = [&] {
+        return what.ours(count, watching::observed);
+    };
+    const auto bare = [&] {
+        return what.ours(count, watching::bare);
+    };
+    for (std::size_t round = 0; round <= how_much.rounds; ++round) {
+        const bool ours_first = round % 2 == 0;
+        const auto first = ours_first ? ours() : bare();
+        const auto peer = what.peer(count);
+        const auto last = ours_first ? bare() : ours();
+        if (round == 0) { continue; }
+        s.ours.push_back(ours_first ? first : last);
+        s.peer.push_back(peer);
+        s.bare.push_back(ours_first ? last : first);
+    }
+    const std::string name(what.name);
+    return {summarise(what, name, s.ours, s.peer), summarise(what, name + "_bare", s.bare, s.peer)};
+}
+
+result measure_time_stamp(const effort& how_much) {
+    std::vector<double> ours;
+    std::vector<double> peer;
+    for (std::size_t round = 0; round < how_much.rounds; ++round) {
+        ours.push_back(cost_of_time_stamp());
+        peer.push_back(cost_of_steady_clock());
+    }
+    const auto mine = median(ours);
+    const auto theirs = median(peer);
+    return {"rdtsc", mine, "std::chrono::steady_clock::now", theirs, "ns/read", theirs / mine};
+}
+
+void write_table_head(std::ostream& out) {
+    out << std::left << std::setw(24) << "name" << std::right << std::setw(11) << "ours"
+        << std::setw(11) << "peer" << std::setw(9) << "ratio"
+        << "  " << std::left << std::setw(15) << "unit"
+        << "peer\n";
+}
+
+void write_table_row(std::ostream& out, const result& row) {
+    out << std::left << std::setw(24) << row.name << std::right << std::fixed
+        << std::setprecision(1) << std::setw(11) << row.ours << std::setw(11) << row.peer_value
+        << std::setprecision(2) << std::setw(9) << row.ratio << "  " << std::left << std::setw(15)
+        << row.unit << row.peer << std::endl;
+}
+
+void write_json(std::ostream& out, const std::vector<result>& rows) {
+    // Names and units are ours and hold nothing that JSON would have to escape.
+    out << std::setprecision(6) << std::defaultfloat << "[\n";
+    const auto* separator = "";
+    for (const auto& row : rows) {
+        out << separator << R"(  {"name": ")" << row.name << R"(", "ours": )" << row.ours
+            << R"(, "peer": ")" << row.peer << R"(", "peer_value": )" << row.peer_value
+            << R"(, "unit": ")" << row.unit << R"(", "ratio": )" << row.ratio << '}';
+        separator = ",\n";
+    }
+    out << "\n]\n";
+}
+
+}  // namespace coroscope::benchmarks

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/instrumentation/profiler.hpp>
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace coroscope::instrumentation {
+namespace {
+
+constexpr std::string_view other_names = "(other)";
+
+}  // namespace
+
+class profiler::implementation {
+public:
+    explicit implementation(const profiler_options& options) : options_(options) {}
+
+    std::shared_ptr<detail::call_statistics> find(std::string_view name) {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = rows_.find(name); found != rows_.end()) { return found->second; }
+        const bool full = rows_.size() >= options_.max_names;
+        auto& row = rows_[std::string(full ? other_names : name)];
+        if (row == nullptr) {
+            row = std::make_shared<detail::call_statistics>(options_.recent_calls);
+        }
+        return row;
+    }
+
+    report::time_table read() const {
+        report::time_table table;
+        const std::lock_guard lock(mutex_);
+        for (const auto& [name, row] : rows_) {
+            auto stats = row->read();
+            if (stats.calls != 0) { table.emplace(name, std::move(stats)); }
+        }
+        return table;
+    }
+
+private:
+    profiler_options options_;
+    mutable std::mutex mutex_;
+    std::map<std::string, std::shared_ptr<detail::call_statistics>, std::less<>> rows_;
+};
+
+profiler::profiler(const profiler_options& options)
+    : implementation_(std::make_shared<implementation>(options)) {}
+
+report::time_table profiler::time_stats() const {
+    return implementation_->read();
+}
+
+std::shared_ptr<detail::call_statistics> profiler::statistics(std::string_view name) {
+    return implementation_->find(name);
+}
+
+}  // namespace coroscope::instrumentation

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/instrumentation/run_report.hpp>
+
+#include <coroscope/instrumentation/snapshots.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <iostream>
+#include <optional>
+#include <utility>
+
+namespace coroscope::instrumentation {
+namespace {
+
+/// Two profilers of one program may use the same name.
+void merge(report::time_stats& into, const report::time_stats& more) {
+    into.min = std::min(into.min, more.min);
+    into.max = std::max(into.max, more.max);
+    into.last = more.last;
+    into.total += more.total;
+    into.busy += more.busy;
+    into.calls += more.calls;
+    into.returned += more.returned;
+    into.threw += more.threw;
+    into.cancelled += more.cancelled;
+    into.recent.insert(into.recent.end(), more.recent.begin(), more.recent.end());
+    into.recent_dropped += more.recent_dropped;
+}
+
+}  // namespace
+
+run_report::run_report(std::string program)
+    : program_(program.empty() ? program_invocation_short_name : std::move(program)),
+      started_(std::chrono::system_clock::now()) {}
+
+run_report& run_report::add(const slow_spotter& spotter) {
+    slow_.push_back(spotter.log());
+    return *this;
+}
+
+run_report& run_report::add(const profiler& p) {
+    profilers_.push_back(p);
+    return *this;
+}
+
+run_report& run_report::add(const loop& l) {
+    loops_.push_back(l.id());
+    return *this;
+}
+
+report::report run_report::make() const {
+    report::report made;
+    made.program = program_;
+    made.started = started_;
+    made.finished = std::chrono::system_clock::now();
+    add_slow_steps(made);
+    for (const auto& p : profilers_) {
+        for (const auto& [name, stats] : p.time_stats()) {
+            const auto [row, is_new] = made.time.try_emplace(name, stats);
+            if (!is_new) { merge(row->second, stats); }
+        }
+    }
+    made.loops = snapshot_loops(loops_);
+    return made;
+}
+
+void run_report::add_slow_steps(report::report& to) const {
+    std::optional<duration> threshold;
+    for (const auto& log : slow_) {
+        if (const auto recorded_at = log->threshold()) {
+            threshold = std::max(threshold.value_or(*recorded_at), *recorded_at);
+        }
+        auto steps = log->records();
+        to.slow_steps.insert(to.slow_steps.end(), steps.begin(), steps.end());
+        to.slow_steps_dropped += log->dropped();
+    }
+    std::sort(to.slow_steps.begin(), to.slow_steps.end(),
+              [](const auto& a, const auto& b) { return a.sequence < b.sequence; });
+    to.slow_threshold = threshold.value_or(duration::max());
+}
+
+report_at_exit::report_at_exit(run_report report, std::filesystem::path path)
+    : report_(std::move(report)),
+      path_(std::move(path)) {}
+
+report_at_exit::~report_at_exit() {
+    try {
+        write();
+    } catch (const std::exception& failure) {
+        std::cerr << "coroscope: the report was not written: " << failure.what() << std::endl;
+    }
+}
+
+void report_at_exit::write() const {
+    report::write_report(report_.make(), path_);
+}
+
+}  // namespace coroscope::instrumentation

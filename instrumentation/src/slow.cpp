@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/instrumentation/slow.hpp>
+
+#include <coroscope/instrumentation/snapshots.hpp>
+
+#include <coroscope/report/source_position.hpp>
+#include <coroscope/runtime/detail/tick_clock.hpp>
+#include <coroscope/runtime/loop.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <utility>
+
+namespace coroscope::instrumentation {
+
+using coroscope::detail::tick_clock;
+
+namespace {
+
+std::atomic<std::uint64_t> records_made{0};
+
+std::string name_in(const task_record& record) {
+    std::string name;
+    for (const auto& c : record.name) {
+        const char letter = c.load(std::memory_order_acquire);
+        if (letter == '\0') { break; }
+        name.push_back(letter);
+    }
+    return name;
+}
+
+void name_task(const step_record& step, report::slow_step& made) {
+    made.task_id = step.id;
+    std::string given;
+    const auto* record = step.record;
+    // A record may be another task's already, if the step was not delivered at once.
+    if (record != nullptr && record->id.load(std::memory_order_acquire) == step.id
+        && record->loop_id.load(std::memory_order_acquire) == made.loop_id) {
+        given = name_in(*record);
+        made.created_at = position_of(record->created_at.load(std::memory_order_acquire));
+    }
+    made.name = display_name(step.id, given);
+}
+
+void describe(const step_record& step, report::slow_step& made) {
+    switch (step.kind) {
+    case step_kind::task:
+        made.kind = report::step_kind::task;
+        made.from = position_of(step.from);
+        made.to = position_of(step.to);
+        name_task(step, made);
+        break;
+    case step_kind::callback:
+        made.kind = report::step_kind::callback;
+        made.created_at = position_of(step.from);
+        break;
+    case step_kind::io_poll:
+        made.kind = report::step_kind::io_poll;
+        made.name = "foreign Asio handlers";
+        break;
+    }
+}
+
+report::slow_step make_record(const loop& l, const step_record& step, duration wall,
+                              duration threshold) {
+    report::slow_step made;
+    made.sequence = records_made.fetch_add(1, std::memory_order_relaxed) + 1;
+    made.loop_id = l.id();
+    made.wall = wall;
+    made.threshold = threshold;
+    made.loop_time = l.time().time_since_epoch();
+    const auto since_end = step_clock::between(step.end, step_clock::now());
+    made.when = std::chrono::system_clock::now()
+                - std::chrono::duration_cast<std::chrono::system_clock::duration>(since_end);
+    describe(step, made);
+    return made;
+}
+
+std::string seconds(duration d) {
+    std::array<char, 64> text{};
+    std::snprintf(text.data(), text.size(), "%.3f", static_cast<double>(d.count()) / 1e9);
+    return text.data();
+}
+
+std::string place(const report::source_position& position) {
+    auto text = to_string(position);
+    if (!position.function.empty()) { text += " in " + position.function; }
+    return text;
+}
+
+std::string span_text(const report::slow_step& step) {
+    if (step.kind == report::step_kind::callback) {
+        return "ran: a callback, from its start to its end";
+    }
+    if (step.kind == report::step_kind::io_poll) {
+        return "ran: handlers of other code in one poll of the loop's io_context";
+    }
+    return "ran from: " + (step.from.empty() ? "the coroutine's start" : place(step.from))
+           + "\n  ran to: " + (step.to.empty() ? "the coroutine's end" : place(step.to));
+}
+
+}  // namespace
+
+slow_spotter::slow_spotter(slow_spotter_options options)
+    : options_(std::move(options)),
+      log_(std::make_shared<slow_log>(options_.capacity)) {}
+
+void slow_spotter::attach_to(loop& l) {
+    if (options_.threshold && *options_.threshold < l.slow_callback_duration()) {
+        l.set_slow_callback_duration(*options_.threshold);
+    }
+    l.add_observer(*this);
+}
+
+void slow_spotter::on_steps(std::span<const step_record> steps) noexcept {
+    const auto* running = coroscope::detail::running_loop;
+    if (running == nullptr || steps.empty()) { return; }
+    auto& l = *running->self;
+    const auto delivered_at_once = l.slow_callback_duration();
+    const auto threshold = options_.threshold.value_or(delivered_at_once);
+    const auto is_new = log_->note_threshold(threshold);
+    // The loop delivers a slow step at once, so it is the last of its batch.
+    if (!is_new && threshold >= delivered_at_once && threshold > duration::zero()) {
+        steps = steps.last(1);
+    }
+    const auto ticks = tick_clock::to_ticks(threshold);
+    for (const auto& step : steps) {
+        if (step.end - step.begin >= ticks) [[unlikely]] { notice(l, step, threshold); }
+    }
+}
+
+void slow_spotter::notice(loop& l, const step_record& step, duration threshold) noexcept {
+    if (!took_at_least(step, threshold)) { return; }  // an absurd difference
+    // Ticks are finer or coarser than nanoseconds: what reached the threshold must say so.
+    const auto wall = std::max(step_clock::between(step.begin, step.end), threshold);
+    try {
+        const bool kept = log_->has_room_for(wall);
+        const bool logged = options_.log.value_or(l.debug());
+        const bool told = options_.handler && !handler_failed_.load(std::memory_order_relaxed);
+        if (!kept && !logged && !told) { return; }
+        auto made = make_record(l, step, wall, threshold);
+        if (logged) { std::cerr << log_text(made) << std::flush; }
+        if (told) { tell(l, made); }
+        if (kept) { log_->add(std::move(made)); }
+    } catch (...) {
+        log_->count_dropped();  // no memory
+    }
+}
+
+void slow_spotter::tell(loop& l, const report::slow_step& step) noexcept {
+    try {
+        options_.handler(step);
+    } catch (...) {
+        exception_context context;
+        context.message = "the handler of a slow_spotter threw; it is not called again";
+        context.exception = std::current_exception();
+        handler_failed_.store(true, std::memory_order_relaxed);
+        l.call_exception_handler(context);
+    }
+}
+
+bool took_at_least(const step_record& step, duration threshold) noexcept {
+    return tick_clock::between(step.begin, step.end) >= tick_clock::to_ticks(threshold);
+}
+
+std::string log_text(const report::slow_step& step) {
+    auto text = summary(step) + "\n  " + span_text(step);
+    if (!step.created_at.empty()) { text += "\n  created at: " + place(step.created_at); }
+    return text + "\n  threshold: " + seconds(step.threshold) + " seconds, loop "
+           + std::to_string(step.loop_id) + "\n";
+}
+
+}  // namespace coroscope::instrumentation

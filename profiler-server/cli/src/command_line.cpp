@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command_line.hpp"
+
+#include "address.hpp"
+
+#include <coroscope/profiler_server/protocol/version.hpp>
+
+#include <coroscope/report/duration_text.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <exception>
+#include <functional>
+#include <ostream>
+
+namespace coroscope::profiler_server::cli {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+// What the commands that ask a program have in common.
+struct connection_options {
+    address where;
+    nanoseconds timeout = std::chrono::seconds(5);
+
+    [[nodiscard]] profiler_client client() const {
+        client_options options;
+        options.timeout = std::chrono::ceil<std::chrono::milliseconds>(timeout);
+        return {where.host, where.port, options};
+    }
+};
+
+CLI::Option* add_duration(CLI::App& command, const std::string& name,
+                          const std::string& description, std::function<void(nanoseconds)> use) {
+    const auto read = [name, use = std::move(use)](const std::string& text) {
+        const auto duration = report::parse_duration(text);
+        if (!duration) {
+            throw CLI::ValidationError(
+                name, "'" + text + "' is not a duration; write 5ms, 100us, 1.5s or 2m");
+        }
+        use(*duration);
+    };
+    return command.add_option_function<std::string>(name, read, description)->type_name("DURATION");
+}
+
+// CLI11 takes -1 for a large number.
+CLI::Option* add_count(CLI::App& command, const std::string& name, const std::string& description,
+                       std::uint64_t& count) {
+    const auto read = [name, &count](const std::string& text) {
+        const char* const end = text.data() + text.size();
+        const auto [stopped, error] = std::from_chars(text.data(), end, count);
+        if (error != std::errc{} || stopped != end) {
+            throw CLI::ValidationError(name, "'" + text + "' is not a whole number from 0 up");
+        }
+    };
+    return command.add_option_function<std::string>(name, read, description)->type_name("COUNT");
+}
+
+void add_connection(CLI::App& command, connection_options& options) {
+    const auto read = [&options](const std::string& text) {
+        const auto where = parse_address(text);
+        if (!where) {
+            throw CLI::ValidationError(
+                "ADDRESS", "'" + text + "' is not an address; write HOST:PORT, or PORT");
+        }
+        options.where = *where;
+    };
+    auto* address = command.add_option_function<std::string>(
+        "ADDRESS", read, "HOST:PORT or PORT of the program's profiler server");
+    auto* host = command.add_option("--host", options.where.host, "instead of ADDRESS")
+                     ->capture_default_str();
+    auto* port = command.add_option("--port", options.where.port, "instead of ADDRESS")
+                     ->check(CLI::Range(1, 65535))
+                     ->capture_default_str();
+    address->excludes(host)->excludes(port);
+    add_duration(command, "--timeout", "how long to wait for an answer; 5s unless told",
+                 [&options](nanoseconds timeout) { options.timeout = timeout; });
+}
+
+CLI::App* add_ps(CLI::App& app, connection_options& connection, ps_options& options) {
+    auto* command = app.add_subcommand("ps", "Tasks alive: what each waits on, since when, where");
+    add_connection(*command, connection);
+    add_count(*command, "--limit", "show at most so many; 1000 unless told", options.limit);
+    command->add_flag("--json", options.json, "print JSON");
+    return command;
+}
+
+CLI::App* add_time(CLI::App& app, connection_options& connection, bool& json) {
+    auto* command = app.add_subcommand("time", "Profiled functions: calls, elapsed and busy time");
+    add_connection(*command, connection);
+    command->add_flag("--json", json, "print JSON");
+    return command;
+}
+
+CLI::App* add_slow(CLI::App& app, connection_options& connection, slow_options& options) {
+    auto* command = app.add_subcommand("slow", "Steps that blocked a loop for too long");
+    add_connection(*command, connection);
+    command->add_flag("--json", options.json, "print JSON; with --watch, one object a line");
+    command->add_flag("--watch", options.watch, "follow: go on printing new ones");
+    add_duration(*command, "--interval", "between questions of --watch; 1s unless told",
+                 [&options](nanoseconds interval) { options.interval = interval; });
+    return command;
+}
+
+CLI::App* add_gate(CLI::App& app, gate_options& options) {
+    auto* command = app.add_subcommand(
+        "gate", "Judge a report: exit 0 within the budget, 1 over it, 2 cannot be judged");
+    command->add_option("REPORT", options.report, "the report that the program wrote")->required();
+    add_count(*command, "--max-slow", "slow steps that are allowed; 0 unless told",
+              options.max_slow);
+    add_duration(*command, "--threshold",
+                 "steps of at least this count; the report's own unless told",
+                 [&options](nanoseconds threshold) { options.threshold = threshold; });
+    command
+        ->add_option("--baseline", options.baseline,
+                     "a report of before: what was slow there does not count")
+        ->type_name("FILE");
+    command->add_flag("--json", options.json, "print JSON");
+    return command;
+}
+
+int parse_and_run(std::vector<std::string> arguments, const surroundings& io) {
+    CLI::App app("Looks into programs that run on coroscope, and judges their reports.",
+                 "coroscope");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "coroscope " + std::string(protocol::library_version()));
+    connection_options connection;
+    ps_options ps;
+    slow_options slow;
+    gate_options gate;
+    bool json = false;
+    const auto* ps_command = add_ps(app, connection, ps);
+    const auto* time_command = add_time(app, connection, json);
+    const auto* slow_command = add_slow(app, connection, slow);
+    (void)add_gate(app, gate);
+
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    try {
+        app.parse(arguments);
+    } catch (const CLI::Success& help) {
+        return app.exit(help, io.out, io.err);
+    } catch (const CLI::ParseError& error) {
+        io.err << "coroscope: " << error.what() << "\nrun coroscope --help for the commands, "
+               << "coroscope COMMAND --help for their options\n";
+        return unusable;
+    }
+    if (ps_command->parsed()) { return run_ps(connection.client(), ps, io); }
+    if (time_command->parsed()) { return run_time(connection.client(), json, io); }
+    if (slow_command->parsed()) { return run_slow(connection.client(), slow, io); }
+    return run_gate(gate, io);
+}
+
+}  // namespace
+
+int run_command_line(std::vector<std::string> arguments, const surroundings& io) {
+    try {
+        return parse_and_run(std::move(arguments), io);
+    } catch (const std::exception& error) {
+        io.err << "coroscope: " << error.what() << '\n';
+        return unusable;
+    }
+}
+
+}  // namespace coroscope::profiler_server::cli

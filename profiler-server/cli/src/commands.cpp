@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands.hpp"
+
+#include "text_table.hpp"
+
+#include <coroscope/report/duration_text.hpp>
+#include <coroscope/report/gate.hpp>
+#include <coroscope/report/json_view.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <ostream>
+#include <vector>
+
+namespace coroscope::profiler_server::cli {
+
+namespace {
+
+using report::format_duration;
+
+constexpr std::size_t widest_name = 32;
+constexpr std::size_t widest_place = 48;
+
+std::string place(const report::source_position& position) {
+    return position.empty() ? "-" : to_string(position);
+}
+
+template <typename Value>
+nlohmann::json array_of(const std::vector<Value>& values) {
+    auto array = nlohmann::json::array();
+    for (const auto& value : values) {
+        array.push_back(to_json(value));
+    }
+    return array;
+}
+
+// JSON for people and programs: indented, and bytes that are not UTF-8 replaced.
+void print_json(std::ostream& out, const nlohmann::json& json) {
+    out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+}
+
+std::string waits_on(const report::task_snapshot& task) {
+    if (task.wait_kind.empty()) { return "-"; }
+    std::string text = task.wait_kind;
+    if (!task.wait_object.empty()) { text += " " + task.wait_object; }
+    if (const auto due = task.due_in()) { text += ", due in " + format_duration(*due); }
+    return text;
+}
+
+std::vector<std::string> row_of(const report::task_snapshot& task) {
+    return {std::to_string(task.id),
+            task.name,
+            std::string(to_string(task.state)),
+            waits_on(task),
+            task.waiting_for ? format_duration(*task.waiting_for) : "-",
+            std::to_string(task.steps),
+            format_duration(task.busy),
+            place(task.await_site),
+            place(task.created_at)};
+}
+
+std::vector<std::string> row_of(const std::string& name, const report::time_stats& stats) {
+    const auto calls = static_cast<std::int64_t>(stats.calls);
+    return {name,
+            std::to_string(stats.calls),
+            std::to_string(stats.threw),
+            std::to_string(stats.cancelled),
+            format_duration(stats.total),
+            calls > 0 ? format_duration(stats.total / calls) : "-",
+            format_duration(stats.min),
+            format_duration(stats.max),
+            format_duration(stats.last),
+            format_duration(stats.busy)};
+}
+
+std::string calendar(std::chrono::system_clock::time_point when) {
+    const auto seconds = std::chrono::system_clock::to_time_t(when);
+    std::tm local{};
+    std::array<char, 32> text{};
+    if (::localtime_r(&seconds, &local) == nullptr
+        || std::strftime(text.data(), text.size(), "%F %T", &local) == 0) {
+        return "(unknown time)";
+    }
+    return text.data();
+}
+
+void print_step(std::ostream& out, const report::slow_step& step) {
+    out << calendar(step.when) << "  " << printable(summary(step)) << "\n    "
+        << printable(describe_span(step)) << " (threshold " << format_duration(step.threshold);
+    if (step.cpu) { out << ", CPU " << format_duration(*step.cpu); }
+    out << ")\n";
+    if (!step.stack) { return; }
+    for (std::size_t at = 0; at < step.stack->frames.size(); ++at) {
+        const auto& frame = step.stack->frames[at];
+        out << "    #" << at << ' ' << printable(frame.function);
+        if (!frame.file.empty()) { out << " at " << printable(frame.file) << ':' << frame.line; }
+        out << '\n';
+    }
+    if (step.stack->truncated) { out << "    (more frames were not captured)\n"; }
+}
+
+// Prints the steps after `seen` and returns the number of the last.
+std::uint64_t print_new(const std::vector<report::slow_step>& steps, std::uint64_t seen, bool json,
+                        std::ostream& out) {
+    std::uint64_t last = 0;
+    for (const auto& step : steps) {
+        last = std::max(last, step.sequence);
+    }
+    if (last < seen) { seen = 0; }  // another run of the program
+    for (const auto& step : steps) {
+        if (step.sequence <= seen) { continue; }
+        if (json) {
+            out << report::json_line(to_json(step)) << '\n';
+        } else {
+            print_step(out, step);
+        }
+    }
+    out.flush();
+    return last;
+}
+
+int follow(const profiler_client& client, const slow_options& options, const surroundings& io) {
+    auto seen = print_new(client.slow_steps(), 0, options.json, io.out);
+    while (io.pause(options.interval)) {
+        try {
+            seen = print_new(client.slow_steps(), seen, options.json, io.out);
+        } catch (const client_error& error) {
+            if (error.failure() != client_failure::connect) { throw; }
+            io.err << "coroscope: nobody listens on " << client.address()
+                   << " any more: the program has ended, or has closed its profiler server\n";
+            break;
+        }
+    }
+    return success;
+}
+
+}  // namespace
+
+int run_ps(const profiler_client& client, const ps_options& options, const surroundings& io) {
+    const auto list = client.tasks(options.limit);
+    if (options.json) {
+        print_json(io.out, array_of(list.tasks));
+    } else if (list.tasks.empty()) {
+        io.out << "no tasks are alive\n";
+    } else {
+        text_table table({{"ID", alignment::right},
+                          {"NAME", alignment::left, widest_name},
+                          {"STATE"},
+                          {"WAITS ON", alignment::left, widest_place},
+                          {"FOR", alignment::right},
+                          {"STEPS", alignment::right},
+                          {"BUSY", alignment::right},
+                          {"AT", alignment::left, widest_place},
+                          {"CREATED AT", alignment::left, widest_place}});
+        for (const auto& task : list.tasks) {
+            table.add(row_of(task));
+        }
+        table.print(io.out);
+    }
+    if (list.omitted > 0) {
+        io.err << "coroscope: " << list.omitted << " more tasks; see them with a higher --limit\n";
+    }
+    return success;
+}
+
+int run_time(const profiler_client& client, bool json, const surroundings& io) {
+    const auto stats = client.time_stats();
+    if (json) {
+        print_json(io.out, to_json(stats));
+        return success;
+    }
+    if (stats.empty()) {
+        io.out << "no profiled function has been called; profile one with profile_time(name, f)\n";
+        return success;
+    }
+    std::vector<report::time_table::const_iterator> order;
+    for (auto row = stats.begin(); row != stats.end(); ++row) {
+        order.push_back(row);
+    }
+    std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+        return a->second.total != b->second.total ? a->second.total > b->second.total
+                                                  : a->first < b->first;
+    });
+    std::vector<column> columns{{"NAME", alignment::left, widest_place}};
+    for (const auto* title :
+         {"CALLS", "THREW", "CANCELLED", "TOTAL", "MEAN", "MIN", "MAX", "LAST", "BUSY"}) {
+        columns.push_back({title, alignment::right});
+    }
+    text_table table(std::move(columns));
+    for (const auto& row : order) {
+        table.add(row_of(row->first, row->second));
+    }
+    table.print(io.out);
+    return success;
+}
+
+int run_slow(const profiler_client& client, const slow_options& options, const surroundings& io) {
+    if (options.watch) { return follow(client, options, io); }
+    const auto steps = client.slow_steps();
+    if (options.json) {
+        print_json(io.out, array_of(steps));
+    } else if (steps.empty()) {
+        io.out << "no slow steps so far\n";
+    } else {
+        for (const auto& step : steps) {
+            print_step(io.out, step);
+        }
+    }
+    return success;
+}
+
+int run_gate(const gate_options& options, const surroundings& io) {
+    const auto run = report::read_report(options.report);
+    std::optional<report::report> baseline;
+    if (!options.baseline.empty()) { baseline = report::read_report(options.baseline); }
+    const report::gate_budget budget{options.threshold.value_or(run.slow_threshold),
+                                     options.max_slow};
+    const auto result = report::check_gate(run, budget, baseline ? &*baseline : nullptr);
+    if (options.json) { print_json(io.out, to_json(result)); }
+    if (!options.json || result.verdict == report::gate_verdict::unusable) {
+        auto& to = result.verdict == report::gate_verdict::unusable ? io.err : io.out;
+        for (const auto& line : result.lines) {
+            to << printable(line) << '\n';
+        }
+    }
+    return report::exit_code(result.verdict);
+}
+
+}  // namespace coroscope::profiler_server::cli

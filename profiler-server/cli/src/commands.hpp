@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/profiler_server/client.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <string>
+
+namespace coroscope::profiler_server::cli {
+
+/// Exit codes of the program.
+inline constexpr int success = 0;
+inline constexpr int over_budget = 1;  ///< `gate` only
+inline constexpr int unusable = 2;     ///< wrong usage, unusable input, no answer
+
+/// What commands print to, and how they wait; tests have their own.
+struct surroundings {
+    std::ostream& out;
+    std::ostream& err;
+    /// Waits; false: stop following.
+    std::function<bool(std::chrono::nanoseconds)> pause;
+};
+
+struct ps_options {
+    std::uint64_t limit = 1'000;
+    bool json = false;
+};
+
+struct slow_options {
+    bool json = false;
+    bool watch = false;
+    std::chrono::nanoseconds interval = std::chrono::seconds(1);
+};
+
+struct gate_options {
+    std::string report;
+    std::string baseline;                               ///< empty: none
+    std::optional<std::chrono::nanoseconds> threshold;  ///< nothing: the report's own
+    std::uint64_t max_slow = 0;
+    bool json = false;
+};
+
+/// Each returns the exit code, and throws `client_error` or `report::report_error`.
+int run_ps(const profiler_client& client, const ps_options& options, const surroundings& io);
+int run_time(const profiler_client& client, bool json, const surroundings& io);
+int run_slow(const profiler_client& client, const slow_options& options, const surroundings& io);
+int run_gate(const gate_options& options, const surroundings& io);
+
+}  // namespace coroscope::profiler_server::cli

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "test_environment.hpp"
+
+#include "orphans.hpp"
+#include "seed.hpp"
+#include "task_report.hpp"
+#include "watchdog.hpp"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <utility>
+
+namespace coroscope::testkit::detail {
+namespace {
+
+constexpr std::array known_rules{std::string_view("slow-step"), std::string_view("hold-given-up")};
+constexpr int cleanup_rounds = 8;
+constexpr std::uint64_t most_cleanup_steps = 1'000'000;
+
+constinit thread_local test_environment* current_environment = nullptr;
+
+void check(const test_options& options) {
+    for (const auto& rule : options.fail_on) {
+        if (std::ranges::find(known_rules, rule) == known_rules.end()) {
+            throw std::invalid_argument("test_options::fail_on has the unknown rule '" + rule +
+                                        "'; known are slow-step and hold-given-up");
+        }
+    }
+}
+
+/// Calls the body inside its task, where a loop runs.
+coro<> call(const std::function<coro<>()>& body) {
+    co_await body();
+}
+
+class loop_stopper final : public coroscope::detail::completion_waiter {
+public:
+    explicit loop_stopper(loop& l) : loop_(l) {}
+    void on_complete() noexcept override { loop_.stop(); }
+
+private:
+    loop& loop_;
+};
+
+}  // namespace
+
+test_environment* test_environment::current() noexcept {
+    return current_environment;
+}
+
+test_environment::test_environment(const test_options& options, await_site where)
+    : options_(options),
+      where_(where),
+      outer_(std::exchange(current_environment, this)) {
+    try {
+        check(options_);
+        seed_ = choose_seed(options_.seed);
+    } catch (...) {
+        current_environment = outer_;
+        throw;
+    }
+    result_.seed = seed_;
+    clock_.set_autojump(options_.autojump);
+    clock_.set_io_policy(options_.io_policy);
+    clock_.set_idle_timeout(options_.idle_timeout);
+    if (options_.end_of_time.has_value()) {
+        clock_.set_end_of_time(saturating_add(clock_.now(), *options_.end_of_time));
+    }
+}
+
+test_environment::~test_environment() {
+    current_environment = outer_;
+}
+
+test_result test_environment::run(const std::function<coro<>()>& body) {
+    const auto limit = effective_time_limit(options_.time_limit);
+    if (report_orphans()) { return std::move(result_); }
+    open_loop();
+    {
+        const time_guard guard(limit, *loop_,
+                               "the test '" + options_.name + "' (" + to_string(where_) + ")",
+                               [this] { on_time_limit(); });
+        run_body(body);
+        phase_ = phase::cleanup;
+        if (!must_stop_) {
+            run_grace_round();
+            run_grace_round();
+        }
+        report_leaks();
+        report_jobs();
+        cancel_and_await_all();
+        phase_ = phase::closing;
+        close_loop();
+    }
+    return std::move(result_);
+}
+
+bool test_environment::report_orphans() {
+    for (const auto& context : take_orphans()) {
+        fail({failure_kind::between_tests,
+              "an exception surfaced before this test, which therefore did not run: " +
+                  context.message + "\n    " + exception_text(context.exception) +
+                  "\n    created at " + to_string(context.created_at),
+              context.exception, context.created_at});
+    }
+    return !result_.ok();
+}
+
+void test_environment::open_loop() {
+    loop_options settings;
+    settings.clock = &clock_;
+    loop_ = options_.make_loop ? options_.make_loop(settings)
+                               : std::make_unique<coroscope::loop>(settings);
+    if (loop_ == nullptr) {
+        throw std::invalid_argument("test_options::make_loop returned no loop");
+    }
+    event_log::limits most;
+    most.steps = options_.max_steps;
+    most.at_one_instant = options_.max_steps_at_one_instant;
+    if (fails_on("slow-step")) { most.slow_step = loop_->slow_callback_duration(); }
+    log_ = std::make_unique<event_log>(*loop_, most,
+                                       [this](const std::string& what) { on_runaway(what); });
+    loop_->set_exception_handler(
+        [this](coroscope::loop&, const exception_context& context) { on_exception(context); });
+    clock_.set_supervisor(this);
+}
+
+// --- The body
+
+void test_environment::run_body(const std::function<coro<>()>& body) {
+    const any_task task = loop_->create_task(call(body), options_.name, where_);
+    body_id_ = task.id();
+    {
+        loop_stopper at_end(*loop_);
+        task.core().add_waiter(at_end);
+        run_loop();
+    }
+    result_.virtual_elapsed = clock_.elapsed();
+    for (const auto& exception : clock_.take_unseen_exceptions()) {
+        fail({failure_kind::unretrieved,
+              "an exception left a callback while time advanced\n    " + exception_text(exception),
+              exception, {}});
+    }
+    judge_body(task);
+}
+
+void test_environment::judge_body(const any_task& body) {
+    if (!body.done()) {
+        if (!gave_up_) {
+            fail({failure_kind::stopped,
+                  "the loop was stopped before the test's body had ended" + describe_blocked(),
+                  nullptr, {}});
+        }
+    } else if (body.cancelled()) {
+        fail({failure_kind::exception, "the test's body was cancelled by somebody", nullptr, {}});
+    } else if (const auto exception = body.exception()) {
+        fail({failure_kind::exception,
+              "an exception left the test's body: " + exception_text(exception), exception, {}});
+    } else {
+        body_ended_well_ = true;
+    }
+}
+
+void test_environment::run_loop() {
+    try {
+        loop_->run_forever();
+    } catch (...) {
+        gave_up_ = true;
+        must_stop_ = true;
+        const auto exception = std::current_exception();
+        fail({failure_kind::clock, "the loop gave up: " + exception_text(exception), exception, {}});
+    }
+}
+
+/// One pass of the ready queue, time unchanged.
+void test_environment::run_grace_round() {
+    loop_->stop();
+    run_loop();
+}
+
+// --- What is left
+
+void test_environment::report_leaks() {
+    for (const auto& task : blocked_tasks(*loop_)) {
+        const auto id = task.view.id;
+        if (id == body_id_ || is_background(id)) { continue; }
+        auto text = "a task was still alive when the test had ended: " + to_text(task);
+        if (body_ended_well_) {
+            fail({failure_kind::leaked_task,
+                  text + "\n    await it, cancel it, or start it with testkit::background", nullptr,
+                  task.view.created_at});
+        } else if (!gave_up_) {
+            result_.notes.push_back(std::move(text));
+        }
+    }
+}
+
+void test_environment::report_jobs() {
+    const auto jobs = loop_->core().jobs;
+    if (jobs > 0 && body_ended_well_) {
+        fail({failure_kind::leaked_job,
+              std::to_string(jobs) + (jobs == 1 ? " job was" : " jobs were") +
+                  " still in an executor when the test had ended; await what run_in_executor "
+                  "returned",
+              nullptr, {}});
+    }
+}
+
+void test_environment::cancel_and_await_all() {
+    clock_.set_autojump(true);
+    log_->restart_count(most_cleanup_steps);
+    for (int round = 0; round < cleanup_rounds && !must_stop_; ++round) {
+        const auto left = all_tasks(*loop_);
+        if (left.empty()) { return; }
+        for (const auto& task : left) {
+            any_task(task).cancel("the test has ended");
+        }
+        for (const auto& task : left) {
+            if (task.done() || must_stop_) { continue; }
+            loop_stopper at_end(*loop_);
+            task.core().add_waiter(at_end);
+            run_loop();
+        }
+    }
+    for (const auto& task : blocked_tasks(*loop_)) {
+        if (gave_up_ && !body_ended_well_) { break; }  // reported as blocked already
+        fail({failure_kind::not_cancellable,
+              "a task went on although it was cancelled at the test's end: " + to_text(task),
+              nullptr, task.view.created_at});
+    }
+}
+
+void test_environment::close_loop() {
+    loop_->close();
+    loop_->flush_steps();
+    result_.event_log_hash = log_->hash();
+    result_.steps = log_->steps();
+    for (const auto& step : log_->slow_steps()) {
+        fail({failure_kind::rule, "slow-step: " + step, nullptr, {}});
+    }
+    log_.reset();
+    loop_->set_exception_handler({});
+    clock_.set_supervisor(nullptr);
+    loop_.reset();
+}
+
+}  // namespace coroscope::testkit::detail

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/testkit/test_run.hpp>
+
+#include "test_environment.hpp"
+
+#include <ostream>
+#include <sstream>
+
+namespace coroscope::testkit {
+
+const char* to_string(failure_kind kind) noexcept {
+    switch (kind) {
+    case failure_kind::exception: return "exception";
+    case failure_kind::unretrieved: return "unretrieved exception";
+    case failure_kind::between_tests: return "exception between tests";
+    case failure_kind::deadlock: return "deadlock";
+    case failure_kind::leaked_task: return "leaked task";
+    case failure_kind::leaked_job: return "leaked job";
+    case failure_kind::runaway: return "runaway";
+    case failure_kind::time_limit: return "time limit";
+    case failure_kind::stopped: return "stopped";
+    case failure_kind::not_cancellable: return "not cancellable";
+    case failure_kind::clock: return "clock";
+    case failure_kind::rule: return "rule";
+    }
+    return "?";
+}
+
+std::ostream& operator<<(std::ostream& out, const test_result& result) {
+    if (result.ok()) { return out << "ok"; }
+    for (const auto& failure : result.failures) {
+        out << failure.message << '\n';
+    }
+    for (const auto& note : result.notes) {
+        out << "note: " << note << '\n';
+    }
+    return out << "seed: " << result.seed;
+}
+
+std::string to_string(const test_result& result) {
+    std::ostringstream text;
+    text << result;
+    return text.str();
+}
+
+test_context& this_test() {
+    auto* current = detail::test_environment::current();
+    if (current == nullptr) {
+        throw std::logic_error(
+            "no test runs on this thread: this_test, background and settle are for code that "
+            "run_test or CO_TEST_CASE runs");
+    }
+    return *current;
+}
+
+namespace detail {
+
+void mark_background(const task_handle& t) {
+    test_environment::current()->mark_background(t);
+}
+
+test_result run_test(const std::function<coro<>()>& body, const test_options& options,
+                     await_site where) {
+    if (coroscope::detail::running_loop != nullptr) {
+        throw std::logic_error("run_test was called inside a running loop (" + to_string(where) +
+                               "); co_await the coroutine instead");
+    }
+    test_environment environment(options, where);
+    return environment.run(body);
+}
+
+}  // namespace detail
+}  // namespace coroscope::testkit

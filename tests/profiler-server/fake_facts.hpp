@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/profiler_server/facts_source.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace coroscope::test_support {
+
+// A program's facts as a test wants them. Filled before the server starts.
+struct fake_facts : profiler_server::facts_source {
+    report::time_table table;
+    std::vector<report::task_snapshot> all_tasks;
+    std::vector<report::finding> found;
+    std::vector<report::slow_step> slow;
+    std::vector<report::loop_stats> loops;
+    std::function<void()> on_question = [] {
+    };
+
+    report::time_table time_stats() override {
+        on_question();
+        return table;
+    }
+    report::task_list tasks(std::size_t limit) override {
+        const auto count = std::min(limit, all_tasks.size());
+        const auto end = all_tasks.begin() + static_cast<std::ptrdiff_t>(count);
+        return {{all_tasks.begin(), end}, all_tasks.size() - count};
+    }
+    std::vector<report::finding> findings() override { return found; }
+    std::vector<report::slow_step> slow_steps() override { return slow; }
+    std::vector<report::loop_stats> loop_stats() override { return loops; }
+};
+
+inline report::slow_step slow_step_at(std::uint32_t line, std::chrono::nanoseconds wall) {
+    report::slow_step step;
+    step.sequence = line;
+    step.task_id = 7;
+    step.name = "serve";
+    step.created_at = {"main.cpp", 20, "main()"};
+    step.from = {"gzip.cpp", line, "serve()"};
+    step.to = {"gzip.cpp", line + 10, "serve()"};
+    step.wall = wall;
+    step.threshold = std::chrono::milliseconds(5);
+    return step;
+}
+
+}  // namespace coroscope::test_support

@@ -1,0 +1,519 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/runtime/stream.hpp>
+
+#include <coroscope/runtime/combine.hpp>
+#include <coroscope/runtime/error.hpp>
+#include <coroscope/runtime/loop.hpp>
+#include <coroscope/runtime/run.hpp>
+#include <coroscope/runtime/sleep.hpp>
+
+#include "support/catch.hpp"
+
+#include <boost/system/system_error.hpp>
+
+#include <string>
+#include <vector>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+using namespace std::chrono_literals;
+using coroscope::coro;
+using coroscope::stream;
+
+namespace {
+
+coro<> hand_over(coroscope::future<stream> to, stream s) {
+    to.set_result(std::move(s));
+    co_return;
+}
+
+/// The two ends of one connection over loopback.
+struct connected {
+    connected(stream a, stream b) : client(std::move(a)), peer(std::move(b)) {}
+    stream client;
+    stream peer;
+};
+
+coro<connected> connect(coroscope::stream_options options = {}) {
+    auto accepted = coroscope::get_running_loop().create_future<stream>();
+    const auto handler = [accepted](stream s) { return hand_over(accepted, std::move(s)); };
+    coroscope::server_options settings;
+    settings.stream = options;
+    auto server = co_await coroscope::start_server(handler, "127.0.0.1", 0, settings);
+    auto client = co_await coroscope::open_connection("127.0.0.1", server.port(), options);
+    auto peer = co_await std::move(accepted);
+    co_return connected(std::move(client), std::move(peer));
+}
+
+/// Reads until the end of the stream.
+coro<std::string> read_all(stream& from) {
+    std::string all;
+    std::string part = co_await from.read(100'000);
+    while (!part.empty()) {
+        all += part;
+        part = co_await from.read(100'000);
+    }
+    co_return all;
+}
+
+/// Gives everything else, polls of the sockets included, ample opportunity to run.
+coro<> let_others_run() {
+    for (int i = 0; i < 500; ++i) {
+        co_await coroscope::yield_now();
+    }
+}
+
+template <class Error, class T>
+coro<std::string> message_of(coro<T> failing) {
+    try {
+        co_await std::move(failing);
+    } catch (const Error& e) { co_return e.what(); }
+    co_return "(nothing was thrown)";
+}
+
+/// Fills the connection until more than the high-water mark is unsent.
+void fill_up(stream& s, std::size_t high_water) {
+    const std::string block(50'000, 'x');
+    while (s.unsent() <= high_water) {
+        s.write(block);
+    }
+}
+
+coro<> echo(stream s) {
+    auto part = co_await s.read(1000);
+    while (!part.empty()) {
+        s.write(part);
+        co_await s.drain();
+        part = co_await s.read(1000);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("what one end writes the other reads, and then the end of the stream") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        ends.client.write("hello, ");
+        ends.client.write("world");
+        ends.client.close();
+        const auto all = co_await read_all(ends.peer);
+        CHECK(all == "hello, world");
+        const auto more = co_await ends.peer.read(10);
+        CHECK(more.empty());
+    }());
+}
+
+TEST_CASE("a read gives at most what was asked for, and nothing for nothing") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        ends.client.write("abcdef");
+        const auto none = co_await ends.peer.read(0);
+        CHECK(none.empty());
+        const auto first = co_await ends.peer.read_exactly(1);
+        const auto second = co_await ends.peer.read(2);
+        const auto rest = co_await ends.peer.read(100);
+        CHECK(first + "|" + second + "|" + rest == "a|bc|def");
+    }());
+}
+
+TEST_CASE("read_exactly puts pieces together, and hands over what came before an early end") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        const std::string large(300'000, 'l');
+        ends.client.write(large);
+        ends.client.write("abc");
+        ends.client.close();
+        const auto got = co_await ends.peer.read_exactly(large.size());
+        CHECK(got == large);
+        try {
+            co_await ends.peer.read_exactly(10);
+            FAIL("nothing was thrown");
+        } catch (const coroscope::incomplete_read_error& e) {
+            CHECK(e.partial() == "abc");
+            CHECK(std::string(e.what()).find("ended after 3 bytes") != std::string::npos);
+        }
+    }());
+}
+
+TEST_CASE("read_until finds a separator that arrives in pieces") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        ends.client.write("head\r");
+        auto reading = coroscope::get_running_loop().create_task(ends.peer.read_until("\r\n"));
+        co_await let_others_run();
+        CHECK_FALSE(reading.done());
+        ends.client.write("\ntail");
+        const auto head = co_await reading;
+        CHECK(head == "head\r\n");
+        ends.client.close();
+        const auto message =
+            co_await message_of<coroscope::incomplete_read_error>(ends.peer.read_until("\r\n"));
+        CHECK(message.find("ended after 4 bytes, where a separator was expected")
+              != std::string::npos);
+        const auto empty = co_await message_of<std::invalid_argument>(ends.peer.read_until(""));
+        CHECK(empty.find("at least one byte") != std::string::npos);
+    }());
+}
+
+TEST_CASE("read_until leaves what is over the limit in the stream, read_line drops it") {
+    coroscope::run([]() -> coro<> {
+        coroscope::stream_options options;
+        options.read_limit = 8;
+        auto ends = co_await connect(options);
+        ends.client.write("0123456789\nnext\n");
+        const auto until =
+            co_await message_of<coroscope::limit_overrun_error>(ends.peer.read_until("\n"));
+        CHECK(until.find("more than 8 bytes without the separator") != std::string::npos);
+        const auto still = co_await ends.peer.read(4);
+        CHECK(still == "0123");
+        const auto fits = co_await ends.peer.read_line();
+        CHECK(fits == "456789\n");
+        ends.client.write("and a long one");
+        co_await let_others_run();
+        const auto next = co_await ends.peer.read_line();
+        CHECK(next == "next\n");
+        const auto line = co_await message_of<coroscope::limit_overrun_error>(ends.peer.read_line());
+        CHECK(line.find("more than 8 bytes") != std::string::npos);
+        ends.client.write("\n");
+        const auto after = co_await ends.peer.read_line();
+        CHECK(after == "\n");
+    }());
+}
+
+TEST_CASE("lines are read with their ends, the last one as it is, then nothing") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        ends.client.write("one\n\nlast");
+        ends.client.write_eof();
+        std::vector<std::string> lines;
+        for (int i = 0; i < 4; ++i) {
+            lines.push_back(co_await ends.peer.read_line());
+        }
+        CHECK(lines == std::vector<std::string>{"one\n", "\n", "last", ""});
+        ends.peer.write("still open this way");
+        ends.peer.close();
+        const auto answer = co_await read_all(ends.client);
+        CHECK(answer == "still open this way");
+    }());
+}
+
+TEST_CASE("drain waits above the high-water mark until the low one is reached") {
+    coroscope::run([]() -> coro<> {
+        coroscope::stream_options options;
+        options.high_water = 100'000;
+        options.low_water = 10'000;
+        auto ends = co_await connect(options);
+        fill_up(ends.client, options.high_water);
+        auto draining = coroscope::get_running_loop().create_task(ends.client.drain());
+        co_await let_others_run();
+        CHECK_FALSE(draining.done());
+        while (ends.client.unsent() > options.low_water) {
+            co_await ends.peer.read(10'000);
+        }
+        co_await draining;
+        co_await ends.client.drain();
+        CHECK(ends.client.unsent() <= options.low_water);
+    }());
+}
+
+TEST_CASE("cancelling a drain drops nothing that was written") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        fill_up(ends.client, 64 * 1024);
+        ends.client.write("the end");
+        auto draining = coroscope::get_running_loop().create_task(ends.client.drain());
+        auto other = coroscope::get_running_loop().create_task(ends.client.drain());
+        co_await let_others_run();
+        draining.cancel();
+        co_await let_others_run();
+        CHECK(draining.cancelled());
+        CHECK_FALSE(other.done());
+        ends.client.close();
+        const auto all = co_await read_all(ends.peer);
+        CHECK(all.substr(all.size() - 9) == "xxthe end");
+        co_await other;
+        co_await ends.client.wait_closed();
+    }());
+}
+
+TEST_CASE("close sends what is unsent, abort does not") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        const std::string large(5'000'000, 'z');
+        ends.client.write(large);
+        ends.client.close();
+        ends.client.close();
+        CHECK(ends.client.is_closing());
+        CHECK(ends.client.unsent() > 0);
+        const auto all = co_await read_all(ends.peer);
+        CHECK(all.size() == large.size());
+        co_await ends.client.wait_closed();
+
+        auto others = co_await connect();
+        others.client.write(large);
+        others.client.abort();
+        const auto lost =
+            co_await message_of<boost::system::system_error>(others.client.wait_closed());
+        CHECK(lost.find("writing to 127.0.0.1:") != std::string::npos);
+    }());
+}
+
+TEST_CASE("a destroyed stream sends what was written first") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        const std::string large(3'000'000, 'd');
+        ends.client.write(large);
+        ends.client = stream();
+        const auto all = co_await read_all(ends.peer);
+        CHECK(all == large);
+    }());
+}
+
+TEST_CASE("cancelling a read loses no bytes, and the stream can be read on") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        ends.client.write("ab");
+        auto reading = coroscope::get_running_loop().create_task(ends.peer.read_exactly(4));
+        co_await let_others_run();
+        reading.cancel();
+        co_await let_others_run();
+        CHECK(reading.cancelled());
+        ends.client.write("cd");
+        const auto all = co_await ends.peer.read_exactly(4);
+        CHECK(all == "abcd");
+    }());
+}
+
+TEST_CASE("a read that takes too long ends by timeout and can be tried again") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        const auto message = co_await message_of<coroscope::timeout_error>(
+            coroscope::wait_for(ends.peer.read(1), 1ms));
+        CHECK(message.find("did not finish within") != std::string::npos);
+        ends.client.write("x");
+        const auto late = co_await coroscope::wait_for(ends.peer.read(1), 10s);
+        CHECK(late == "x");
+    }());
+}
+
+TEST_CASE("a second reader is told so, and the first goes on") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        auto reading = coroscope::get_running_loop().create_task(ends.peer.read(1));
+        co_await let_others_run();
+        const auto message =
+            co_await message_of<coroscope::invalid_state_error>(ends.peer.read_line());
+        CHECK(message.find("two tasks read from the stream to 127.0.0.1:") != std::string::npos);
+        ends.client.write("x");
+        const auto first = co_await reading;
+        CHECK(first == "x");
+    }());
+}
+
+TEST_CASE("closing gives a waiting reader the end, and a writer an error") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        auto reading = coroscope::get_running_loop().create_task(ends.peer.read(1));
+        co_await let_others_run();
+        ends.peer.close();
+        const auto end = co_await reading;
+        CHECK(end.empty());
+        CHECK_THROWS_AS(ends.peer.write("x"), coroscope::invalid_state_error);
+        CHECK_THROWS_AS(stream().write("x"), coroscope::invalid_state_error);
+    }());
+}
+
+TEST_CASE("a lost connection shows in drain and in read") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        fill_up(ends.client, 64 * 1024);
+        ends.peer.abort();  // with unread bytes: a reset
+        const auto drain = co_await message_of<boost::system::system_error>(ends.client.drain());
+        CHECK(drain.find("writing to 127.0.0.1:") != std::string::npos);
+        ends.client.write("is dropped");
+        CHECK(ends.client.unsent() == 0);
+
+        auto others = co_await connect();
+        others.client.write("never read");
+        co_await let_others_run();
+        others.peer.abort();
+        const auto read = co_await message_of<boost::system::system_error>(others.client.read(1));
+        CHECK(read.find("reading from 127.0.0.1:") != std::string::npos);
+    }());
+}
+
+TEST_CASE("a task that waits in a stream shows the caller's line") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        const auto line = std::source_location::current().line() + 1;
+        auto reading = coroscope::get_running_loop().create_task(ends.peer.read_line());
+        co_await let_others_run();
+        const auto stack = reading.stack();
+        REQUIRE_FALSE(stack.empty());
+        CHECK(std::string(stack.front().file_name()).find("stream_test.cpp") != std::string::npos);
+        CHECK(stack.front().line() == line);
+        reading.cancel();
+        co_await let_others_run();
+    }());
+}
+
+TEST_CASE("both ends know their addresses") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        CHECK(ends.client.remote_endpoint() == ends.peer.local_endpoint());
+        CHECK(ends.client.local_endpoint() == ends.peer.remote_endpoint());
+        CHECK(ends.client.remote_endpoint().rfind("127.0.0.1:", 0) == 0);
+        CHECK(stream().remote_endpoint().empty());
+    }());
+}
+
+TEST_CASE("a server runs a named task for each connection and waits for all of them") {
+    coroscope::run([]() -> coro<> {
+        auto server = co_await coroscope::start_server(echo, "localhost", 0);
+        auto a = co_await coroscope::open_connection("localhost", server.port());
+        auto b = co_await coroscope::open_connection("127.0.0.1", server.port());
+        a.write("a");
+        b.write("b");
+        const auto from_a = co_await a.read(1);
+        const auto from_b = co_await b.read(1);
+        CHECK(from_a + from_b == "ab");
+        CHECK(server.connections() == 2);
+        bool named = false;
+        for (const auto& t : coroscope::all_tasks(coroscope::get_running_loop())) {
+            named = named || t.name() == "connection " + a.local_endpoint();
+        }
+        CHECK(named);
+
+        server.close();
+        server.close();
+        const auto refused = co_await message_of<boost::system::system_error>(
+            coroscope::open_connection("127.0.0.1", server.port()));
+        CHECK(refused.find("connecting to 127.0.0.1 port") != std::string::npos);
+        auto ended = coroscope::get_running_loop().create_task(server.wait_closed());
+        a.close();
+        co_await let_others_run();
+        CHECK_FALSE(ended.done());
+        b.close();
+        co_await ended;
+        co_await server.wait_closed();
+        CHECK(server.connections() == 0);
+    }());
+}
+
+TEST_CASE("cancelling a server's connections ends their handlers") {
+    coroscope::run([]() -> coro<> {
+        auto server = co_await coroscope::start_server(echo, "127.0.0.1", 0);
+        auto client = co_await coroscope::open_connection("127.0.0.1", server.port());
+        client.write("x");
+        co_await client.read(1);
+        server.close();
+        server.cancel_connections();
+        co_await server.wait_closed();
+        const auto end = co_await client.read(1);
+        CHECK(end.empty());
+    }());
+}
+
+TEST_CASE("what a handler throws reaches the loop's exception handler, and the server goes on") {
+    coroscope::run([]() -> coro<> {
+        auto& loop = coroscope::get_running_loop();
+        std::vector<std::string> told;
+        loop.set_exception_handler(
+            [&told](coroscope::loop&, const coroscope::exception_context& context) {
+                told.push_back(coroscope::describe(context.exception));
+            });
+        const auto failing = [](stream s) -> coro<> {
+            const auto got = co_await s.read(1);
+            throw std::runtime_error("cannot serve " + got);
+        };
+        auto server = co_await coroscope::start_server(failing, "127.0.0.1", 0);
+        for (const char* request : {"1", "2"}) {
+            auto client = co_await coroscope::open_connection("127.0.0.1", server.port());
+            client.write(request);
+            const auto end = co_await client.read(1);
+            CHECK(end.empty());
+        }
+        server.close();
+        co_await server.wait_closed();
+        co_await let_others_run();
+        CHECK(told == std::vector<std::string>{"cannot serve 1", "cannot serve 2"});
+    }());
+}
+
+TEST_CASE("a server that runs out of descriptors says so, pauses and goes on") {
+    coroscope::run([]() -> coro<> {
+        auto& loop = coroscope::get_running_loop();
+        auto shortage = loop.create_future();
+        std::string told;
+        loop.set_exception_handler(
+            [&](coroscope::loop&, const coroscope::exception_context& context) {
+                told = context.message;
+                if (!shortage.done()) { shortage.set_result(); }
+            });
+        coroscope::server_options options;
+        options.accept_pause = 1ms;
+        auto server = co_await coroscope::start_server(echo, "127.0.0.1", 0, options);
+        auto warm_up = co_await coroscope::open_connection("127.0.0.1", server.port());
+        warm_up.write("x");
+        co_await warm_up.read(1);
+
+        auto connecting =
+            loop.create_task(coroscope::open_connection("127.0.0.1", server.port()));
+        co_await coroscope::yield_now();  // its socket is open, nobody has accepted it yet
+        rlimit before = {};
+        REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+        rlimit none = before;
+        none.rlim_cur = 0;
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+        co_await shortage;
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+        CHECK(told.find("accepts no connections for a moment") != std::string::npos);
+
+        auto client = co_await std::move(connecting);
+        client.write("y");
+        const auto answer = co_await client.read(1);
+        CHECK(answer == "y");
+        server.close();
+    }());
+}
+
+TEST_CASE("a server tells which address it cannot listen on") {
+    coroscope::run([]() -> coro<> {
+        auto first = co_await coroscope::start_server(echo, "127.0.0.1", 0);
+        const auto message = co_await message_of<boost::system::system_error>(
+            coroscope::start_server(echo, "127.0.0.1", first.port()));
+        CHECK(message.find("listening on 127.0.0.1:" + std::to_string(first.port()))
+              != std::string::npos);
+    }());
+}
+
+TEST_CASE("an empty host listens on every address") {
+    coroscope::run([]() -> coro<> {
+        auto server = co_await coroscope::start_server(echo, "", 0);
+        auto client = co_await coroscope::open_connection("127.0.0.1", server.port());
+        client.write("x");
+        const auto answer = co_await client.read(1);
+        CHECK(answer == "x");
+    }());
+}
+
+TEST_CASE("a name that cannot be looked up is an error that names it") {
+    coroscope::run([]() -> coro<> {
+        const std::string impossible(70, 'x');  // a label may have 63 letters
+        const auto message = co_await message_of<boost::system::system_error>(
+            coroscope::open_connection(impossible, 1));
+        CHECK(message.find("looking up " + impossible) != std::string::npos);
+    }());
+}
+
+TEST_CASE("streams that still send when their loop ends leak nothing") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        fill_up(ends.client, 64 * 1024);
+        auto& loop = coroscope::get_running_loop();
+        loop.create_task(ends.peer.wait_closed());
+        loop.create_task(ends.client.drain());
+        co_await let_others_run();
+    }());
+}
