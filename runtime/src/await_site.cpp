@@ -6,6 +6,16 @@
 namespace coroscope {
 namespace {
 
+/// The ")" that belongs to the "(" at `open`.
+[[nodiscard]] std::size_t matching_close(std::string_view text, std::size_t open) {
+    int depth = 0;
+    for (auto i = open; i < text.size(); ++i) {
+        depth += text[i] == '(' ? 1 : text[i] == ')' ? -1 : 0;
+        if (depth == 0) { return i; }
+    }
+    return std::string_view::npos;
+}
+
 /// Cuts everything from the parameter list on: the first top-level "(" that is not part of a
 /// lambda's or an anonymous namespace's name.
 [[nodiscard]] std::string_view without_parameters(std::string_view text) {
@@ -22,7 +32,7 @@ namespace {
                 if (text.substr(i).starts_with(part)) { i += part.size() - 1; }
             }
             if (text[i] == '(') {
-                const auto close = text.find(')', i);
+                const auto close = matching_close(text, i);
                 // "main()::<lambda(int)>": the parameters of an enclosing function.
                 if (close != std::string_view::npos && text.substr(close + 1).starts_with("::")) {
                     i = close;

@@ -70,6 +70,12 @@ test_environment::test_environment(const test_options& options, await_site where
 }
 
 test_environment::~test_environment() {
+    if (loop_ != nullptr) {  // the run ended with an exception
+        loop_->set_exception_handler({});
+        clock_.set_supervisor(nullptr);
+    }
+    log_.reset();
+    loop_.reset();
     current_environment = outer_;
 }
 

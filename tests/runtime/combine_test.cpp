@@ -268,7 +268,7 @@ TEST_CASE("a gather that is dropped lets its children run, and reports a lost fa
     v.loop.run_forever();
     CHECK(v.clock.elapsed() == 2s);
     REQUIRE(v.reported.size() == 1);
-    CHECK(describe(v.reported[0].exception) == "lost");
+    CHECK(coroscope::describe(v.reported[0].exception) == "lost");
 }
 
 TEST_CASE("a child that cannot be created throws at the gather; those made before run on") {

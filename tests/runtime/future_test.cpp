@@ -110,7 +110,7 @@ TEST_CASE("an exception set on a future is thrown where it is awaited and asked 
     f.set_exception(std::runtime_error("broken"));
     CHECK_THROWS_WITH(v.loop.run_until_complete(get(f)), "broken");
     CHECK_THROWS_WITH(f.result(), "broken");
-    CHECK(describe(f.exception()) == "broken");
+    CHECK(coroscope::describe(f.exception()) == "broken");
     f = {};
     CHECK(v.reported.empty());
 }
@@ -123,8 +123,8 @@ TEST_CASE("a future's exception that nobody retrieves is reported once, with whe
     f = {};
     REQUIRE(v.reported.size() == 1);
     CHECK(v.reported[0].future_id == id);
-    CHECK(describe(v.reported[0].exception) == "lost");
-    CHECK(to_string(v.reported[0].created_at).find("future_test.cpp") != std::string::npos);
+    CHECK(coroscope::describe(v.reported[0].exception) == "lost");
+    CHECK(coroscope::to_string(v.reported[0].created_at).find("future_test.cpp") != std::string::npos);
 }
 
 TEST_CASE("cancelling a future throws cancelled_error in those who await it") {

@@ -242,7 +242,7 @@ TEST_CASE("an exception in a callback reaches the handler with the handle, and t
     CHECK(next);
     REQUIRE(v.reported.size() == 2);
     CHECK(v.reported[0].handle_id == h.id());
-    CHECK(describe(v.reported[0].exception) == "in a callback");
-    CHECK(to_string(v.reported[0].created_at).find("handle_test.cpp") != std::string::npos);
-    CHECK(describe(v.reported[1].exception).find("type i") != std::string::npos);
+    CHECK(coroscope::describe(v.reported[0].exception) == "in a callback");
+    CHECK(coroscope::to_string(v.reported[0].created_at).find("handle_test.cpp") != std::string::npos);
+    CHECK(coroscope::describe(v.reported[1].exception).find("type i") != std::string::npos);
 }

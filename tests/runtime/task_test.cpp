@@ -108,8 +108,8 @@ TEST_CASE("an exception that nobody retrieves is reported exactly once, with the
     CHECK(v.reported[0].message.find("never retrieved") != std::string::npos);
     CHECK(v.reported[0].task_name == "loser");
     CHECK(v.reported[0].task_id == 1);
-    CHECK(describe(v.reported[0].exception) == "lost");
-    CHECK(to_string(v.reported[0].created_at).find("task_test.cpp") != std::string::npos);
+    CHECK(coroscope::describe(v.reported[0].exception) == "lost");
+    CHECK(coroscope::to_string(v.reported[0].created_at).find("task_test.cpp") != std::string::npos);
     v.loop.close();
     CHECK(v.reported.size() == 1);
 }
@@ -130,7 +130,7 @@ TEST_CASE("asking for the exception, or for the result, counts as retrieving it"
     auto asked = v.loop.create_task(fail("one"));
     auto resulted = v.loop.create_task(fail("two"));
     settle(v);
-    CHECK(describe(asked.exception()) == "one");
+    CHECK(coroscope::describe(asked.exception()) == "one");
     CHECK_THROWS_AS(resulted.result(), std::runtime_error);
     asked = {};
     resulted = {};
@@ -194,7 +194,7 @@ TEST_CASE("an exception in a done callback reaches the handler and spares the ot
     t.add_done_callback([&](const coroscope::any_task&) { other = true; });
     settle(v);
     REQUIRE(v.reported.size() == 1);
-    CHECK(describe(v.reported[0].exception) == "callback");
+    CHECK(coroscope::describe(v.reported[0].exception) == "callback");
     CHECK(other);
 }
 

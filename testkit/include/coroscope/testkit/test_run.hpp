@@ -50,6 +50,7 @@ enum class failure_kind : std::uint8_t {
     rule,             ///< a rule named in `test_options::fail_on`
 };
 
+using coroscope::to_string;
 [[nodiscard]] const char* to_string(failure_kind kind) noexcept;
 
 /// One reason why a test failed.
