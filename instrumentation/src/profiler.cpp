@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/profiler.hpp>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <string>
@@ -10,6 +11,20 @@ namespace coroscope::instrumentation {
 namespace {
 
 constexpr std::string_view other_names = "(other)";
+
+void merge(report::time_stats& into, const report::time_stats& more) {
+    into.min = std::min(into.min, more.min);
+    into.max = std::max(into.max, more.max);
+    into.last = more.last;
+    into.total += more.total;
+    into.busy += more.busy;
+    into.calls += more.calls;
+    into.returned += more.returned;
+    into.threw += more.threw;
+    into.cancelled += more.cancelled;
+    into.recent.insert(into.recent.end(), more.recent.begin(), more.recent.end());
+    into.recent_dropped += more.recent_dropped;
+}
 
 }  // namespace
 
@@ -49,6 +64,13 @@ profiler::profiler(const profiler_options& options)
 
 report::time_table profiler::time_stats() const {
     return implementation_->read();
+}
+
+void merge_times(report::time_table& into, const report::time_table& more) {
+    for (const auto& [name, stats] : more) {
+        const auto [row, is_new] = into.try_emplace(name, stats);
+        if (!is_new) { merge(row->second, stats); }
+    }
 }
 
 std::shared_ptr<detail::call_statistics> profiler::statistics(std::string_view name) {

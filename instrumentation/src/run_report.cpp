@@ -11,24 +11,6 @@
 #include <utility>
 
 namespace coroscope::instrumentation {
-namespace {
-
-/// Two profilers of one program may use the same name.
-void merge(report::time_stats& into, const report::time_stats& more) {
-    into.min = std::min(into.min, more.min);
-    into.max = std::max(into.max, more.max);
-    into.last = more.last;
-    into.total += more.total;
-    into.busy += more.busy;
-    into.calls += more.calls;
-    into.returned += more.returned;
-    into.threw += more.threw;
-    into.cancelled += more.cancelled;
-    into.recent.insert(into.recent.end(), more.recent.begin(), more.recent.end());
-    into.recent_dropped += more.recent_dropped;
-}
-
-}  // namespace
 
 run_report::run_report(std::string program)
     : program_(program.empty() ? program_invocation_short_name : std::move(program)),
@@ -56,10 +38,7 @@ report::report run_report::make() const {
     made.finished = std::chrono::system_clock::now();
     add_slow_steps(made);
     for (const auto& p : profilers_) {
-        for (const auto& [name, stats] : p.time_stats()) {
-            const auto [row, is_new] = made.time.try_emplace(name, stats);
-            if (!is_new) { merge(row->second, stats); }
-        }
+        merge_times(made.time, p.time_stats());
     }
     made.loops = snapshot_loops(loops_);
     return made;
@@ -71,12 +50,9 @@ void run_report::add_slow_steps(report::report& to) const {
         if (const auto recorded_at = log->threshold()) {
             threshold = std::max(threshold.value_or(*recorded_at), *recorded_at);
         }
-        auto steps = log->records();
-        to.slow_steps.insert(to.slow_steps.end(), steps.begin(), steps.end());
         to.slow_steps_dropped += log->dropped();
     }
-    std::sort(to.slow_steps.begin(), to.slow_steps.end(),
-              [](const auto& a, const auto& b) { return a.sequence < b.sequence; });
+    to.slow_steps = merged_records(slow_);
     to.slow_threshold = threshold.value_or(duration::max());
 }
 

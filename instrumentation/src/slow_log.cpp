@@ -12,6 +12,10 @@ bool goes_later(const report::slow_step& a, const report::slow_step& b) {
     return a.wall != b.wall ? a.wall > b.wall : a.sequence < b.sequence;
 }
 
+bool recorded_earlier(const report::slow_step& a, const report::slow_step& b) {
+    return a.sequence < b.sequence;
+}
+
 }  // namespace
 
 slow_log::slow_log(std::size_t capacity) : capacity_(capacity) {}
@@ -22,8 +26,7 @@ std::vector<report::slow_step> slow_log::records() const {
         const std::lock_guard lock(mutex_);
         copies = heap_;
     }
-    std::sort(copies.begin(), copies.end(),
-              [](const auto& a, const auto& b) { return a.sequence < b.sequence; });
+    std::sort(copies.begin(), copies.end(), recorded_earlier);
     return copies;
 }
 
@@ -68,6 +71,17 @@ bool slow_log::note_threshold(duration threshold) noexcept {
     while (highest < now
            && !highest_threshold_.compare_exchange_weak(highest, now, std::memory_order_relaxed)) {}
     return true;
+}
+
+std::vector<report::slow_step> merged_records(
+    std::span<const std::shared_ptr<const slow_log>> logs) {
+    std::vector<report::slow_step> all;
+    for (const auto& log : logs) {
+        const auto records = log->records();
+        all.insert(all.end(), records.begin(), records.end());
+    }
+    std::sort(all.begin(), all.end(), recorded_earlier);
+    return all;
 }
 
 }  // namespace coroscope::instrumentation

@@ -33,6 +33,31 @@ namespace {
     return std::chrono::steady_clock::now().time_since_epoch().count();
 }
 
+#if defined(__x86_64__)
+struct moment {
+    std::uint64_t ticks;
+    std::int64_t time;
+};
+
+/// The same moment on both clocks. The closest of several readings: the thread may be interrupted
+/// between the two clocks, and on a busy machine for longer than the calibration takes.
+[[nodiscard]] moment read_both() noexcept {
+    constexpr int readings = 16;
+    moment best{};
+    auto closest = ~std::uint64_t{0};
+    for (int i = 0; i < readings; ++i) {
+        const auto before = __rdtsc();
+        const auto time = steady_nanoseconds();
+        const auto width = __rdtsc() - before;
+        if (width < closest) {
+            closest = width;
+            best = {before + width / 2, time};
+        }
+    }
+    return best;
+}
+#endif
+
 }  // namespace
 
 tick_clock::scale tick_clock::calibrate() noexcept {
@@ -45,15 +70,13 @@ tick_clock::scale tick_clock::calibrate() noexcept {
 #if defined(__x86_64__)
     if (s.uses_counter) {
         // Two pairs of stamps, two milliseconds apart: off by less than one part in ten thousand.
-        const auto ticks = __rdtsc();
-        const auto time = steady_nanoseconds();
-        while (steady_nanoseconds() - time < 2'000'000) {}
-        const auto later_ticks = __rdtsc();
-        const auto later_time = steady_nanoseconds();
-        s.nanoseconds_per_tick =
-            static_cast<double>(later_time - time) / static_cast<double>(later_ticks - ticks);
-        s.origin_ticks = later_ticks;
-        s.origin_nanoseconds = later_time;
+        const auto first = read_both();
+        while (steady_nanoseconds() - first.time < 2'000'000) {}
+        const auto second = read_both();
+        s.nanoseconds_per_tick = static_cast<double>(second.time - first.time)
+                                 / static_cast<double>(second.ticks - first.ticks);
+        s.origin_ticks = second.ticks;
+        s.origin_nanoseconds = second.time;
         s.absurd = static_cast<std::uint64_t>(day / s.nanoseconds_per_tick);
         return s;
     }

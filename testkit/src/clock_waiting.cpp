@@ -20,8 +20,8 @@ namespace {
 
 [[nodiscard]] bool waits_for_io(const coroscope::detail::task_core& task) noexcept {
     const auto& record = task.record();
-    return record.state.load(std::memory_order_relaxed) == task_state::waiting &&
-           record.waits_for.load(std::memory_order_relaxed) == wait_kind::io;
+    return record.state.load(std::memory_order_relaxed) == task_state::waiting
+           && record.waits_for.load(std::memory_order_relaxed) == wait_kind::io;
 }
 
 }  // namespace
@@ -38,8 +38,8 @@ std::optional<idle_action> fake_clock::wait_for_external(const idle_state& state
     }
     if (!has_jobs && !has_io) { return {}; }
     if (has_io && policy_.what() == policy_kind::forbid) {
-        throw std::logic_error("I/O is in flight, which io_policy::forbid does not allow: " +
-                               describe_io());
+        throw std::logic_error("I/O is in flight, which io_policy::forbid does not allow: "
+                               + describe_io());
     }
     const auto real_now = std::chrono::steady_clock::now();
     if (!waiting_since_.has_value()) { waiting_since_ = real_now; }
@@ -70,8 +70,8 @@ std::optional<idle_action> fake_clock::hold_for_io(duration waited) {
     if (supervisor_ != nullptr) {
         supervisor_->on_hold_given_up(describe_io());
     } else {
-        std::cerr << "coroscope: virtual time goes on though I/O is in flight: " + describe_io() +
-                         "\n"
+        std::cerr << "coroscope: virtual time goes on though I/O is in flight: " + describe_io()
+                         + "\n"
                   << std::flush;
     }
     return {};
@@ -118,9 +118,9 @@ std::string fake_clock::describe_io() const {
     std::string text;
     for (const auto* task = loop_->core().first_task; task != nullptr; task = task->next) {
         if (!waits_for_io(*task)) { continue; }
-        text += (text.empty() ? "task " : ", task ") + std::to_string(task->id()) + " (" +
-                display_name(task->id(), task->given_name()) + ") at " +
-                to_string(task->record().site.load(std::memory_order_relaxed));
+        text += (text.empty() ? "task " : ", task ") + std::to_string(task->id()) + " ("
+                + display_name(task->id(), task->given_name()) + ") at "
+                + to_string(task->record().site.load(std::memory_order_relaxed));
     }
     return text.empty() ? "an operation that no task awaits" : text;
 }
@@ -141,7 +141,9 @@ outstanding_work::~outstanding_work() {
         mail = state_->mail.lock();
     }
     // Wakes the loop, which may be waiting for this.
-    if (mail != nullptr) { coroscope::detail::post_mail(*mail, [] {}); }
+    if (mail != nullptr) {
+        coroscope::detail::post_mail(*mail, [] {});
+    }
 }
 
 // --- Awaiting a move

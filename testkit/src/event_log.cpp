@@ -98,9 +98,9 @@ void event_log::note_if_slow(const step_record& record) {
     const auto took = step_clock::between(record.begin, record.end);
     if (took < most_.slow_step || slow_steps_.size() == most_slow_steps) { return; }
     const bool is_task = record.kind == step_kind::task;
-    slow_steps_.push_back((is_task ? "task " : "callback ") + std::to_string(record.id) + " ran " +
-                          seconds(took) + " of real time from " + to_string(record.from) + " to " +
-                          to_string(record.to));
+    slow_steps_.push_back((is_task ? "task " : "callback ") + std::to_string(record.id) + " ran "
+                          + seconds(took) + " of real time from " + to_string(record.from) + " to "
+                          + to_string(record.to));
 }
 
 void event_log::restart_count(std::uint64_t most_steps) noexcept {
@@ -139,8 +139,8 @@ void event_log::report_runaway() {
     const bool at_instant = at_instant_ > most_.at_one_instant;
     std::string text = "runaway: more than ";
     if (at_instant) {
-        text += std::to_string(most_.at_one_instant) + " steps at one instant (" +
-                seconds(loop_.time().time_since_epoch()) + ")";
+        text += std::to_string(most_.at_one_instant) + " steps at one instant ("
+                + seconds(loop_.time().time_since_epoch()) + ")";
     } else {
         text += std::to_string(most_.steps) + " steps";
     }

@@ -15,8 +15,8 @@
 
 namespace coroscope::testkit {
 
-using detail::clock_drive;
 using coroscope::detail::running_loop;
+using detail::clock_drive;
 using kind = idle_action::kind;
 
 fake_clock::fake_clock(time_point start)
@@ -29,9 +29,9 @@ fake_clock::~fake_clock() = default;
 
 void fake_clock::on_loop_opened(loop& opened) {
     if (loop_ != nullptr) {
-        throw std::logic_error(
-            "a fake_clock drives one loop at a time: close loop " + std::to_string(loop_->id()) +
-            " first, or give the other loop a clock of its own");
+        throw std::logic_error("a fake_clock drives one loop at a time: close loop "
+                               + std::to_string(loop_->id())
+                               + " first, or give the other loop a clock of its own");
     }
     loop_ = &opened;
     opened.add_observer(*watcher_);
@@ -60,9 +60,9 @@ namespace {
 
 void expect_forward(duration d, const char* verb) {
     if (d < duration::zero()) {
-        throw std::invalid_argument(std::string("fake_clock::") + verb +
-                                    " cannot go back: the length is " + std::to_string(d.count()) +
-                                    " ns");
+        throw std::invalid_argument(std::string("fake_clock::") + verb
+                                    + " cannot go back: the length is " + std::to_string(d.count())
+                                    + " ns");
     }
 }
 
@@ -78,8 +78,8 @@ clock_move fake_clock::advance(duration d, await_site where) {
 clock_move fake_clock::advance_to_before(time_point t, await_site where) {
     if (t <= now()) {
         throw std::invalid_argument(
-            "fake_clock::advance_to_before needs an instant in the future, but it is " +
-            std::to_string((now() - t).count()) + " ns past that already");
+            "fake_clock::advance_to_before needs an instant in the future, but it is "
+            + std::to_string((now() - t).count()) + " ns past that already");
     }
     auto drive = drive_to(clock_drive::aim::instant);
     drive.target = t - duration(1);
@@ -118,13 +118,13 @@ clock_move fake_clock::start(const clock_drive& drive, await_site where) {
         return {*this, drive, true, where};
     }
     if (running->self != loop_) {
-        throw std::logic_error("the fake clock of loop " + std::to_string(loop_->id()) +
-                               " was told to move by loop " + std::to_string(running->id) + " (" +
-                               to_string(where) + "); a loop moves its own clock only");
+        throw std::logic_error("the fake clock of loop " + std::to_string(loop_->id())
+                               + " was told to move by loop " + std::to_string(running->id) + " ("
+                               + to_string(where) + "); a loop moves its own clock only");
     }
     if (running->current == nullptr) {
-        throw std::logic_error("a fake clock was told to move inside a callback (" +
-                               to_string(where) + "), which cannot wait; do it in a task");
+        throw std::logic_error("a fake clock was told to move inside a callback ("
+                               + to_string(where) + "), which cannot wait; do it in a task");
     }
     return {*this, drive, false, where};
 }
@@ -184,8 +184,9 @@ std::vector<std::exception_ptr> fake_clock::take_unseen_exceptions() noexcept {
 }
 
 bool fake_clock::has_taken(const std::exception_ptr& exception) const noexcept {
-    return !drives_.empty() && std::ranges::find(drives_.front()->thrown, exception) !=
-                                   drives_.front()->thrown.end();
+    return !drives_.empty()
+           && std::ranges::find(drives_.front()->thrown, exception)
+                  != drives_.front()->thrown.end();
 }
 
 // --- Moves in progress

@@ -21,8 +21,8 @@ std::uint64_t choose_seed(const std::optional<std::uint64_t>& option) {
     const auto* end = text + std::strlen(text);
     const auto parsed = std::from_chars(text, end, seed);
     if (parsed.ec != std::errc() || parsed.ptr != end) {
-        throw std::invalid_argument("COROSCOPE_TEST_SEED is '" + std::string(text) +
-                                    "'; it must be a whole number below 2^64");
+        throw std::invalid_argument("COROSCOPE_TEST_SEED is '" + std::string(text)
+                                    + "'; it must be a whole number below 2^64");
     }
     return seed;
 }

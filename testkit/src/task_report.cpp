@@ -27,8 +27,7 @@ using tasks_by_id = std::map<std::uint64_t, const task_view*>;
     return found != known.end() ? name_of(*found->second) : "task " + std::to_string(id);
 }
 
-[[nodiscard]] std::string list_of(const std::vector<std::uint64_t>& ids,
-                                  const tasks_by_id& known) {
+[[nodiscard]] std::string list_of(const std::vector<std::uint64_t>& ids, const tasks_by_id& known) {
     std::string text;
     for (const auto id : ids) {
         text += (text.empty() ? "" : ", ") + name_of(id, known);
@@ -48,8 +47,8 @@ using tasks_by_id = std::map<std::uint64_t, const task_view*>;
     switch (task.waits_for) {
     case wait_kind::nothing: return {};
     case wait_kind::sleep:
-        return "sleeps until " +
-               seconds(task.wait_deadline.value_or(time_point()).time_since_epoch());
+        return "sleeps until "
+               + seconds(task.wait_deadline.value_or(time_point()).time_since_epoch());
     case wait_kind::task: return "waits on " + name_of(task.wait_object, known);
     case wait_kind::io: return "waits on I/O operation " + object;
     case wait_kind::clock: return "waits on its move of the fake clock";
@@ -210,8 +209,8 @@ std::string seconds(duration d) {
         fraction.pop_back();
     }
     const auto* const sign = count < 0 ? "-" : "";
-    return sign + std::to_string(std::abs(count / 1'000'000'000)) +
-           (fraction.empty() ? "" : "." + fraction) + " s";
+    return sign + std::to_string(std::abs(count / 1'000'000'000))
+           + (fraction.empty() ? "" : "." + fraction) + " s";
 }
 
 std::string exception_text(const std::exception_ptr& exception) {

@@ -14,9 +14,9 @@ namespace coroscope::testkit::detail {
 /// An unfinished task and what it waits on.
 struct blocked_task {
     task_view view;
-    std::string waits_on;                  ///< empty if it does not wait
-    std::vector<await_site> stack;         ///< innermost first
-    std::vector<std::uint64_t> awaits;     ///< ids of the tasks it waits for
+    std::string waits_on;               ///< empty if it does not wait
+    std::vector<await_site> stack;      ///< innermost first
+    std::vector<std::uint64_t> awaits;  ///< ids of the tasks it waits for
 };
 
 /// The unfinished tasks of a loop, oldest first. The loop's thread only.

@@ -23,8 +23,8 @@ constinit thread_local test_environment* current_environment = nullptr;
 void check(const test_options& options) {
     for (const auto& rule : options.fail_on) {
         if (std::ranges::find(known_rules, rule) == known_rules.end()) {
-            throw std::invalid_argument("test_options::fail_on has the unknown rule '" + rule +
-                                        "'; known are slow-step and hold-given-up");
+            throw std::invalid_argument("test_options::fail_on has the unknown rule '" + rule
+                                        + "'; known are slow-step and hold-given-up");
         }
     }
 }
@@ -105,9 +105,9 @@ test_result test_environment::run(const std::function<coro<>()>& body) {
 bool test_environment::report_orphans() {
     for (const auto& context : take_orphans()) {
         fail({failure_kind::between_tests,
-              "an exception surfaced before this test, which therefore did not run: " +
-                  context.message + "\n    " + exception_text(context.exception) +
-                  "\n    created at " + to_string(context.created_at),
+              "an exception surfaced before this test, which therefore did not run: "
+                  + context.message + "\n    " + exception_text(context.exception)
+                  + "\n    created at " + to_string(context.created_at),
               context.exception, context.created_at});
     }
     return !result_.ok();
@@ -146,7 +146,8 @@ void test_environment::run_body(const std::function<coro<>()>& body) {
     for (const auto& exception : clock_.take_unseen_exceptions()) {
         fail({failure_kind::unretrieved,
               "an exception left a callback while time advanced\n    " + exception_text(exception),
-              exception, {}});
+              exception,
+              {}});
     }
     judge_body(task);
 }
@@ -156,13 +157,16 @@ void test_environment::judge_body(const any_task& body) {
         if (!gave_up_) {
             fail({failure_kind::stopped,
                   "the loop was stopped before the test's body had ended" + describe_blocked(),
-                  nullptr, {}});
+                  nullptr,
+                  {}});
         }
     } else if (body.cancelled()) {
         fail({failure_kind::exception, "the test's body was cancelled by somebody", nullptr, {}});
     } else if (const auto exception = body.exception()) {
         fail({failure_kind::exception,
-              "an exception left the test's body: " + exception_text(exception), exception, {}});
+              "an exception left the test's body: " + exception_text(exception),
+              exception,
+              {}});
     } else {
         body_ended_well_ = true;
     }
@@ -175,7 +179,8 @@ void test_environment::run_loop() {
         gave_up_ = true;
         must_stop_ = true;
         const auto exception = std::current_exception();
-        fail({failure_kind::clock, "the loop gave up: " + exception_text(exception), exception, {}});
+        fail(
+            {failure_kind::clock, "the loop gave up: " + exception_text(exception), exception, {}});
     }
 }
 
@@ -206,10 +211,11 @@ void test_environment::report_jobs() {
     const auto jobs = loop_->core().jobs;
     if (jobs > 0 && body_ended_well_) {
         fail({failure_kind::leaked_job,
-              std::to_string(jobs) + (jobs == 1 ? " job was" : " jobs were") +
-                  " still in an executor when the test had ended; await what run_in_executor "
-                  "returned",
-              nullptr, {}});
+              std::to_string(jobs) + (jobs == 1 ? " job was" : " jobs were")
+                  + " still in an executor when the test had ended; await what run_in_executor "
+                    "returned",
+              nullptr,
+              {}});
     }
 }
 

@@ -67,7 +67,7 @@ private:
     phase phase_ = phase::body;
     std::uint64_t body_id_ = 0;
     bool body_ended_well_ = false;
-    bool gave_up_ = false;  ///< the reason why the body did not end is known
+    bool gave_up_ = false;    ///< the reason why the body did not end is known
     bool must_stop_ = false;  ///< no further attempt to clean up
 };
 

@@ -27,9 +27,8 @@ bool test_environment::fails_on(std::string_view rule) const {
 void test_environment::on_exception(const exception_context& context) {
     if (context.exception == nullptr) {
         if (phase_ == phase::closing) { return; }  // tasks that are destroyed were reported
-        fail({failure_kind::clock,
-              context.message + "\n    at " + to_string(context.created_at), nullptr,
-              context.created_at});
+        fail({failure_kind::clock, context.message + "\n    at " + to_string(context.created_at),
+              nullptr, context.created_at});
         return;
     }
     if (clock_.has_taken(context.exception)) { return; }
@@ -61,20 +60,22 @@ idle_action test_environment::on_stuck(const idle_state& state) {
     quit.what = idle_action::kind::quit;
     if (phase_ != phase::body) { return quit; }
     gave_up_ = true;
-    std::string text = "deadlock: nothing can run, no timer is armed, and nothing external is "
-                       "awaited";
+    std::string text =
+        "deadlock: nothing can run, no timer is armed, and nothing external is "
+        "awaited";
     if (state.next_deadline.has_value()) {
-        text = "deadlock: nothing can run, and time stands still: autojump is off, no task moves "
-               "the clock, and the next timer is due at " +
-               seconds(state.next_deadline->time_since_epoch());
+        text =
+            "deadlock: nothing can run, and time stands still: autojump is off, no task moves "
+            "the clock, and the next timer is due at "
+            + seconds(state.next_deadline->time_since_epoch());
     }
     text += describe_blocked();
     const auto tasks = blocked_tasks(*loop_);
-    if (std::ranges::any_of(tasks, [](const auto& task) {
-            return task.view.waits_for == wait_kind::future;
-        })) {
-        text += "\n    if another thread was to set a future: keep a testkit::outstanding_work "
-                "until it has";
+    if (std::ranges::any_of(
+            tasks, [](const auto& task) { return task.view.waits_for == wait_kind::future; })) {
+        text +=
+            "\n    if another thread was to set a future: keep a testkit::outstanding_work "
+            "until it has";
     }
     fail({failure_kind::deadlock, std::move(text), nullptr, {}});
     return quit;
@@ -91,7 +92,8 @@ void test_environment::on_time_limit() {
     must_stop_ = phase_ != phase::body;
     gave_up_ = true;
     fail({failure_kind::time_limit,
-          "the test has used up its real time limit; its tasks:" + describe_blocked(), nullptr,
+          "the test has used up its real time limit; its tasks:" + describe_blocked(),
+          nullptr,
           {}});
     loop_->stop();
 }
@@ -105,15 +107,15 @@ void test_environment::interrupt_all(const std::exception_ptr& why) {
 }
 
 void test_environment::on_idle_timeout() {
-    interrupt_all(std::make_exception_ptr(idle_timeout_error(
-        "nothing external (I/O, executor jobs, other threads) came for " +
-        seconds(*options_.idle_timeout) + " of real time")));
+    interrupt_all(std::make_exception_ptr(
+        idle_timeout_error("nothing external (I/O, executor jobs, other threads) came for "
+                           + seconds(*options_.idle_timeout) + " of real time")));
 }
 
 void test_environment::on_end_of_time() {
-    interrupt_all(std::make_exception_ptr(
-        end_of_time_error("virtual time has come to its end, " + seconds(*options_.end_of_time) +
-                          " after the test began")));
+    interrupt_all(std::make_exception_ptr(end_of_time_error("virtual time has come to its end, "
+                                                            + seconds(*options_.end_of_time)
+                                                            + " after the test began")));
 }
 
 void test_environment::on_hold_given_up(const std::string& held_by) {

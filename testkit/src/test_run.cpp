@@ -62,8 +62,8 @@ void mark_background(const task_handle& t) {
 test_result run_test(const std::function<coro<>()>& body, const test_options& options,
                      await_site where) {
     if (coroscope::detail::running_loop != nullptr) {
-        throw std::logic_error("run_test was called inside a running loop (" + to_string(where) +
-                               "); co_await the coroutine instead");
+        throw std::logic_error("run_test was called inside a running loop (" + to_string(where)
+                               + "); co_await the coroutine instead");
     }
     test_environment environment(options, where);
     return environment.run(body);

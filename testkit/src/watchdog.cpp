@@ -153,7 +153,7 @@ time_guard::~time_guard() {
 }
 
 duration effective_time_limit(const std::optional<duration>& option) {
-    constexpr double longest = 1e9;  // seconds; some thirty years
+    constexpr double longest = 1e9;                               // seconds; some thirty years
     const auto* text = std::getenv("COROSCOPE_TEST_TIME_LIMIT");  // NOLINT(concurrency-mt-unsafe)
     if (text == nullptr || *text == '\0') {
         const auto limit = option.value_or(std::chrono::seconds(10));

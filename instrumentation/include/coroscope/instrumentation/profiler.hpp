@@ -175,4 +175,7 @@ private:
     std::shared_ptr<implementation> implementation_;
 };
 
+/// Adds statistics of another profiler; equal names become one row, the added calls the later ones.
+void merge_times(report::time_table& into, const report::time_table& more);
+
 }  // namespace coroscope::instrumentation

@@ -7,8 +7,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace coroscope::instrumentation {
@@ -46,5 +48,9 @@ private:
     std::vector<report::slow_step> heap_;  // the first to go is the front
     std::uint64_t dropped_ = 0;
 };
+
+/// The records of several logs, in the order of recording.
+[[nodiscard]] std::vector<report::slow_step> merged_records(
+    std::span<const std::shared_ptr<const slow_log>> logs);
 
 }  // namespace coroscope::instrumentation

@@ -100,6 +100,7 @@ public:
     virtual void on_task_created(const task_info&) noexcept {}
     virtual void on_task_finished(const task_info&, task_outcome) noexcept {}
     virtual void on_steps(std::span<const step_record>) noexcept {}
+    /// A task that waited is ready again. A yield is no wait.
     virtual void on_task_woken(const task_info&) noexcept {}
     /// A pass over the ready queue begins: how many things are ready, how many timers armed.
     virtual void on_tick(std::size_t ready, std::size_t scheduled) noexcept {

@@ -198,7 +198,9 @@ public:
     }
     autojump_off(const autojump_off&) = delete;
     autojump_off& operator=(const autojump_off&) = delete;
-    ~autojump_off() { clock_.set_autojump(before_); }
+    ~autojump_off() {
+        clock_.set_autojump(before_);
+    }
 
 private:
     fake_clock& clock_;
@@ -213,7 +215,7 @@ private:
 class [[nodiscard("it counts while it lives")]] outstanding_work {
 public:
     explicit outstanding_work(fake_clock & clock);
-    outstanding_work(outstanding_work&&) noexcept = default;
+    outstanding_work(outstanding_work &&) noexcept = default;
     outstanding_work& operator=(outstanding_work&&) = delete;
     ~outstanding_work();
 

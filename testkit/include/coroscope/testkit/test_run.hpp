@@ -140,8 +140,8 @@ protected:
 namespace detail {
 
 void mark_background(const task_handle& t);
-[[nodiscard]] test_result run_test(const std::function<coro<>()>& body,
-                                   const test_options& options, await_site where);
+[[nodiscard]] test_result run_test(const std::function<coro<>()>& body, const test_options& options,
+                                   await_site where);
 
 template <class T>
 [[nodiscard]] coro<> without_result(coro<T> work) {
@@ -189,7 +189,9 @@ template <class F>
     if constexpr (std::is_same_v<std::invoke_result_t<F&>, coro<>>) {
         return detail::run_test(std::ref(f), options, where);
     } else {
-        const auto body = [&f] { return detail::without_result(f()); };
+        const auto body = [&f] {
+            return detail::without_result(f());
+        };
         return detail::run_test(body, options, where);
     }
 }

@@ -8,11 +8,20 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <memory>
 #include <stdexcept>
 #include <string>
 
+namespace coroscope {
+class loop;
+}
+
 namespace coroscope::profiler_server {
+
+/// A loop that a server tells of. The loop may end before the server does.
+using watched_loop = std::reference_wrapper<const loop>;
 
 /// Where to listen: a numeric address or `localhost`, and a port; port 0 takes any free one.
 ///
@@ -64,6 +73,10 @@ class profiler_server {
 public:
     /// Listens and answers when it returns. Throws `listen_error`.
     profiler_server(std::shared_ptr<facts_source> facts, const endpoint& where = {},
+                    const server_options& options = {});
+    /// Tells of the tasks and figures of these loops, `{{loop_a, loop_b}, endpoint, options}`; of
+    /// all loops of the process if the list is empty. `live_facts` adds profilers and slow steps.
+    profiler_server(std::initializer_list<watched_loop> loops, const endpoint& where = {},
                     const server_options& options = {});
     profiler_server(profiler_server&&) noexcept;
     profiler_server& operator=(profiler_server&&) noexcept;

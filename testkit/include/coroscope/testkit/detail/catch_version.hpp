@@ -1,27 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Everything in which Catch2 2.13 and 3 differ for the test kit. Written against what both have:
-// AssertionHandler, Decomposer, ITransientExpression, TestFailureException.
+// Everything in which Catch2 2.13 and 3 differ for the test kit. What both have in the same form is
+// used directly: AssertionHandler, Decomposer, ITransientExpression, TestFailureException.
 
 #if __has_include(<catch2/catch_test_macros.hpp>)
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/internal/catch_assertion_handler.hpp>
 #include <catch2/internal/catch_decomposer.hpp>
 #include <catch2/internal/catch_test_failure_exception.hpp>
-#if __has_include(<catch2/internal/catch_test_run_info.hpp>)
-#include <catch2/internal/catch_test_run_info.hpp>
-#endif
 #define COROSCOPE_CATCH_VERSION 3
 #else
 #include <catch2/catch.hpp>
 #define COROSCOPE_CATCH_VERSION 2
 #endif
 
-#include <exception>
-#include <sstream>
+#include <cstring>
 #include <string>
-#include <utility>
+#include <typeinfo>
 
 #ifdef CATCH_CONFIG_PREFIX_ALL
 #define COROSCOPE_CATCH_TEST_CASE CATCH_TEST_CASE
@@ -29,35 +25,38 @@
 #define COROSCOPE_CATCH_TEST_CASE TEST_CASE
 #endif
 
+#if defined(__GNUC__) && !defined(__clang__)
+#define COROSCOPE_SUPPRESS_USELESS_CAST_WARNINGS \
+    _Pragma("GCC diagnostic ignored \"-Wuseless-cast\"")
+#else
+#define COROSCOPE_SUPPRESS_USELESS_CAST_WARNINGS
+#endif
+
 namespace coroscope::testkit::detail {
 
+inline void report_message(Catch::AssertionHandler& handler, Catch::ResultWas::OfType kind,
+                           const std::string& text) {
 #if COROSCOPE_CATCH_VERSION == 3
-
-inline void report_message(Catch::AssertionHandler& handler, Catch::ResultWas::OfType kind,
-                           const std::string& text) {
     handler.handleMessage(kind, std::string(text));
-}
-[[noreturn]] inline void throw_test_failure() {
-    Catch::throw_test_failure_exception();
-}
-
 #else
-
-inline void report_message(Catch::AssertionHandler& handler, Catch::ResultWas::OfType kind,
-                           const std::string& text) {
     handler.handleMessage(kind, Catch::StringRef(text.c_str(), text.size()));
+#endif
 }
+
+/// Ends a test in the way that Catch2's own assertions do.
 [[noreturn]] inline void throw_test_failure() {
+#if COROSCOPE_CATCH_VERSION == 3
+    Catch::throw_test_failure_exception();
+#else
     throw Catch::TestFailureException();
+#endif
 }
 
-#endif
-
-// Catch2 3.3 and later can skip a test case from within; the exception for it came with that.
-#if COROSCOPE_CATCH_VERSION == 3 && __has_include(<catch2/internal/catch_test_failure_exception.hpp>) && defined(SKIP)
-inline constexpr bool catch_can_skip = true;
-#else
-inline constexpr bool catch_can_skip = false;
-#endif
+/// True for the exceptions with which Catch2 ends a test that it has reported already. Catch2 3.3
+/// and later has one for skipped tests, too, which cannot be named where it does not exist.
+[[nodiscard]] inline bool ends_a_catch_test(const std::type_info& exception) noexcept {
+    return exception == typeid(Catch::TestFailureException)
+           || std::strcmp(exception.name(), "N5Catch17TestSkipExceptionE") == 0;
+}
 
 }  // namespace coroscope::testkit::detail

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+
+/// Runs test cases that fail on purpose, in a process of their own: this very executable, which
+/// knows them under hidden tags.
+namespace nested {
+
+struct outcome {
+    int status = 0;      ///< exit status; 128 + signal if one ended it
+    std::string output;  ///< standard output and error
+    [[nodiscard]] bool has(const std::string& text) const {
+        return output.find(text) != std::string::npos;
+    }
+};
+
+inline outcome run(const std::string& test_case, const std::string& environment = {}) {
+    std::array<char, 4096> buffer{};
+    const auto length = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
+    if (length <= 0) { throw std::runtime_error("cannot find this executable"); }
+    const std::string program(buffer.data(), static_cast<std::size_t>(length));
+    const auto command = environment + " '" + program + "' '" + test_case + "' 2>&1";
+    auto* pipe = ::popen(command.c_str(), "r");
+    if (pipe == nullptr) { throw std::runtime_error("cannot run " + command); }
+    outcome result;
+    std::size_t got = 0;
+    while ((got = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0) {
+        result.output.append(buffer.data(), got);
+    }
+    const int status = ::pclose(pipe);
+    result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return result;
+}
+
+}  // namespace nested

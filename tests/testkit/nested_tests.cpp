@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Test cases that fail on purpose; catch_test.cpp and test_run_test.cpp run them in processes of
+// their own. Hidden, so that nobody else does.
+
+#include <coroscope/testkit/catch.hpp>
+
+#include <coroscope/runtime/combine.hpp>
+#include <coroscope/runtime/sleep.hpp>
+
+#include <atomic>
+#include <iostream>
+#include <stdexcept>
+#include <thread>
+
+using namespace std::chrono_literals;
+using coroscope::coro;
+using coroscope::testkit::this_test;
+
+namespace {
+
+coro<int> value(int n) {
+    co_await coroscope::sleep_for(1s);
+    co_return n;
+}
+
+coro<int> throws() {
+    co_await coroscope::sleep_for(1s);
+    throw std::runtime_error("boom");
+}
+
+coro<> failing_child() {
+    CO_REQUIRE(co_await value(1) == 2);
+}
+
+coro<> sleeper() {
+    co_await coroscope::sleep_for(1h);
+}
+
+}  // namespace
+
+CO_TEST_CASE("require fails", "[.]") {
+    CO_REQUIRE(co_await value(3) == 3);
+    CO_REQUIRE(co_await value(3) == 4);
+    std::cout << "after the failure\n";
+}
+
+CO_TEST_CASE("check fails", "[.]") {
+    CO_CHECK(co_await value(3) == 4);
+    std::cout << "after the failure\n";
+    CO_CHECK(co_await value(3) == 3);
+}
+
+CO_TEST_CASE("child fails and is awaited", "[.]") {
+    auto child = this_test().loop().create_task(failing_child());
+    co_await child;
+    std::cout << "not reached\n";
+}
+
+CO_TEST_CASE("child fails and is dropped", "[.]") {
+    this_test().loop().create_task(failing_child());
+    co_await coroscope::sleep_for(1min);
+}
+
+CO_TEST_CASE("child fails in a gather", "[.]") {
+    co_await coroscope::gather(failing_child(), sleeper());
+}
+
+CO_TEST_CASE("expression throws", "[.]") {
+    CO_CHECK(co_await throws() == 1);
+    CO_CHECK(co_await value(1) == 1);
+}
+
+CO_TEST_CASE("throws nothing", "[.]") {
+    CO_REQUIRE_THROWS_AS(co_await value(1), std::runtime_error);
+}
+
+CO_TEST_CASE("throws another type", "[.]") {
+    CO_REQUIRE_THROWS_AS(co_await throws(), std::logic_error);
+}
+
+CO_TEST_CASE("explicit failure", "[.]") {
+    const int got = co_await value(42);
+    CO_FAIL("got " << got);
+}
+
+CO_TEST_CASE("never finishes", "[.]") {
+    co_await this_test().loop().create_future<>();
+}
+
+CO_TEST_CASE("leaks a task", "[.]") {
+    this_test().loop().create_task(sleeper(), "left");
+    co_return;
+}
+
+CO_TEST_CASE("job fails", "[.]") {
+    const int number = 1;
+    const auto job = [number] { CO_REQUIRE(number == 2); };
+    auto done = this_test().loop().run_in_executor(job);
+    co_await done;
+}
+
+CO_TEST_CASE("job holds", "[.]") {
+    const auto job = [] {
+        CO_REQUIRE(1 + 1 == 2);
+        CO_CHECK_FALSE(1 == 2);
+        CO_CHECK_THROWS_AS(throw std::runtime_error("x"), std::exception);
+    };
+    auto done = this_test().loop().run_in_executor(job);
+    co_await done;
+}
+
+CO_TEST_CASE("thread checks fail", "[.]") {
+    std::thread other([] {
+        const int number = 1;
+        CO_CHECK(number == 2);
+        CO_CHECK_THROWS_AS(static_cast<void>(number), std::exception);
+    });
+    other.join();
+    co_return;
+}
+
+CO_TEST_CASE("cancelled while it asserts", "[.]") {
+    const auto asserting = []() -> coro<> { CO_REQUIRE(co_await value(1) == 1); };
+    auto task = this_test().loop().create_task(asserting());
+    co_await coroscope::yield_now();
+    task.cancel();
+    co_await coroscope::sleep_for(10s);
+    CO_CHECK(task.cancelled());
+}
+
+CO_TEST_CASE("spins for ever", "[.]") {
+    std::cout << "unflushed output";
+    const std::atomic<bool> never = false;
+    this_test().loop().create_task(sleeper(), "bystander");
+    co_await coroscope::sleep_for(1min);
+    while (!never.load()) {
+    }
+}
+
+CO_TEST_CASE("waits for ever for a job", "[.]") {
+    const std::atomic<bool> never = false;
+    const auto job = [&never] { never.wait(false); };
+    auto done = this_test().loop().run_in_executor(job);
+    co_await done;
+}
