@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -180,13 +181,18 @@ TEST_CASE("too many clients are told so, and served when others have gone", "[se
 TEST_CASE("a client that does not read its reply is dropped", "[server][threads]") {
     const auto facts = no_facts();
     facts->found.resize(1);
-    facts->found[0].message = std::string(std::size_t{32} << 20U, 'x');
+    // More than the sockets' buffers hold on both sides together.
+    facts->found[0].message = std::string(std::size_t{16} << 20U, 'x');
+    std::promise<void> asked;
+    facts->on_question = [&asked] {
+        asked.set_value();
+    };
     server_options options;
     options.write_timeout = 20ms;
     const stats_server server(facts, {}, options);
     raw_client client(server);
     client.send(R"({"command":"findings"})");
-    wait_until_open(server, 1);
+    asked.get_future().wait();  // the connection is open
     wait_until_open(server, 0);
 }
 

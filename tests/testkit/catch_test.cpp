@@ -213,8 +213,8 @@ TEST_CASE("a failed CO_CHECK lets the test go on", "[catch]") {
 }
 
 TEST_CASE("a failed assertion in a child task fails the test exactly once", "[catch]") {
-    for (const char* test : {"child fails and is awaited", "child fails and is dropped",
-                             "child fails in a gather"}) {
+    for (const char* test :
+         {"child fails and is awaited", "child fails and is dropped", "child fails in a gather"}) {
         const auto run = nested::run(test);
         INFO(test << "\n" << run.output);
         CHECK(run.status != 0);

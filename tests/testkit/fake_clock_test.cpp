@@ -194,7 +194,9 @@ TEST_CASE("run_until_idle goes on until nothing is left", "[fake_clock]") {
 
 TEST_CASE("run_until_idle ends where nothing more can happen", "[fake_clock]") {
     clocked_loop c;
-    const auto blocked = [](coroscope::loop& l) -> coro<> { co_await l.create_future<>(); };
+    const auto blocked = [](coroscope::loop& l) -> coro<> {
+        co_await l.create_future<>();
+    };
     const auto task = c.loop.create_task(blocked(c.loop));
     c.loop.create_task(sleep_and_note(c, 1s, "a"));
     c.clock.run_until_idle();
@@ -288,7 +290,7 @@ TEST_CASE("a timer of zero never runs inline, and starves nobody", "[fake_clock]
     c.loop.create_task(other(c));
     CHECK(c.log.empty());
     c.clock.run_ready();
-    const std::vector<std::string> expected{"timer", "timer", "task",  "timer",
+    const std::vector<std::string> expected{"timer", "timer", "task", "timer",
                                             "task",  "timer", "task", "timer"};
     std::vector<std::string> names;
     for (const auto& [name, when] : c.log) {

@@ -94,7 +94,9 @@ CO_TEST_CASE("leaks a task", "[.]") {
 
 CO_TEST_CASE("job fails", "[.]") {
     const int number = 1;
-    const auto job = [number] { CO_REQUIRE(number == 2); };
+    const auto job = [number] {
+        CO_REQUIRE(number == 2);
+    };
     auto done = this_test().loop().run_in_executor(job);
     co_await done;
 }
@@ -120,7 +122,9 @@ CO_TEST_CASE("thread checks fail", "[.]") {
 }
 
 CO_TEST_CASE("cancelled while it asserts", "[.]") {
-    const auto asserting = []() -> coro<> { CO_REQUIRE(co_await value(1) == 1); };
+    const auto asserting = []() -> coro<> {
+        CO_REQUIRE(co_await value(1) == 1);
+    };
     auto task = this_test().loop().create_task(asserting());
     co_await coroscope::yield_now();
     task.cancel();
@@ -133,13 +137,14 @@ CO_TEST_CASE("spins for ever", "[.]") {
     const std::atomic<bool> never = false;
     this_test().loop().create_task(sleeper(), "bystander");
     co_await coroscope::sleep_for(1min);
-    while (!never.load()) {
-    }
+    while (!never.load()) {}
 }
 
 CO_TEST_CASE("waits for ever for a job", "[.]") {
     const std::atomic<bool> never = false;
-    const auto job = [&never] { never.wait(false); };
+    const auto job = [&never] {
+        never.wait(false);
+    };
     auto done = this_test().loop().run_in_executor(job);
     co_await done;
 }
