@@ -2,8 +2,17 @@
 #include "measurement.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <exception>
 #include <iomanip>
-#include <ostream>
+#include <iostream>
+#include <stdexcept>
+#include <system_error>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace coroscope::benchmarks {
 namespace {
@@ -21,14 +30,19 @@ struct samples {
     return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
-/// What both values cost, less being better, so the ratio is the peer's over ours.
-[[nodiscard]] result summarise(const benchmark& what, std::string name,
-                               const std::vector<double>& ours, const std::vector<double>& peer) {
+/// The part of a result that is measured. Goes through a pipe as it is.
+struct figures {
+    double ours;
+    double peer;
+    double ratio;
+};
+
+/// Both values are costs, less being better, so the ratio is the peer's over ours.
+[[nodiscard]] figures summarise(const std::vector<double>& ours, const std::vector<double>& peer) {
     std::vector<double> ratios(ours.size());
     std::transform(peer.begin(), peer.end(), ours.begin(), ratios.begin(),
                    [](double theirs, double mine) { return theirs / mine; });
-    return {std::move(name), median(ours),           std::string(what.peer_name),
-            median(peer),    std::string(what.unit), median(ratios)};
+    return {median(ours), median(peer), median(ratios)};
 }
 
 [[nodiscard]] std::size_t scaled(std::size_t count, double scale) {
@@ -37,9 +51,9 @@ struct samples {
     return std::min(count, std::max(wanted, least));
 }
 
-}  // namespace
+using pair_of_figures = std::array<figures, 2>;  // with observers, bare
 
-std::vector<result> measure(const benchmark& what, const effort& how_much) {
+[[nodiscard]] pair_of_figures measure_here(const benchmark& what, const effort& how_much) {
     const auto count = scaled(what.count, how_much.scale);
     samples s;
     const auto ours = [&] {
@@ -58,8 +72,48 @@ std::vector<result> measure(const benchmark& what, const effort& how_much) {
         s.peer.push_back(peer);
         s.bare.push_back(ours_first ? last : first);
     }
+    return {summarise(s.ours, s.peer), summarise(s.bare, s.peer)};
+}
+
+/// Measures and sends the figures; what goes wrong is told on standard error.
+[[noreturn]] void be_child(const benchmark& what, const effort& how_much, int out) {
+    try {
+        const auto measured = measure_here(what, how_much);
+        const auto sent = ::write(out, &measured, sizeof(measured));
+        std::_Exit(sent == static_cast<::ssize_t>(sizeof(measured)) ? 0 : 1);
+    } catch (const std::exception& e) { std::cerr << what.name << ": " << e.what() << std::endl; }
+    std::_Exit(1);
+}
+
+/// In a process of its own: the heap that one benchmark leaves behind would favour one side or the
+/// other in the next.
+[[nodiscard]] pair_of_figures measure_in_child(const benchmark& what, const effort& how_much) {
+    std::array<int, 2> ends{};
+    if (::pipe(ends.data()) != 0) { throw std::system_error(errno, std::generic_category()); }
+    const auto child = ::fork();
+    if (child < 0) { throw std::system_error(errno, std::generic_category()); }
+    if (child == 0) { be_child(what, how_much, ends[1]); }
+    ::close(ends[1]);
+    pair_of_figures measured{};
+    const auto bytes = ::read(ends[0], &measured, sizeof(measured));
+    ::close(ends[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    if (status != 0 || bytes != static_cast<::ssize_t>(sizeof(measured))) {
+        throw std::runtime_error("measuring " + std::string(what.name) + " failed");
+    }
+    return measured;
+}
+
+}  // namespace
+
+std::vector<result> measure(const benchmark& what, const effort& how_much) {
     const std::string name(what.name);
-    return {summarise(what, name, s.ours, s.peer), summarise(what, name + "_bare", s.bare, s.peer)};
+    const std::string peer(what.peer_name);
+    const std::string unit(what.unit);
+    const auto [observed, bare] = measure_in_child(what, how_much);
+    return {{name, observed.ours, peer, observed.peer, unit, observed.ratio},
+            {name + "_bare", bare.ours, peer, bare.peer, unit, bare.ratio}};
 }
 
 result measure_time_stamp(const effort& how_much) {

@@ -26,7 +26,8 @@ struct effort {
 
 /// Runs a benchmark: after one round to warm up, `rounds` times ours with observers, the peer, and
 /// ours without observers, in changing order. Values are medians; the ratio is the median of the
-/// rounds' ratios. Gives two results, the second with `_bare` appended to its name.
+/// rounds' ratios. All in a process of its own. Gives two results, the second with `_bare` appended
+/// to its name.
 [[nodiscard]] std::vector<result> measure(const benchmark& what, const effort& how_much);
 /// The row `rdtsc`.
 [[nodiscard]] result measure_time_stamp(const effort& how_much);

@@ -16,8 +16,8 @@ namespace docserver {
 /// Whether a client that sends this Accept-Encoding takes gzip.
 [[nodiscard]] bool accepts_gzip(std::string_view accept_encoding);
 
-/// Makes the calling thread yield to all others that have something to do: compressing ahead of
-/// the loop that answers requests helps nobody.
+/// Lets the calling thread go behind others: compressing ahead of the loop that answers requests
+/// helps nobody.
 void lower_thread_priority() noexcept;
 
 }  // namespace docserver

@@ -130,9 +130,8 @@ found_path document_root::open(const fs::path& path, bool as_directory) const {
     }
     const auto modified_ns =
         std::int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec;
-    const auto file =
-        std::make_shared<document>(fd, path.filename().string(),
-                                   static_cast<std::uint64_t>(facts.st_size), modified_ns);
+    const auto file = std::make_shared<document>(
+        fd, path.filename().string(), static_cast<std::uint64_t>(facts.st_size), modified_ns);
     found_path found;
     if (S_ISDIR(facts.st_mode)) {
         found.what = as_directory ? found_path::kind::directory : found_path::kind::lacks_slash;

@@ -35,10 +35,11 @@ using document_pointer = std::shared_ptr<const document>;
            && file.size() <= s.settings.max_size;
 }
 
-/// What `--offload` runs in its own threads.
-[[nodiscard]] std::string compress_in_background(site& s, const std::string& content) {
+/// What `--offload` runs in its own threads: reading, too, so that no content crosses the loop.
+[[nodiscard]] std::string compress_in_background(site& s, const document& file) {
     thread_local bool is_background = false;
     if (!std::exchange(is_background, true)) { lower_thread_priority(); }
+    const auto content = file.read(0, file.size());
     const auto timing = s.profiler.scoped_time("gzip_compress");
     return gzip_compress(content, s.settings.gzip_level);
 }
@@ -61,7 +62,9 @@ coro<> send_pieces(document_pointer file, byte_range range, response_sink& out) 
     auto& loop = coroscope::get_running_loop();
     while (range.length > 0) {
         const auto n = std::min(range.length, piece_size);
-        auto read = [file, offset = range.offset, n] { return file->read(offset, n); };
+        auto read = [file, offset = range.offset, n] {
+            return file->read(offset, n);
+        };
         auto reading = loop.run_in_executor(std::move(read));
         const auto piece = co_await std::move(reading);
         if (piece.size() < n) {
@@ -121,15 +124,19 @@ coro<outcome> serve_file(site& s, request r, document_pointer file, response_sin
     if (r.is_head()) { co_return respond_compressed(r, std::move(head), {}, out); }
 
     auto& loop = coroscope::get_running_loop();
-    auto read = [file] { return file->read(0, file->size()); };
-    auto reading = loop.run_in_executor(std::move(read));
-    const std::string content = co_await std::move(reading);
     std::string packed;
     if (s.settings.offload) {
-        auto work = [&s, content] { return compress_in_background(s, content); };
+        auto work = [&s, file] {
+            return compress_in_background(s, *file);
+        };
         auto working = loop.run_in_executor(s.compression_threads, std::move(work));
         packed = co_await std::move(working);
     } else {
+        auto read = [file] {
+            return file->read(0, file->size());
+        };
+        auto reading = loop.run_in_executor(std::move(read));
+        const std::string content = co_await std::move(reading);
         // Deliberately on the loop: the slow steps that the tools are there to find.
         const auto timing = s.profiler.scoped_time("gzip_compress");
         packed = gzip_compress(content, s.settings.gzip_level);
@@ -161,7 +168,9 @@ coro<outcome> handle_request(site& s, request r, response_sink& out) {
     if (r.method != "GET" && r.method != "HEAD") { co_return refuse(std::move(r), 405, out); }
     const auto target = decode_target(r.target);
     if (target.refused != 0) { co_return refuse(std::move(r), target.refused, out); }
-    auto find = [&s, target] { return s.root.find(target); };
+    auto find = [&s, target] {
+        return s.root.find(target);
+    };
     auto finding = coroscope::get_running_loop().run_in_executor(std::move(find));
     const auto found = co_await std::move(finding);
     switch (found.what) {

@@ -12,7 +12,12 @@
 
 #include <exception>
 #include <iostream>
+#include <limits>
 #include <optional>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 namespace {
 
@@ -29,6 +34,17 @@ std::optional<profiler_server::profiler_server> start_endpoint(
     settings.program = "docserver";
     return profiler_server::start_profiler_server(
         profiler_server::facts_about(spotter, content.profiler), where, settings);
+}
+
+/// Keeps freed memory for the next request. Giving it back to the system makes a thread wait for
+/// all others that get or touch new memory at that moment, so one that compresses, and happens not
+/// to be running, would stop the loop for milliseconds. Large blocks, which only the background
+/// threads use, still come and go.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+    ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+    ::mallopt(M_ARENA_MAX, 1);  // others than the first give back whatever they can
+#endif
 }
 
 /// The one line on standard output; scripts read the ports from it.
@@ -57,8 +73,12 @@ void serve_and_report(const options& o) {
     service s{content, logger, {}};
     coroscope::run_options settings;
     settings.handle_sigint = false;  // `serve` does, and SIGTERM as well
-    settings.prepare = [&spotter](coroscope::loop& l) { spotter.attach_to(l); };
-    auto ready = [&](std::uint16_t port) { announce(o, port, endpoint); };
+    settings.prepare = [&spotter](coroscope::loop& l) {
+        spotter.attach_to(l);
+    };
+    auto ready = [&](std::uint16_t port) {
+        announce(o, port, endpoint);
+    };
     coroscope::run(serve(s, ready), std::move(settings));
 
     if (!o.report.empty()) {
@@ -72,6 +92,7 @@ void serve_and_report(const options& o) {
 int main(int argc, char* argv[]) {
     const auto parsed = parse_options({argv + 1, argv + argc}, std::cout, std::cerr);
     if (const auto* code = std::get_if<int>(&parsed)) { return *code; }
+    keep_freed_memory();
     try {
         serve_and_report(std::get<options>(parsed));
     } catch (const std::exception& e) {

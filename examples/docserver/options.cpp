@@ -30,8 +30,8 @@ void add_duration(CLI::App& app, const std::string& name, const std::string& des
     const auto read = [name, &value](const std::string& text) {
         const auto duration = coroscope::report::parse_duration(text);
         if (!duration) {
-            throw CLI::ValidationError(name, "'" + text
-                                                 + "' is not a duration; write 5ms, 1.5s or 2m");
+            throw CLI::ValidationError(name,
+                                       "'" + text + "' is not a duration; write 5ms, 1.5s or 2m");
         }
         value = *duration;
     };

@@ -24,7 +24,7 @@ struct options {
     bool offload = false;
     std::size_t offload_threads = 1;
     int gzip_level = 6;
-    std::uint64_t min_size = 1024;                           ///< bytes; smaller files go as they are
+    std::uint64_t min_size = 1024;  ///< bytes; smaller files go as they are
     std::uint64_t max_size = std::uint64_t{16} * 1024 * 1024;  ///< bytes; larger ones too
     std::size_t max_connections = 1000;
     std::chrono::nanoseconds keep_alive_timeout = std::chrono::seconds(15);

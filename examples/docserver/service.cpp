@@ -29,8 +29,7 @@ coro<> finish_requests(service& s, boost::asio::signal_set& signals, coroscope::
         co_await coroscope::wait_for(server.wait_closed(), s.content.settings.grace);
     } catch (const coroscope::timeout_error&) { in_time = false; }
     if (!in_time) {
-        s.logger.write(log_level::warning, "cutting off "
-                                               + std::to_string(server.connections())
+        s.logger.write(log_level::warning, "cutting off " + std::to_string(server.connections())
                                                + " connections after the grace time");
         server.cancel_connections();
         co_await server.wait_closed();

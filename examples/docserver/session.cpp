@@ -51,8 +51,8 @@ coro<arrival> receive(stream& connection, std::string& input, coroscope::duratio
 
 /// What came of waiting for a request.
 struct reception {
-    int refused = 0;        ///< the status to refuse it with
-    bool is_over = false;   ///< no request: the client left, or was idle for too long
+    int refused = 0;       ///< the status to refuse it with
+    bool is_over = false;  ///< no request: the client left, or was idle for too long
     request understood{};
 };
 
@@ -96,11 +96,11 @@ coro<outcome> answer(service& s, request r, stream& connection) {
     const auto handle = s.content.profiler.profile_time("handle_request", handle_request);
     try {
         co_return co_await handle(s.content, r, out);
-    } catch (const coroscope::cancelled_error&) { throw; } catch (const boost::system::system_error&) {
-        throw;  // the connection is lost
-    } catch (const coroscope::timeout_error&) {
+    } catch (const coroscope::cancelled_error&) {
         throw;
-    } catch (const std::exception& e) {
+    } catch (const boost::system::system_error&) {
+        throw;  // the connection is lost
+    } catch (const coroscope::timeout_error&) { throw; } catch (const std::exception& e) {
         s.logger.write(log_level::error, log_escape(r.target) + ": " + e.what());
         if (out.begun()) { throw; }
     }

@@ -23,6 +23,10 @@ namespace {
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
         if (c == '<' && text.substr(0, i).ends_with("operator")) { continue; }
+        if (text.substr(i).starts_with("()") && text.substr(0, i).ends_with("operator")) {
+            ++i;
+            continue;
+        }
         if (c == '<') {
             ++angles;
         } else if (c == '>' && (i == 0 || text[i - 1] != '-')) {

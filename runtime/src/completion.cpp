@@ -21,8 +21,8 @@ completion::~completion() {
     }
 }
 
-void completion::complete(completion_status status, std::exception_ptr exception,
-                          loop* owner, keeper keep) noexcept {
+void completion::complete(completion_status status, std::exception_ptr exception, loop* owner,
+                          keeper keep) noexcept {
     exception_ = std::move(exception);
     complete(status, owner, keep);
 }

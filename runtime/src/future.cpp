@@ -34,7 +34,9 @@ void future_core::finish(completion_status status, std::exception_ptr exception)
     if (loop->current != nullptr) { setter = loop->current->id(); }
     const auto keep = [](completion& c, callback f) -> callback {
         task_reference<future_core> self(static_cast<future_core*>(&c));
-        return [self = std::move(self), f = std::move(f)]() mutable { f(); };
+        return [self = std::move(self), f = std::move(f)]() mutable {
+            f();
+        };
     };
     complete(status, std::move(exception), loop->self, keep);
 }

@@ -72,7 +72,9 @@ void task_core::interrupt(std::exception_ptr why) {
 }
 
 // A task that awaits a task passes the request on: a loop, since such chains may be a million long.
-// Tasks may await each other in a circle; Brent's algorithm notices (Brent, BIT 20, 1980).
+// Tasks may await each other in a circle. The way back to this task is noticed at once, so that its
+// request counts once, and a timeout within the circle is known as one; elsewhere, Brent's
+// algorithm notices (Brent, BIT 20, 1980).
 void task_core::cancel_chain() noexcept {
     auto* task = this;
     auto* landmark = this;
@@ -81,7 +83,7 @@ void task_core::cancel_chain() noexcept {
     while (task->waiting_on != nullptr) {
         auto* next_task = task->waiting_on->cancel_wait();
         if (next_task == nullptr) { return; }
-        if (next_task == landmark) {
+        if (next_task == this || next_task == landmark) {
             task->waiting_on->give_up_wait();
             return;
         }

@@ -4,6 +4,7 @@
 #include "task_report.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace coroscope::testkit::detail {
 namespace {
@@ -54,8 +55,10 @@ void event_log::note_event(char what, const task_info& task, std::uint64_t more)
 
 void event_log::on_task_created(const task_info& task) noexcept {
     note_event('c', task, task.parent_id);
-    mix(event_hash_, task.name);
-    mix(event_hash_, task.created_at);
+    if (std::exchange(has_body_, true)) {  // the body's are those of the call of run_test
+        mix(event_hash_, task.name);
+        mix(event_hash_, task.created_at);
+    }
     if (task.parent_id != 0 && is_background(task.parent_id)) { background_.insert(task.id); }
 }
 
@@ -69,14 +72,14 @@ void event_log::on_task_woken(const task_info& task) noexcept {
 }
 
 void event_log::on_steps(std::span<const step_record> records) noexcept {
-    const auto now = loop_.time();
-    if (now != instant_) {
-        instant_ = now;
-        at_instant_ = 0;
-        mix(step_hash_, ticks_of(now));
-    }
+    const auto now = loop_.time();  // time moves between batches only
     for (const auto& record : records) {
         if (record.kind == step_kind::io_poll) { continue; }  // how many is up to real time
+        if (now != instant_) {
+            instant_ = now;
+            at_instant_ = 0;
+            mix(step_hash_, ticks_of(now));
+        }
         note_step(record);
         if (most_.slow_step > duration::zero()) { note_if_slow(record); }
         if (at_instant_ > most_.at_one_instant || counted_ > most_.steps) {

@@ -72,6 +72,7 @@ private:
     std::uint64_t counted_ = 0;  ///< since `restart_count`
     std::uint64_t at_instant_ = 0;
     time_point instant_ = time_point::min();
+    bool has_body_ = false;  ///< the first task was seen
     bool reported_ = false;
 };
 

@@ -71,7 +71,7 @@ struct manual_operation {
 
 auto start_manual(manual_operation operation) {
     return asio::async_initiate<const coroscope::use_coro_t, void(error_code, int)>(operation,
-                                                                                     use_coro);
+                                                                                    use_coro);
 }
 
 }  // namespace
@@ -109,8 +109,7 @@ TEST_CASE("a TCP echo over loopback works both ways") {
         std::array<char, 64> buffer{};
         for (;;) {
             auto to_buffer = asio::buffer(buffer);
-            const auto [ec, n] =
-                co_await peer.async_read_some(to_buffer, asio::as_tuple(use_coro));
+            const auto [ec, n] = co_await peer.async_read_some(to_buffer, asio::as_tuple(use_coro));
             if (ec) { break; }
             co_await asio::async_write(peer, asio::buffer(buffer.data(), n), use_coro);
         }
@@ -145,7 +144,7 @@ TEST_CASE("an error code is thrown as system_error, and returned with as_tuple")
         std::array<char, 4> buffer{};
         auto to_buffer = asio::buffer(buffer);
         auto [ec, n] = co_await from.async_read_some(to_buffer, asio::as_tuple(use_coro));
-        co_return ec == asio::error::eof && n == 0;
+        co_return ec == asio::error::eof&& n == 0;
     };
     CHECK(v.loop.run_until_complete(body(pair.a)));
 }
@@ -209,7 +208,8 @@ TEST_CASE("a task that is being cancelled starts no operation") {
     CHECK(v.loop.core().io_operations == 0);
 }
 
-TEST_CASE("an operation that completes despite cancellation gives its result; the next await throws") {
+TEST_CASE(
+    "an operation that completes despite cancellation gives its result; the next await throws") {
     virtual_loop v;
     manual_operation::handler_type handler;
     auto body = [](manual_operation::handler_type& out, int& got) -> coro<> {
@@ -278,7 +278,9 @@ TEST_CASE("a handler that is dropped uncalled does not keep the operation's stat
 TEST_CASE("an operation that completes inside its start resumes by the loop, not inline") {
     virtual_loop v;
     auto body = [](int& order) -> coro<int> {
-        auto immediate = [](auto handler) { std::move(handler)(error_code(), 5); };
+        auto immediate = [](auto handler) {
+            std::move(handler)(error_code(), 5);
+        };
         auto operation = asio::async_initiate<const coroscope::use_coro_t, void(error_code, int)>(
             immediate, use_coro);
         coroscope::get_running_loop().call_soon([&order] { order *= 10; });
@@ -340,7 +342,7 @@ TEST_CASE("wait_for ends an operation that takes too long") {
         } catch (const coroscope::timeout_error&) { late = true; }
         asio::write(pair.b, asio::buffer("after", 5));
         const auto text = co_await read_up_to(pair.a, 5);
-        co_return late && text == "after";
+        co_return late&& text == "after";
     };
     CHECK(l.run_until_complete(body(l)));
 }

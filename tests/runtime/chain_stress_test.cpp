@@ -115,7 +115,9 @@ TEST_CASE("a million nested awaits are cancelled at their leaf", "[stress]") {
 
 TEST_CASE("a million awaits that complete synchronously run in one loop", "[stress]") {
     virtual_loop v;
-    auto one = []() -> coro<int> { co_return 1; };
+    auto one = []() -> coro<int> {
+        co_return 1;
+    };
     auto add = [](coro<int> (*what)()) -> coro<int> {
         int sum = 0;
         for (int i = 0; i < million; ++i) {

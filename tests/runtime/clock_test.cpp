@@ -112,7 +112,9 @@ TEST_CASE("clock_moved makes what is due ready at once") {
 
 TEST_CASE("pending_deadlines lists armed timers and sleeps, earliest first") {
     virtual_loop v;
-    auto nap = []() -> coro<> { co_await coroscope::sleep_for(2s); };
+    auto nap = []() -> coro<> {
+        co_await coroscope::sleep_for(2s);
+    };
     v.loop.create_task(nap());
     v.loop.call_later(3s, [] {});
     v.loop.call_later(1s, [] {});

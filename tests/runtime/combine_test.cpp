@@ -93,8 +93,7 @@ TEST_CASE("void results become monostate among others, and nothing if all are vo
     virtual_loop v;
     auto mixed = []() -> coro<int> {
         auto results = co_await gather(nap(1s), after(1s, 4));
-        STATIC_REQUIRE(
-            std::is_same_v<decltype(results), std::tuple<std::monostate, int>>);
+        STATIC_REQUIRE(std::is_same_v<decltype(results), std::tuple<std::monostate, int>>);
         co_return std::get<1>(results);
     };
     CHECK(v.loop.run_until_complete(mixed()) == 4);
@@ -110,8 +109,12 @@ TEST_CASE("gather takes coros and tasks together; move-only and reference result
     virtual_loop v;
     int target = 1;
     auto body = [](coroscope::loop& l, int& t) -> coro<int> {
-        auto owner = []() -> coro<std::unique_ptr<int>> { co_return std::make_unique<int>(10); };
-        auto reference = [](int& x) -> coro<int&> { co_return x; };
+        auto owner = []() -> coro<std::unique_ptr<int>> {
+            co_return std::make_unique<int>(10);
+        };
+        auto reference = [](int& x) -> coro<int&> {
+            co_return x;
+        };
         auto running = l.create_task(after(1s, 100));
         auto [p, r, n] = co_await gather(owner(), reference(t), running);
         r.get() += 1;
@@ -129,7 +132,7 @@ TEST_CASE("gathers nest") {
     };
     auto body = [](coro<int> x, coro<int> y) -> coro<int> {
         auto [a, b] = co_await gather(std::move(x), std::move(y));
-        co_return a * b;
+        co_return a* b;
     };
     CHECK(v.loop.run_until_complete(body(pair(1), pair(2))) == 15);
     CHECK(v.clock.elapsed() == 2s);
@@ -237,7 +240,7 @@ TEST_CASE("cancel() on the gather itself cancels its children") {
         try {
             co_await all;
         } catch (const cancelled_error&) { thrown = true; }
-        co_return accepted && thrown && !all.cancel();
+        co_return accepted&& thrown && !all.cancel();
     };
     CHECK(v.loop.run_until_complete(body(cancelled_at)));
     CHECK(cancelled_at == std::vector<duration>{1s, 1s});
@@ -297,7 +300,9 @@ TEST_CASE("a child that cannot be created throws at the gather; those made befor
     CHECK(ended == std::vector<int>{1});
 
     made = 1;
-    auto of_vector = [](std::vector<coro<>> work) -> coro<> { co_await gather(std::move(work)); };
+    auto of_vector = [](std::vector<coro<>> work) -> coro<> {
+        co_await gather(std::move(work));
+    };
     std::vector<coro<>> work;
     work.push_back(child(ended, 4));
     work.push_back(child(ended, 5));
@@ -308,7 +313,9 @@ TEST_CASE("a child that cannot be created throws at the gather; those made befor
 
 TEST_CASE("gather outside a running loop is a clear error, and destroys its arguments") {
     auto token = std::make_shared<int>();
-    auto holds = [](std::shared_ptr<int>) -> coro<> { co_return; };
+    auto holds = [](std::shared_ptr<int>) -> coro<> {
+        co_return;
+    };
     CHECK_THROWS_WITH(gather(holds(token), holds(token)), Catch::Contains("no running loop"));
     CHECK(token.use_count() == 1);
 }
@@ -317,7 +324,9 @@ TEST_CASE("closing the loop under a pending gather destroys it and its children"
     auto token = std::make_shared<int>();
     {
         virtual_loop v;
-        auto child = [](std::shared_ptr<int>) -> coro<> { co_await coroscope::sleep_for(1h); };
+        auto child = [](std::shared_ptr<int>) -> coro<> {
+            co_await coroscope::sleep_for(1h);
+        };
         auto body = [](coro<> a, coro<> b, std::shared_ptr<int>) -> coro<> {
             co_await gather(std::move(a), std::move(b));
         };

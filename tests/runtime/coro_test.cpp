@@ -116,7 +116,9 @@ TEST_CASE("a coro given to an await that is never reached is destroyed with its 
 }
 
 TEST_CASE("results may be move-only") {
-    auto make = []() -> coro<std::unique_ptr<int>> { co_return std::make_unique<int>(7); };
+    auto make = []() -> coro<std::unique_ptr<int>> {
+        co_return std::make_unique<int>(7);
+    };
     auto pass = [](coro<std::unique_ptr<int>> from) -> coro<std::unique_ptr<int>> {
         auto p = co_await std::move(from);
         *p += 1;
@@ -127,7 +129,9 @@ TEST_CASE("results may be move-only") {
 
 TEST_CASE("results may be references, and stay the same object") {
     int target = 5;
-    auto get = [](int& t) -> coro<int&> { co_return t; };
+    auto get = [](int& t) -> coro<int&> {
+        co_return t;
+    };
     auto change = [](coro<int&> from) -> coro<int&> {
         int& same = co_await std::move(from);
         same = 6;
@@ -139,9 +143,13 @@ TEST_CASE("results may be references, and stay the same object") {
 }
 
 TEST_CASE("results need no default constructor, and are converted on return") {
-    auto make = []() -> coro<without_default> { co_return without_default(3); };
+    auto make = []() -> coro<without_default> {
+        co_return without_default(3);
+    };
     CHECK(run_in_fresh_loop(make()).value == 3);
-    auto text = []() -> coro<std::string> { co_return "converted"; };
+    auto text = []() -> coro<std::string> {
+        co_return "converted";
+    };
     CHECK(run_in_fresh_loop(text()) == "converted");
 }
 

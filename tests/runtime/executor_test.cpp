@@ -44,7 +44,9 @@ public:
 TEST_CASE("a job runs in another thread and its result comes back", "[threads]") {
     virtual_loop v;
     auto body = [](coroscope::loop& l) -> coro<bool> {
-        auto where = [] { return std::this_thread::get_id(); };
+        auto where = [] {
+            return std::this_thread::get_id();
+        };
         const auto id = co_await l.run_in_executor(where);
         co_return id != std::this_thread::get_id();
     };
@@ -56,11 +58,14 @@ TEST_CASE("results of jobs may be void, move-only or references", "[threads]") {
     int target = 0;
     v.loop.run_until_complete(v.loop.run_in_executor([&] { target = 1; }));
     CHECK(target == 1);
-    auto& same = v.loop.run_until_complete(v.loop.run_in_executor([&]() -> int& { return target; }));
+    auto& same =
+        v.loop.run_until_complete(v.loop.run_in_executor([&]() -> int& { return target; }));
     CHECK(&same == &target);
     auto body = [](coroscope::loop& l) -> coro<int> {
         auto owned = std::make_unique<int>(5);
-        auto job = [p = std::move(owned)]() mutable { return std::move(p); };
+        auto job = [p = std::move(owned)]() mutable {
+            return std::move(p);
+        };
         auto p = co_await l.run_in_executor(std::move(job));
         co_return *p;
     };
@@ -100,7 +105,9 @@ TEST_CASE("cancelling abandons a job: its awaiter goes on at once, its result is
     bool ran = false;
     auto body = [](coroscope::loop& l, manual_executor& in, std::shared_ptr<int> t,
                    bool& flag) -> coro<> {
-        auto job = [t, &flag] { flag = true; };
+        auto job = [t, &flag] {
+            flag = true;
+        };
         co_await l.run_in_executor(in, std::move(job));
     };
     auto t = v.loop.create_task(body(v.loop, e, token, ran));

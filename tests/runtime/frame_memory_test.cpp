@@ -132,7 +132,9 @@ TEST_CASE("several threads allocate and free at once", "[threads]") {
 TEST_CASE("loops in several threads make and end tasks at once", "[threads]") {
     const auto work = [](int& sum) {
         virtual_loop v;
-        auto one = []() -> coro<int> { co_return 1; };
+        auto one = []() -> coro<int> {
+            co_return 1;
+        };
         for (int i = 0; i < 2000; ++i) {
             sum += v.loop.run_until_complete(one());
         }

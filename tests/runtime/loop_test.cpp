@@ -126,7 +126,8 @@ TEST_CASE("stopping an idle loop makes its next run end after one pass") {
     CHECK(ran == 2);
 }
 
-TEST_CASE("after stop the pass in progress runs to its end, and what came later at the next start") {
+TEST_CASE(
+    "after stop the pass in progress runs to its end, and what came later at the next start") {
     virtual_loop v;
     std::vector<std::string> order;
     v.loop.call_soon([&] {
@@ -194,7 +195,9 @@ TEST_CASE("run_until_complete of something that cannot finish says that the loop
 TEST_CASE("close destroys callbacks, timers and tasks, and reports each task") {
     auto token = std::make_shared<int>();
     virtual_loop v;
-    auto holder = [](std::shared_ptr<int>) -> coro<> { co_await coroscope::sleep_for(1h); };
+    auto holder = [](std::shared_ptr<int>) -> coro<> {
+        co_await coroscope::sleep_for(1h);
+    };
     auto sleeping = v.loop.create_task(holder(token), "sleeping");
     v.loop.stop();
     v.loop.run_forever();
@@ -264,7 +267,9 @@ TEST_CASE("get_running_loop is the loop inside callbacks and tasks, and an error
     CHECK_THROWS_WITH(coroscope::get_running_loop(), Catch::Contains("no running loop"));
     coroscope::loop* in_callback = nullptr;
     v.loop.call_soon([&] { in_callback = &coroscope::get_running_loop(); });
-    auto self = []() -> coro<coroscope::loop*> { co_return &coroscope::get_running_loop(); };
+    auto self = []() -> coro<coroscope::loop*> {
+        co_return &coroscope::get_running_loop();
+    };
     CHECK(v.loop.run_until_complete(self()) == &v.loop);
     CHECK(in_callback == &v.loop);
 }
@@ -286,7 +291,9 @@ TEST_CASE("the slow threshold is 100 ms at first and may not be negative") {
 
 TEST_CASE("statistics count steps, callbacks, tasks and timers") {
     virtual_loop v;
-    auto two_steps = []() -> coro<> { co_await coroscope::yield_now(); };
+    auto two_steps = []() -> coro<> {
+        co_await coroscope::yield_now();
+    };
     v.loop.create_task(two_steps());
     v.loop.create_task(forever());
     v.loop.call_soon([] {});

@@ -126,7 +126,9 @@ TEST_CASE("a task's life is told in order: created, woken, finished") {
     virtual_loop v;
     recorder r;
     v.loop.add_observer(r);
-    auto sleeps = []() -> coro<> { co_await coroscope::sleep_for(1s); };
+    auto sleeps = []() -> coro<> {
+        co_await coroscope::sleep_for(1s);
+    };
     v.loop.create_task(sleeps(), "good");
     auto bad = v.loop.create_task(fail(), "bad");
     auto never = v.loop.create_task(two_steps(), "never");
@@ -209,7 +211,9 @@ TEST_CASE("edges say who made, woke and was awaited by whom") {
     virtual_loop v;
     recorder r;
     v.loop.add_observer(r);
-    auto child = [](coroscope::future<> f) -> coro<> { co_await f; };
+    auto child = [](coroscope::future<> f) -> coro<> {
+        co_await f;
+    };
     auto parent = [](coroscope::loop& l, coro<> c, coroscope::future<> f) -> coro<> {
         auto t = l.create_task(std::move(c));
         co_await coroscope::sleep_for(1s);
@@ -235,7 +239,9 @@ TEST_CASE("frames are told while the loop runs, and what is allocated is freed")
             co_await two_steps();
         }
     };
-    auto make = [](coroscope::loop& l, coro<> (*f)()) -> coro<> { co_await l.create_task(f()); };
+    auto make = [](coroscope::loop& l, coro<> (*f)()) -> coro<> {
+        co_await l.create_task(f());
+    };
     auto work = make(v.loop, +outer);
     CHECK(r.frames == 0);
     auto keep = v.loop.create_task(std::move(work));

@@ -54,11 +54,17 @@ int status_of_child(F f) {
 TEST_CASE("run gives the coroutine's result: values, references, move-only, void") {
     CHECK(run(number(7)) == 7);
     int target = 0;
-    auto reference = [](int& t) -> coro<int&> { co_return t; };
+    auto reference = [](int& t) -> coro<int&> {
+        co_return t;
+    };
     CHECK(&run(reference(target)) == &target);
-    auto owner = []() -> coro<std::unique_ptr<int>> { co_return std::make_unique<int>(4); };
+    auto owner = []() -> coro<std::unique_ptr<int>> {
+        co_return std::make_unique<int>(4);
+    };
     CHECK(*run(owner()) == 4);
-    auto nothing = []() -> coro<> { co_return; };
+    auto nothing = []() -> coro<> {
+        co_return;
+    };
     run(nothing());
 }
 
@@ -101,7 +107,9 @@ TEST_CASE("run uses the loop that make_loop makes") {
         made = l.get();
         return l;
     };
-    auto body = []() -> coro<coroscope::loop*> { co_return &coroscope::get_running_loop(); };
+    auto body = []() -> coro<coroscope::loop*> {
+        co_return &coroscope::get_running_loop();
+    };
     CHECK(run(body(), options) == made);
 }
 
@@ -225,7 +233,8 @@ TEST_CASE("the second SIGINT ends the process as if nobody handled it", "[serial
     CHECK(WTERMSIG(status) == SIGINT);
 }
 
-TEST_CASE("SIGINT is left alone where the program has a handler, or does not want one", "[serial]") {
+TEST_CASE("SIGINT is left alone where the program has a handler, or does not want one",
+          "[serial]") {
     const bool asked = GENERATE(true, false);
     const int status = status_of_child([asked] {
         if (asked) { std::signal(SIGINT, SIG_IGN); }

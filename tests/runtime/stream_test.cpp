@@ -37,7 +37,9 @@ struct connected {
 
 coro<connected> connect(coroscope::stream_options options = {}) {
     auto accepted = coroscope::get_running_loop().create_future<stream>();
-    const auto handler = [accepted](stream s) { return hand_over(accepted, std::move(s)); };
+    const auto handler = [accepted](stream s) {
+        return hand_over(accepted, std::move(s));
+    };
     coroscope::server_options settings;
     settings.stream = options;
     auto server = co_await coroscope::start_server(handler, "127.0.0.1", 0, settings);
@@ -173,7 +175,8 @@ TEST_CASE("read_until leaves what is over the limit in the stream, read_line dro
         co_await let_others_run();
         const auto next = co_await ends.peer.read_line();
         CHECK(next == "next\n");
-        const auto line = co_await message_of<coroscope::limit_overrun_error>(ends.peer.read_line());
+        const auto line =
+            co_await message_of<coroscope::limit_overrun_error>(ends.peer.read_line());
         CHECK(line.find("more than 8 bytes") != std::string::npos);
         ends.client.write("\n");
         const auto after = co_await ends.peer.read_line();
@@ -458,8 +461,7 @@ TEST_CASE("a server that runs out of descriptors says so, pauses and goes on") {
         warm_up.write("x");
         co_await warm_up.read(1);
 
-        auto connecting =
-            loop.create_task(coroscope::open_connection("127.0.0.1", server.port()));
+        auto connecting = loop.create_task(coroscope::open_connection("127.0.0.1", server.port()));
         co_await coroscope::yield_now();  // its socket is open, nobody has accepted it yet
         rlimit before = {};
         REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);

@@ -189,7 +189,9 @@ TEST_CASE("a yielding task that is cancelled gets it at the yield") {
 
 TEST_CASE("cancelling a task that is done has no effect") {
     virtual_loop v;
-    auto quick = []() -> coro<int> { co_return 1; };
+    auto quick = []() -> coro<int> {
+        co_return 1;
+    };
     auto t = v.loop.create_task(quick());
     pass(v);
     CHECK_FALSE(t.cancel());

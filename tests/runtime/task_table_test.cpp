@@ -63,9 +63,15 @@ TEST_CASE("the task table lists a loop's unfinished tasks in order of creation")
 TEST_CASE("the table says what a task waits for, on which object, since which line") {
     virtual_loop v;
     auto f = v.loop.create_future<>();
-    auto on_future = [](coroscope::future<> x) -> coro<> { co_await x; };
-    auto on_task = [](coroscope::task<> x) -> coro<> { co_await x; };
-    auto on_gather = [](coro<> x) -> coro<> { co_await coroscope::gather(std::move(x)); };
+    auto on_future = [](coroscope::future<> x) -> coro<> {
+        co_await x;
+    };
+    auto on_task = [](coroscope::task<> x) -> coro<> {
+        co_await x;
+    };
+    auto on_gather = [](coro<> x) -> coro<> {
+        co_await coroscope::gather(std::move(x));
+    };
     auto sleeping = v.loop.create_task(nap(90s), "sleeping");
     v.loop.create_task(on_future(f), "on future");
     v.loop.create_task(on_task(sleeping), "on task");

@@ -75,7 +75,9 @@ TEST_CASE("several tasks may await one, and all get the same object") {
 
 TEST_CASE("a move-only result can be moved out of an awaited task") {
     virtual_loop v;
-    auto make = []() -> coro<std::unique_ptr<int>> { co_return std::make_unique<int>(9); };
+    auto make = []() -> coro<std::unique_ptr<int>> {
+        co_return std::make_unique<int>(9);
+    };
     auto take = [](task<std::unique_ptr<int>> from) -> coro<int> {
         auto p = co_await std::move(from);
         co_return *p;
@@ -109,7 +111,8 @@ TEST_CASE("an exception that nobody retrieves is reported exactly once, with the
     CHECK(v.reported[0].task_name == "loser");
     CHECK(v.reported[0].task_id == 1);
     CHECK(coroscope::describe(v.reported[0].exception) == "lost");
-    CHECK(coroscope::to_string(v.reported[0].created_at).find("task_test.cpp") != std::string::npos);
+    CHECK(coroscope::to_string(v.reported[0].created_at).find("task_test.cpp")
+          != std::string::npos);
     v.loop.close();
     CHECK(v.reported.size() == 1);
 }
@@ -250,10 +253,14 @@ TEST_CASE("the parent of a task is the task that created it") {
 TEST_CASE("a suspended task's stack names its awaits, innermost first") {
     virtual_loop v;
     auto gate = v.loop.create_future<>();
-    const auto inner_line = __LINE__ + 1;
-    auto inner = [](coroscope::future<> g) -> coro<> { co_await g; };
-    const auto outer_line = __LINE__ + 1;
-    auto outer = [](coro<> work) -> coro<> { co_await std::move(work); };
+    const auto inner_line = __LINE__ + 2;
+    auto inner = [](coroscope::future<> g) -> coro<> {
+        co_await g;
+    };
+    const auto outer_line = __LINE__ + 2;
+    auto outer = [](coro<> work) -> coro<> {
+        co_await std::move(work);
+    };
     auto t = v.loop.create_task(outer(inner(gate)), "stacked");
     CHECK(t.stack().empty());
     settle(v);

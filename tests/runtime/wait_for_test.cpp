@@ -48,16 +48,22 @@ TEST_CASE("wait_for gives the result of what finishes in time, and leaves no tim
     CHECK(run_in(v, wait_for(after(3s, 7), 4s)) == 7);
     CHECK(v.clock.elapsed() == 3s);
     CHECK(v.loop.pending_deadlines().empty());
-    auto nothing = []() -> coro<> { co_await coroscope::yield_now(); };
+    auto nothing = []() -> coro<> {
+        co_await coroscope::yield_now();
+    };
     run_in(v, wait_for(nothing(), 1s));
 }
 
 TEST_CASE("wait_for passes references and move-only results through") {
     virtual_loop v;
     int target = 0;
-    auto reference = [](int& t) -> coro<int&> { co_return t; };
+    auto reference = [](int& t) -> coro<int&> {
+        co_return t;
+    };
     CHECK(&run_in(v, wait_for(reference(target), 1s)) == &target);
-    auto owner = []() -> coro<std::unique_ptr<int>> { co_return std::make_unique<int>(3); };
+    auto owner = []() -> coro<std::unique_ptr<int>> {
+        co_return std::make_unique<int>(3);
+    };
     CHECK(*run_in(v, wait_for(owner(), 1s)) == 3);
     CHECK(*run_in(v, wait_for(v.loop.create_task(owner()), 1s)) == 3);
 }
@@ -85,7 +91,9 @@ TEST_CASE("the time of a wait_for begins when it is awaited") {
 TEST_CASE("a timeout of zero or less lets through what needs no waiting, and nothing else") {
     virtual_loop v;
     const auto timeout = GENERATE(duration(0), duration(-1s), duration::min());
-    auto immediate = []() -> coro<int> { co_return 1; };
+    auto immediate = []() -> coro<int> {
+        co_return 1;
+    };
     CHECK(run_in(v, wait_for(immediate(), timeout)) == 1);
     CHECK_THROWS_AS(run_in(v, wait_for(after(1s, 1), timeout)), timeout_error);
     CHECK(v.clock.elapsed() == 0s);

@@ -341,14 +341,14 @@ TEST_CASE("I/O holds virtual time for a cushion of real time", "[fake_clock]") {
 TEST_CASE("the same I/O is held for once", "[fake_clock]") {
     test_options options;
     options.io_policy = io_policy::hold(20ms);
-    const auto body = []() -> coro<> {
-        bool cancelled = false;
-        coroscope::testkit::background(time_out_on_io(cancelled));
+    bool cancelled = false;
+    const auto body = [](bool& flag) -> coro<> {
+        coroscope::testkit::background(time_out_on_io(flag));
         for (int i = 0; i < 1000; ++i) {
             co_await coroscope::sleep_for(1s);
         }
     };
-    const auto result = run_test(body, options);
+    const auto result = run_test([&] { return body(cancelled); }, options);
     INFO(to_string(result));
     CHECK(result.ok());
     CHECK(result.notes.size() == 1);

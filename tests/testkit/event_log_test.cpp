@@ -8,7 +8,9 @@
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <random>
 
 using namespace std::chrono_literals;
@@ -54,14 +56,12 @@ coro<> checked_day(int& attempts) {
 
 }  // namespace
 
-TEST_CASE("a day of retries takes milliseconds, and two runs are identical", "[run_test]") {
+TEST_CASE("two runs of a day of retries are identical", "[run_test]") {
     test_options options;
     options.seed = 2024;
     int attempts = 0;
-    const auto began = std::chrono::steady_clock::now();
     const auto first = run_test([&] { return checked_day(attempts); }, options);
     const auto second = run_test([&] { return checked_day(attempts); }, options);
-    const auto took = std::chrono::steady_clock::now() - began;
     INFO(to_string(first));
     REQUIRE(first.ok());
     REQUIRE(second.ok());
@@ -69,13 +69,24 @@ TEST_CASE("a day of retries takes milliseconds, and two runs are identical", "[r
     CHECK(first.virtual_elapsed >= 24h);
     CHECK(first.event_log_hash == second.event_log_hash);
     CHECK(first.steps == second.steps);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    CHECK(took < 100ms);  // 50 ms each
-#endif
     options.seed = 2025;
     CHECK(run_test([&] { return checked_day(attempts); }, options).event_log_hash
           != first.event_log_hash);
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("a day of retries takes less than 50 ms", "[run_test]") {
+    // CPU time, because the machine may be busy; real time, because waiting takes none.
+    const auto began = std::chrono::steady_clock::now();
+    const auto cpu_began = std::clock();
+    int attempts = 0;
+    REQUIRE(run_test([&] { return checked_day(attempts); }).ok());
+    const auto cpu_seconds =
+        static_cast<double>(std::clock() - cpu_began) / static_cast<double>(CLOCKS_PER_SEC);
+    CHECK(cpu_seconds < 0.05);
+    CHECK(std::chrono::steady_clock::now() - began < 1s);
+}
+#endif
 
 TEST_CASE("the hash tells runs apart", "[run_test]") {
     const auto hash = [](coroscope::duration a, coroscope::duration b) {

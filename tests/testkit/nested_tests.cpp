@@ -93,7 +93,7 @@ CO_TEST_CASE("leaks a task", "[.]") {
 }
 
 CO_TEST_CASE("job fails", "[.]") {
-    const int number = 1;
+    const int number = co_await value(1);
     const auto job = [number] {
         CO_REQUIRE(number == 2);
     };

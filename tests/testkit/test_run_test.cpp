@@ -22,7 +22,7 @@ using coroscope::testkit::this_test;
 
 namespace {
 
-coro<> sleep(coroscope::duration d) {
+coro<> nap(coroscope::duration d) {
     co_await coroscope::sleep_for(d);
 }
 
@@ -213,7 +213,7 @@ TEST_CASE("an adapter's own exceptions fail the test without being reported", "[
 
 TEST_CASE("tasks that outlive the body are leaks, each with its creation", "[run_test]") {
     const auto result = run_test([]() -> coro<> {
-        this_test().loop().create_task(sleep(1h), "one");
+        this_test().loop().create_task(nap(1h), "one");
         this_test().loop().create_task(wait_for_nobody(), "two");
         co_await coroscope::yield_now();
     });
@@ -307,7 +307,7 @@ TEST_CASE("a task that ignores its cancellation is named", "[run_test]") {
 
 TEST_CASE("a leak beside a failed body is a note", "[run_test]") {
     const auto result = run_test([]() -> coro<> {
-        this_test().loop().create_task(sleep(1h), "left");
+        this_test().loop().create_task(nap(1h), "left");
         co_await coroscope::yield_now();
         throw std::runtime_error("boom");
     });

@@ -128,8 +128,8 @@ public:
     void stop();
     void stop_threadsafe();
     /// Destroys what is left: callbacks, timers, unfinished tasks (their frames innermost first,
-    /// each reported to the exception handler). Waits for no executor job; its result is dropped, and
-    /// the destructor waits for the loop's own pool.
+    /// each reported to the exception handler). Waits for no executor job; its result is dropped,
+    /// and the destructor waits for the loop's own pool.
     void close();
     [[nodiscard]] bool is_running() const noexcept;
     [[nodiscard]] bool is_closed() const noexcept;

@@ -152,7 +152,7 @@ template <class T>
 
 /// Starts a task that may outlive the test's body: at the end it is cancelled, and awaited. Tasks
 /// that it creates are background tasks, too. Blocked for ever, it is no deadlock; an exception of
-/// it fails the test.
+/// it fails the test. It ends after the body, and so must not refer to the body's variables.
 template <class T>
 task<T> background(coro<T> work, std::string_view name = {},
                    await_site where = await_site::current()) {
