@@ -9,13 +9,21 @@
 
 namespace coroscope::detail {
 
-bool inbox::post(item&& mail) {
-    const std::scoped_lock lock(mutex_);
-    if (io_ == nullptr) { return false; }
-    items_.push_back(std::move(mail));
-    pending_.store(true, std::memory_order_release);
-    wake_locked();
-    return true;
+bool inbox::post(callback function, await_site where, bool is_internal) {
+    auto* mail = new handle_state(*core_, std::move(function), 0, where);
+    mail->is_internal = is_internal;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (io_ != nullptr) {
+            (last_ != nullptr ? last_->next_mail : first_) = mail;
+            last_ = mail;
+            pending_.store(true, std::memory_order_release);
+            wake_locked();
+            return true;
+        }
+    }
+    mail->release();
+    return false;
 }
 
 void inbox::wake() {
@@ -30,15 +38,16 @@ void inbox::wake_locked() {
     }
 }
 
-void inbox::take(std::vector<item>& into) {
+handle_state* inbox::take() {
     const std::scoped_lock lock(mutex_);
-    std::swap(items_, into);
     pending_.store(false, std::memory_order_relaxed);
+    last_ = nullptr;
+    return std::exchange(first_, nullptr);
 }
 
 bool inbox::begin_sleep() {
     const std::scoped_lock lock(mutex_);
-    sleeping_ = items_.empty();
+    sleeping_ = first_ == nullptr;
     return sleeping_;
 }
 
@@ -48,15 +57,20 @@ void inbox::end_sleep() {
 }
 
 void inbox::close() {
-    std::vector<item> dropped;
-    const std::scoped_lock lock(mutex_);
-    io_ = nullptr;
-    std::swap(items_, dropped);
-    pending_.store(false, std::memory_order_relaxed);
+    {
+        const std::scoped_lock lock(mutex_);
+        io_ = nullptr;
+    }
+    auto* mail = take();
+    while (mail != nullptr) {
+        auto* const dropped = std::exchange(mail, mail->next_mail);
+        dropped->loop = nullptr;
+        dropped->release();
+    }
 }
 
 bool post_mail(inbox& to, callback f, await_site where) {
-    return to.post({std::move(f), where, true});
+    return to.post(std::move(f), where, true);
 }
 
 }  // namespace coroscope::detail

@@ -3,36 +3,32 @@
 
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/detail/callback.hpp>
+#include <coroscope/runtime/handle.hpp>
 
 #include <boost/asio/io_context.hpp>
 
 #include <atomic>
 #include <mutex>
-#include <vector>
 
 namespace coroscope::detail {
 
-/// What other threads send to a loop. Outlives the loop for their sake; closed with it.
+/// What other threads send to a loop: a list of handles that the senders make. Outlives the loop
+/// for their sake; closed with it.
 class inbox {
 public:
-    struct item {
-        callback function;
-        await_site where;
-        bool is_internal;  ///< the library's own delivery, not a user's callback
-    };
+    inbox(boost::asio::io_context& io, loop_core& core) noexcept : io_(&io), core_(&core) {}
 
-    explicit inbox(boost::asio::io_context& io) noexcept : io_(&io) {}
-
-    /// Any thread. False if the loop is closed.
-    bool post(item&& mail);
+    /// Any thread. False if the loop is closed. `is_internal`: the library's own delivery, which
+    /// runs when the mail is taken, not a user's callback.
+    bool post(callback function, await_site where, bool is_internal);
     /// Wakes the loop if it sleeps. Any thread.
     void wake();
 
     [[nodiscard]] bool has_mail() const noexcept {
         return pending_.load(std::memory_order_acquire);
     }
-    /// Takes everything; the loop's thread. `into` must be empty.
-    void take(std::vector<item>& into);
+    /// Takes everything, linked by `next_mail`, oldest first; the loop's thread.
+    [[nodiscard]] handle_state* take();
     /// Announces that the loop will block; false if there is mail. The loop's thread.
     [[nodiscard]] bool begin_sleep();
     void end_sleep();
@@ -43,8 +39,10 @@ private:
     void wake_locked();
 
     std::mutex mutex_;
-    std::vector<item> items_;
+    handle_state* first_ = nullptr;
+    handle_state* last_ = nullptr;
     boost::asio::io_context* io_;  ///< null once closed
+    loop_core* core_;
     bool sleeping_ = false;
     std::atomic<bool> pending_{false};
 };

@@ -109,7 +109,7 @@ handle loop::call_soon(detail::callback f, await_site where) {
 }
 
 void loop::call_soon_threadsafe(detail::callback f, await_site where) {
-    if (!core_->mail->post({std::move(f), where, false})) {
+    if (!core_->mail->post(std::move(f), where, false)) {
         throw invalid_state_error("loop::call_soon_threadsafe: the loop is closed; make a new one");
     }
 }

@@ -64,9 +64,11 @@ public:
 
 private:
     void tick();
+    template <bool Timed, bool Observed>
     void run_ready(std::size_t count);
     void run_ready_by_policy(std::size_t count);
     [[nodiscard]] detail::ready_entry take_next(std::size_t among);
+    template <bool Timed, bool Observed>
     void run_task(detail::loop_core& c, detail::task_core& task);
     void finish_task(detail::task_core& task, detail::frame_base& root) noexcept;
     void run_handle(detail::handle_state& handle);
@@ -84,6 +86,7 @@ private:
     void arm_idle_timer(duration limit);
     void wait_for_work();
     void look_around();
+    void take_mail_and_timers();
     void run_asio(bool may_block);
 
     void abandon_jobs() noexcept;
@@ -92,14 +95,12 @@ private:
     void destroy_tasks() noexcept;
 
     // An empty poll of Asio costs as much as 10 to 30 steps. While there is work, time decides when
-    // to poll (50 us); a count bounds it, tightly where steps are not timed.
-    static constexpr std::uint32_t timed_steps_between_polls = 1024;
-    static constexpr std::uint32_t untimed_steps_between_polls = 64;
-    const std::uint32_t steps_between_polls_;
+    // to poll; where steps are not timed, their number.
+    static constexpr duration time_between_polls = std::chrono::microseconds(50);
+    static constexpr std::uint32_t steps_between_polls = 64;
 
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
     boost::asio::steady_timer idle_timer_;
-    std::vector<detail::inbox::item> mail_;
     std::vector<schedule_policy::choice> choices_;
     detail::executor_job* first_job_ = nullptr;
     bool timed_;
@@ -109,7 +110,9 @@ private:
     std::uint64_t accounted_until_ = 0;
     std::uint64_t next_poll_ = 0;
     std::uint64_t poll_interval_ticks_;
-    std::uint32_t poll_budget_ = steps_between_polls_;  ///< steps left until the next poll
+    std::uint32_t poll_budget_ = steps_between_polls;  ///< untimed steps until the next poll
+    std::uint64_t unpublished_steps_ = 0;
+    const bool real_time_;  ///< the clock just waits: no need to poll before it is asked
 
     // Written by the loop's thread alone, read by any.
     struct counters {

@@ -27,14 +27,13 @@ loop::implementation::implementation(loop& owner, const loop_options& options)
       observers(core),
       slow_threshold(options.slow_callback_duration),
       executor_threads(options.executor_threads),
-      steps_between_polls_(options.time_stats ? timed_steps_between_polls
-                                              : untimed_steps_between_polls),
       guard_(boost::asio::make_work_guard(io)),
       idle_timer_(io),
       timed_(options.time_stats),
-      poll_interval_ticks_(detail::tick_clock::to_ticks(std::chrono::microseconds(50))) {
+      poll_interval_ticks_(detail::tick_clock::to_ticks(time_between_polls)),
+      real_time_(dynamic_cast<system_monotonic_clock*>(core.time) != nullptr) {
     core.id = next_loop_id.fetch_add(1, std::memory_order_relaxed);
-    core.mail = std::make_shared<detail::inbox>(io);
+    core.mail = std::make_shared<detail::inbox>(io, core);
     core.step_began = timed_ ? &last_stamp_ : nullptr;
     set_slow_threshold(slow_threshold);
 }

@@ -2,6 +2,7 @@
 #include "loop_implementation.hpp"
 
 #include <algorithm>
+#include <utility>
 
 // What comes to a loop from outside, and how it waits for that: other threads, timers, Asio.
 
@@ -10,39 +11,47 @@ namespace coroscope {
 using detail::tick_clock;
 
 void loop::implementation::take_mail() {
-    core.mail->take(mail_);
-    for (auto& item : mail_) {
-        if (item.is_internal) {
-            item.function();
+    auto* mail = core.mail->take();
+    while (mail != nullptr) {
+        auto* const handle = std::exchange(mail, mail->next_mail);
+        if (handle->is_internal) {
+            handle->loop = nullptr;
+            handle->function();
+            handle->release();
             continue;
         }
-        auto* handle = new detail::handle_state(core, std::move(item.function),
-                                                core.next_object_id++, item.where);
+        handle->id = core.next_object_id++;
         core.ready.push(detail::ready_entry(handle));
         if (core.wants(hook::edge)) [[unlikely]] {
             core.notify_edge(edge_kind::post, 0, handle->id);
         }
     }
-    mail_.clear();
 }
 
 void loop::implementation::collect_timers() {
     if (!core.timers.empty()) { core.collect_due_timers(core.time->now()); }
 }
 
-/// Takes in whatever has come from outside, without waiting.
-void loop::implementation::look_around() {
-    core.current = nullptr;  // no task's step: handlers of others run in here
+void loop::implementation::take_mail_and_timers() {
     account_steps();
     if (core.mail->has_mail()) { take_mail(); }
     collect_timers();
-    run_asio(false);
-    next_poll_ = last_stamp_ + poll_interval_ticks_;
 }
 
-/// Nothing is ready: looks around, then lets the clock decide how time passes.
+/// Takes in whatever has come from outside, without waiting.
+void loop::implementation::look_around() {
+    core.current = nullptr;  // no task's step: handlers of others run in here
+    take_mail_and_timers();
+    run_asio(false);
+}
+
+/// Nothing is ready: takes in what has come, then lets the clock decide how time passes. Where that
+/// means to wait in Asio, a poll before would only double the system calls.
 void loop::implementation::wait_for_work() {
-    look_around();
+    core.current = nullptr;
+    take_mail_and_timers();
+    if (!core.ready.empty()) { return; }
+    if (!real_time_ || stopping_) { run_asio(false); }
     if (core.ready.empty() && !stopping_) { idle(); }
 }
 
@@ -60,8 +69,10 @@ void loop::implementation::run_asio(bool may_block) {
         self.call_exception_handler(context);
     }
     detail::add_to(counters_.polls, std::uint64_t{1});
+    poll_budget_ = steps_between_polls;
     if (!timed_) { return; }
     last_stamp_ = tick_clock::now();
+    next_poll_ = last_stamp_ + poll_interval_ticks_;
     const auto ours = operations - std::min(operations, core.io_operations);
     if (!may_block && handlers > ours) {
         const auto ticks = tick_clock::between(begin, last_stamp_);
@@ -91,13 +102,12 @@ void loop::implementation::block(const std::optional<duration>& limit) {
     if (!core.ready.empty() || !core.mail->begin_sleep()) {
         return;  // the clock, or another thread, has made something ready meanwhile
     }
-    account_steps();
     const auto began = timed_ ? tick_clock::now() : 0;
     if (limit.has_value()) { arm_idle_timer(*limit); }
     run_asio(true);
     core.mail->end_sleep();
     if (timed_) { detail::add_to(counters_.idle_ticks, tick_clock::between(began, last_stamp_)); }
-    look_around();  // the handlers that became ready together with the first
+    take_mail_and_timers();
 }
 
 void loop::implementation::arm_idle_timer(duration limit) {

@@ -1,131 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// examples/docserver: its parts without sockets, then the whole over loopback.
+// The parts of examples/docserver, without sockets.
 
-#include <coroscope/runtime/loop.hpp>
-#include <coroscope/runtime/run.hpp>
-#include <coroscope/runtime/sleep.hpp>
-#include <coroscope/runtime/stream.hpp>
-
-#include "docserver/compression.hpp"
 #include "docserver/conditions.hpp"
 #include "docserver/content_type.hpp"
-#include "docserver/handler.hpp"
 #include "docserver/http_date.hpp"
-#include "docserver/options.hpp"
-#include "docserver/service.hpp"
-#include "docserver/session.hpp"
 #include "docserver/target.hpp"
+#include "docserver_fixture.hpp"
 #include "support/catch.hpp"
 
-#include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <memory>
 #include <sstream>
 #include <string>
 
 using namespace docserver;
+using namespace docserver_test;
 using namespace std::chrono_literals;
-using coroscope::coro;
 
 namespace {
-
-namespace fs = std::filesystem;
-
-/// A small tree to serve, and a file and a directory outside it.
-class tree {
-public:
-    tree() {
-        std::string name = (fs::temp_directory_path() / "docserver-test-XXXXXX").string();
-        base_ = ::mkdtemp(name.data());
-        fs::create_directories(root() / "pkg/<odd & name>");
-        fs::create_directories(root() / "site");
-        fs::create_directories(base_ / "private");
-        put(root() / "pkg/copyright", text());
-        put(root() / "pkg/changelog.gz", gzip_compress("changes", 9));
-        put(root() / "pkg/short.txt", "short");
-        put(root() / "pkg/empty.txt", "");
-        put(root() / "pkg/large.bin", std::string(2'000'000, 'L'));
-        put(root() / "site/index.html", "<p>index</p>");
-        put(base_ / "private/secret.txt", "secret");
-        fs::create_symlink("../private/secret.txt", root() / "leak.txt");
-        fs::create_symlink("../private", root() / "leak");
-        fs::create_symlink("pkg/short.txt", root() / "inside.txt");
-        fs::create_symlink("circle", root() / "circle");
-    }
-    tree(const tree&) = delete;
-    tree& operator=(const tree&) = delete;
-    ~tree() {
-        std::error_code ignored;
-        fs::remove_all(base_, ignored);
-    }
-    [[nodiscard]] fs::path root() const { return base_ / "root"; }
-    /// Compresses well, and is long enough to be compressed.
-    [[nodiscard]] static std::string text() {
-        std::string all;
-        for (int i = 0; i < 2000; ++i) {
-            all += "line " + std::to_string(i) + " of the licence\n";
-        }
-        return all;
-    }
-
-private:
-    static void put(const fs::path& path, const std::string& content) {
-        std::ofstream(path, std::ios::binary) << content;
-    }
-    fs::path base_;
-};
-
-class string_sink final : public response_sink {
-public:
-    void write(std::string_view bytes) override { text += bytes; }
-    std::string text;
-
-private:
-    [[nodiscard]] coro<> wait_until_drained(coroscope::await_site) override {
-        co_await coroscope::yield_now();
-    }
-};
-
-struct exchange {
-    outcome result;
-    std::string text;
-    [[nodiscard]] std::string body() const { return text.substr(text.find("\r\n\r\n") + 4); }
-    [[nodiscard]] bool has(const std::string& part) const {
-        return text.find(part) != std::string::npos;
-    }
-    [[nodiscard]] std::string field(const std::string& name) const {
-        const auto begin = text.find("\r\n" + name + ": ");
-        if (begin == std::string::npos) { return {}; }
-        const auto value = begin + name.size() + 4;
-        return text.substr(value, text.find("\r\n", value) - value);
-    }
-};
-
-options serving(const tree& t) {
-    options o;
-    o.root = t.root();
-    o.port = 0;
-    o.level = log_level::error;
-    return o;
-}
-
-/// What the handler answers, without a socket.
-exchange ask(site& s, request r) {
-    string_sink out;
-    exchange e;
-    e.result = coroscope::run(handle_request(s, std::move(r), out));
-    e.text = out.text;
-    return e;
-}
-
-exchange get(site& s, const std::string& target, const std::string& accept_encoding = {}) {
-    request r;
-    r.target = target;
-    r.accept_encoding = accept_encoding;
-    return ask(s, r);
-}
 
 request parsed(std::string bytes) {
     request_parser parser;
@@ -149,52 +39,6 @@ std::string range_text(const std::string& range, std::uint64_t size) {
     if (found.what == byte_range::kind::whole) { return "whole"; }
     if (found.what == byte_range::kind::unsatisfiable) { return "unsatisfiable"; }
     return std::to_string(found.offset) + "+" + std::to_string(found.length);
-}
-
-coro<std::string> read_all(coroscope::stream& from) {
-    std::string all;
-    std::string part = co_await from.read(100'000);
-    while (!part.empty()) {
-        all += part;
-        part = co_await from.read(100'000);
-    }
-    co_return all;
-}
-
-/// Sends the bytes to a running docserver and gives back all that it answers until it closes.
-coro<std::string> converse(std::uint16_t port, std::string bytes) {
-    auto connection = co_await coroscope::open_connection("127.0.0.1", port);
-    connection.write(bytes);
-    co_return co_await read_all(connection);
-}
-
-/// Runs docserver as `main` does, `client` beside it, then stops it with a signal.
-template <class Client>
-void with_server(site& content, Client client) {
-    const docserver::log quiet(log_level::error);
-    service s{content, quiet, {}};
-    coroscope::run_options settings;
-    settings.handle_sigint = false;
-    const auto main = [](service& serving_it, Client then) -> coro<> {
-        auto port = coroscope::get_running_loop().create_future<std::uint16_t>();
-        const auto ready = [port](std::uint16_t p) mutable {
-            port.set_result(p);
-        };
-        auto server = coroscope::get_running_loop().create_task(serve(serving_it, ready), "server");
-        const std::uint16_t where = co_await port;
-        co_await then(where);
-        if (!server.done()) { ::raise(SIGTERM); }
-        co_await server;
-    };
-    coroscope::run(main(s, client), std::move(settings));
-}
-
-std::size_t count(const std::string& text, const std::string& part) {
-    std::size_t n = 0;
-    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
-        ++n;
-    }
-    return n;
 }
 
 }  // namespace
@@ -418,89 +262,4 @@ TEST_CASE("docserver understands its command line") {
                               "--unknown", "--log-level=loud", "--max-connections=0"}) {
         CHECK(std::get<int>(parse_options({wrong}, out, err)) == 2);
     }
-}
-
-TEST_CASE("docserver serves pipelined requests in order, then closes when asked to") {
-    const tree t;
-    site s(serving(t));
-    with_server(s, [](std::uint16_t port) -> coro<> {
-        const auto all = co_await converse(
-            port,
-            "GET /pkg/short.txt HTTP/1.1\r\nHost: h\r\n\r\n"
-            "HEAD /pkg/large.bin HTTP/1.1\r\nHost: h\r\n\r\n"
-            "GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n"
-            "GET /pkg/large.bin HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-        CHECK(count(all, "HTTP/1.1 200 OK") == 3);
-        CHECK(count(all, "HTTP/1.1 404 Not Found") == 1);
-        CHECK(all.find("short") < all.find("404 Not Found"));
-        CHECK(count(all, "Content-Length: 2000000") == 2);
-        CHECK(all.substr(all.size() - 2'000'000) == std::string(2'000'000, 'L'));
-    });
-    CHECK(s.profiler.time_stats().at("handle_request").calls == 4);
-}
-
-TEST_CASE("docserver tells a client what was wrong before it closes") {
-    const tree t;
-    auto o = serving(t);
-    o.request_timeout = 20ms;
-    site s(o);
-    with_server(s, [](std::uint16_t port) -> coro<> {
-        const auto bad = co_await converse(port, "nonsense\r\n\r\n");
-        CHECK(bad.rfind("HTTP/1.1 400 Bad Request", 0) == 0);
-        const auto large = co_await converse(
-            port, "GET / HTTP/1.1\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n");
-        CHECK(large.rfind("HTTP/1.1 431", 0) == 0);
-        const auto late = co_await converse(port, "GET / HTTP/1.1\r\n");
-        CHECK(late.rfind("HTTP/1.1 408 Request Timeout", 0) == 0);
-    });
-}
-
-TEST_CASE("docserver turns away connections over its limit, and drops idle ones") {
-    const tree t;
-    auto o = serving(t);
-    o.max_connections = 1;
-    o.keep_alive_timeout = 50ms;
-    site s(o);
-    with_server(s, [](std::uint16_t port) -> coro<> {
-        auto first = co_await coroscope::open_connection("127.0.0.1", port);
-        first.write("GET /pkg/short.txt HTTP/1.1\r\nHost: h\r\n\r\n");
-        co_await first.read_until("short");
-        const auto second = co_await converse(port, "");
-        CHECK(second.rfind("HTTP/1.1 503 Service Unavailable", 0) == 0);
-        const auto rest = co_await read_all(first);
-        CHECK(rest.empty());
-    });
-}
-
-TEST_CASE("docserver finishes the requests in flight when it is stopped, and drops idle clients") {
-    const tree t;
-    site s(serving(t));
-    with_server(s, [](std::uint16_t port) -> coro<> {
-        auto idle = co_await coroscope::open_connection("127.0.0.1", port);
-        auto busy = co_await coroscope::open_connection("127.0.0.1", port);
-        busy.write("GET /pkg/large.bin HTTP/1.1\r\nHost: h\r\n\r\n");
-        co_await busy.read_until("\r\n\r\n");
-        ::raise(SIGINT);
-        const auto nothing = co_await read_all(idle);
-        CHECK(nothing.empty());
-        const auto body = co_await read_all(busy);
-        CHECK(body == std::string(2'000'000, 'L'));
-    });
-}
-
-TEST_CASE("docserver cuts off after the grace time those who do not take their response") {
-    const tree t;
-    auto o = serving(t);
-    o.grace = 20ms;
-    site s(o);
-    with_server(s, [](std::uint16_t port) -> coro<> {
-        auto stuck = co_await coroscope::open_connection("127.0.0.1", port);
-        for (int i = 0; i < 20; ++i) {
-            stuck.write("GET /pkg/large.bin HTTP/1.1\r\nHost: h\r\n\r\n");
-        }
-        co_await stuck.read_until("\r\n\r\n");
-        ::raise(SIGTERM);
-        co_await coroscope::sleep_for(30ms);
-    });
-    CHECK(s.profiler.time_stats().at("handle_request").calls >= 1);
 }

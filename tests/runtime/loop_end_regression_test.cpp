@@ -98,7 +98,7 @@ TEST_CASE("an interruption is thrown where the task stands, once", "[task]") {
         try {
             co_await f;
         } catch (const std::domain_error&) { ++count; }
-        co_await coroscope::future<>(f);
+        co_await f;
     };
     auto waiting = l.create_task(waits(never, caught));
     const auto interrupt = [&] {

@@ -45,6 +45,13 @@ public:
     /// Throws unless a result may be set now.
     void expect_pending() const;
 
+    [[nodiscard]] static void* operator new(std::size_t size) {
+        return allocate_block(block_kind::frame, size);
+    }
+    static void operator delete(void* memory, std::size_t size) noexcept {
+        release_block(block_kind::frame, memory, size);
+    }
+
     void add_reference() noexcept { ++references_; }
     void release() noexcept {
         if (--references_ == 0) { delete this; }

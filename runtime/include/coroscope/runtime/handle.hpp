@@ -39,7 +39,9 @@ public:
     time_point when{};
     std::uint64_t id;
     await_site created_at;
+    handle_state* next_mail = nullptr;  ///< link of the inbox that other threads post to
     bool cancelled = false;
+    bool is_internal = false;  ///< the library's own delivery; not a user's callback
 
 private:
     std::uint32_t references_ = 1;

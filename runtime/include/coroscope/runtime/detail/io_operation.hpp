@@ -91,11 +91,31 @@ template <class... Rest>  // what `as_tuple` makes of the arguments
     return is_abortion(std::get<0>(arguments));
 }
 
+/// Gives Asio the slabs' memory for its operations: its own recycling works inside
+/// `io_context::run` only, and our operations start outside. **Thread safety**: any thread.
+template <class T>
+class block_allocator {
+public:
+    using value_type = T;
+    block_allocator() = default;
+    template <class U>
+    block_allocator(const block_allocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor)
+
+    [[nodiscard]] T* allocate(std::size_t count) requires(!std::is_void_v<T>) {
+        return static_cast<T*>(allocate_block(block_kind::frame, count * sizeof(T)));
+    }
+    void deallocate(T* memory, std::size_t count) noexcept requires(!std::is_void_v<T>) {
+        release_block(block_kind::frame, memory, count * sizeof(T));
+    }
+    friend bool operator==(const block_allocator&, const block_allocator&) noexcept { return true; }
+};
+
 /// The completion handler that is handed to Asio.
 template <class... Args>
 class io_handler {
 public:
     using cancellation_slot_type = boost::asio::cancellation_slot;
+    using allocator_type = block_allocator<void>;
 
     explicit io_handler(io_state<Args...>& state) noexcept : state_(&state) {
         state_->add_reference();
@@ -112,6 +132,7 @@ public:
         if (state_ != nullptr) { state_->release(); }
     }
 
+    [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
     [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept {
         return state_->signal.slot();
     }
