@@ -35,6 +35,8 @@ extern const benchmark tcp_echo_50;
 // awaitable<T> would use any_io_executor.
 inline constexpr std::string_view concrete_awaitable =
     "boost::asio::awaitable<T, io_context::executor_type>";
+// The same beside the cheapest idiom of Asio that keeps the default executor.
+extern const benchmark yield_2_deferred;
 extern const benchmark yield_2_concrete;
 extern const benchmark spawn_join_concrete;
 

@@ -14,7 +14,7 @@ import sys
 
 PAIRS = ("yield_2", "yield_1000", "spawn_join", "bytes_per_task", "await_chain_10",
          "queue_pingpong", "timers_1m", "timer_cancel_1m", "post_cross_thread", "tcp_echo_50",
-         "yield_2_concrete", "spawn_join_concrete")
+         "yield_2_deferred", "yield_2_concrete", "spawn_join_concrete")
 NAMES = ["rdtsc"] + [name + suffix for name in PAIRS for suffix in ("", "_bare")]
 NUMBERS = ("ours", "peer_value", "ratio")
 TEXTS = ("name", "peer", "unit")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two tasks that hand a number to and fro. Ours awaits futures; Asio's peer sends over two
-// experimental channels, which beat two timers used as events.
+// experimental channels.
 #include "benchmark.hpp"
 #include "measured_loop.hpp"
 #include "stopwatch.hpp"

@@ -13,6 +13,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 namespace coroscope::benchmarks {
 namespace {
@@ -25,9 +26,16 @@ coro<> yielding(std::size_t times) {
     }
 }
 
-// asio::deferred, not use_awaitable: it makes no second coroutine frame for each post.
 template <class Executor>
 asio::awaitable<void, Executor> asio_yielding(std::size_t times) {
+    for (std::size_t i = 0; i < times; ++i) {
+        co_await asio::post(asio::use_awaitable_t<Executor>());
+    }
+}
+
+// asio::deferred makes no second coroutine frame for each post.
+template <class Executor>
+asio::awaitable<void, Executor> asio_yielding_deferred(std::size_t times) {
     for (std::size_t i = 0; i < times; ++i) {
         co_await asio::post(asio::deferred);
     }
@@ -46,13 +54,13 @@ double ours(std::size_t count, watching how) {
     return watch.nanoseconds_per(each * Tasks);
 }
 
-template <std::size_t Tasks, class Executor>
+template <std::size_t Tasks, class Executor, auto Coroutine>
 double peer(std::size_t count) {
     asio::io_context io(1);
     const Executor executor = io.get_executor();
     const auto each = count / Tasks + 1;
     for (std::size_t i = 0; i < Tasks; ++i) {
-        asio::co_spawn(executor, asio_yielding<Executor>(each), asio::detached);
+        asio::co_spawn(executor, Coroutine(each), asio::detached);
     }
     const stopwatch watch(stopwatch::kind::thread_processor);
     io.run();
@@ -61,12 +69,28 @@ double peer(std::size_t count) {
 
 }  // namespace
 
-const benchmark yield_2{"yield_2", "ns/yield", "boost::asio::awaitable",
-                        2'000'000, ours<2>,    peer<2, asio::any_io_executor>};
-const benchmark yield_1000{"yield_1000", "ns/yield", "boost::asio::awaitable",
-                           2'000'000,    ours<1000>, peer<1000, asio::any_io_executor>};
-const benchmark yield_2_concrete{
-    "yield_2_concrete", "ns/yield", concrete_awaitable,
-    2'000'000,          ours<2>,    peer<2, asio::io_context::executor_type>};
+const benchmark yield_2{
+    "yield_2", "ns/yield", "boost::asio::awaitable",
+    2'000'000, ours<2>,    peer<2, asio::any_io_executor, asio_yielding<asio::any_io_executor>>};
+const benchmark yield_1000{"yield_1000",
+                           "ns/yield",
+                           "boost::asio::awaitable",
+                           2'000'000,
+                           ours<1000>,
+                           peer<1000, asio::any_io_executor, asio_yielding<asio::any_io_executor>>};
+const benchmark yield_2_deferred{
+    "yield_2_deferred",
+    "ns/yield",
+    "boost::asio::awaitable, awaiting asio::deferred",
+    2'000'000,
+    ours<2>,
+    peer<2, asio::any_io_executor, asio_yielding_deferred<asio::any_io_executor>>};
+const benchmark yield_2_concrete{"yield_2_concrete",
+                                 "ns/yield",
+                                 concrete_awaitable,
+                                 2'000'000,
+                                 ours<2>,
+                                 peer<2, asio::io_context::executor_type,
+                                      asio_yielding_deferred<asio::io_context::executor_type>>};
 
 }  // namespace coroscope::benchmarks
