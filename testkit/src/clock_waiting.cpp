@@ -9,6 +9,7 @@
 #include <iostream>
 #include <mutex>
 #include <stdexcept>
+#include <utility>
 
 // How a fake clock waits for what is real: executor jobs, other threads, I/O.
 
@@ -17,6 +18,14 @@ namespace coroscope::testkit {
 using kind = idle_action::kind;
 
 namespace {
+
+/// Takes in what other threads have posted, and comes back.
+[[nodiscard]] idle_action look_again() noexcept {
+    idle_action action;
+    action.what = kind::wait;
+    action.limit = duration::zero();
+    return action;
+}
 
 [[nodiscard]] bool waits_for_io(const coroscope::detail::task_core& task) noexcept {
     const auto& record = task.record();
@@ -35,6 +44,9 @@ std::optional<idle_action> fake_clock::wait_for_external(const idle_state& state
     {
         const std::lock_guard lock(external_->mutex);
         has_jobs = has_jobs || external_->count > 0;
+        if (std::exchange(external_->was_released, false)) {
+            return look_again();  // what its owner posted may have come after the loop last looked
+        }
     }
     if (!has_jobs && !has_io) { return {}; }
     if (has_io && policy_.what() == policy_kind::forbid) {
@@ -90,10 +102,7 @@ idle_action fake_clock::wait_in_real_time(duration waited, std::optional<duratio
 idle_action fake_clock::stuck(const idle_state& state) {
     if (!confirmed_stuck_) {  // once more, for mail that came meanwhile
         confirmed_stuck_ = true;
-        idle_action look_again;
-        look_again.what = kind::wait;
-        look_again.limit = duration::zero();
-        return look_again;
+        return look_again();
     }
     if (supervisor_ != nullptr) {
         confirmed_stuck_ = false;
@@ -138,6 +147,7 @@ outstanding_work::~outstanding_work() {
     {
         const std::lock_guard lock(state_->mutex);
         --state_->count;
+        state_->was_released = true;
         mail = state_->mail.lock();
     }
     // Wakes the loop, which may be waiting for this.

@@ -38,6 +38,7 @@ private:
 struct fake_clock::external_work {
     std::mutex mutex;
     std::size_t count = 0;
+    bool was_released = false;  ///< a token has gone since the clock last looked for its mail
     std::weak_ptr<coroscope::detail::inbox> mail;
 };
 

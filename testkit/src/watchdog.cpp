@@ -62,7 +62,7 @@ void flush_streams_if_possible() {
         state->changed.notify_all();
     }).detach();
     std::unique_lock lock(state->mutex);
-    state->changed.wait_for(lock, std::chrono::milliseconds(500), [&] { return state->done; });
+    state->changed.wait_for(lock, std::chrono::seconds(2), [&] { return state->done; });
 }
 
 [[noreturn]] void end_process(const watched_test& test) {

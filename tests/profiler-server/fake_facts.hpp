@@ -32,7 +32,10 @@ struct fake_facts : profiler_server::facts_source {
         const auto end = all_tasks.begin() + static_cast<std::ptrdiff_t>(count);
         return {{all_tasks.begin(), end}, all_tasks.size() - count};
     }
-    std::vector<report::finding> findings() override { return found; }
+    std::vector<report::finding> findings() override {
+        on_question();
+        return found;
+    }
     std::vector<report::slow_step> slow_steps() override { return slow; }
     std::vector<report::loop_stats> loop_stats() override { return loops; }
 };

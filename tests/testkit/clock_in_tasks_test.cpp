@@ -222,13 +222,13 @@ private:
 TEST_CASE("an executor job holds virtual time", "[fake_clock][threads]") {
     const auto body = []() -> coro<> {
         gate started;
-        std::thread opener;
+        std::jthread opener;
         const auto job = [&started] {
             started.wait();
             return 5;
         };
         auto result = this_test().loop().run_in_executor(job);
-        opener = std::thread([&started] {
+        opener = std::jthread([&started] {
             // Long enough in real time for a timer of 1 ms to fire if it could.
             const auto until = real_clock::now() + 30ms;
             while (real_clock::now() < until) {
@@ -273,8 +273,9 @@ TEST_CASE("posts of other threads reopen an idle loop", "[fake_clock][threads]")
         auto& l = this_test().loop();
         auto answer = l.create_future<int>();
         coroscope::testkit::outstanding_work token(this_test().clock());
-        std::thread other([&l, answer, held = std::move(token)]() mutable {
-            l.call_soon_threadsafe([answer]() mutable { answer.set_result(3); });
+        // A future belongs to its loop's thread: the other one takes a reference, no copy.
+        std::jthread other([&l, &answer, held = std::move(token)] {
+            l.call_soon_threadsafe([&answer] { answer.set_result(3); });
         });
         const int value = co_await coroscope::wait_for(answer, 1ms);
         CHECK(value == 3);

@@ -65,8 +65,15 @@ public:
     }
 
 private:
-    task_core* task_ = nullptr;
+    task_core* task_;  // set by await_suspend, which always runs
 };
+
+/// What `yield_now` returns: nothing to keep across the suspension.
+struct [[nodiscard("a yield does nothing until it is awaited")]] yield_request{
+    yield_request() noexcept {} [[nodiscard]] yield_awaiter coroscope_awaiter()
+        const noexcept {return yield_awaiter();
+}  // namespace detail
+};  // namespace coroscope
 
 }  // namespace detail
 

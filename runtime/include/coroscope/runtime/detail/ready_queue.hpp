@@ -40,20 +40,20 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return tail_ - head_; }
     [[nodiscard]] bool empty() const noexcept { return head_ == tail_; }
     [[nodiscard]] ready_entry at(std::size_t index) const noexcept {
-        return entries_[(head_ + index) & (capacity_ - 1)];
+        return entries_[(head_ + index) & mask_];
     }
 
     void push(ready_entry entry) {
-        if (tail_ - head_ == capacity_) [[unlikely]] {
+        if (tail_ - head_ > mask_) [[unlikely]] {
             push_slow(entry);
             return;
         }
-        entries_[tail_ & (capacity_ - 1)] = entry;
+        entries_[tail_ & mask_] = entry;
         ++tail_;
     }
 
     [[nodiscard]] ready_entry pop() noexcept {
-        const auto entry = entries_[head_ & (capacity_ - 1)];
+        const auto entry = entries_[head_ & mask_];
         ++head_;
         return entry;
     }
@@ -62,7 +62,7 @@ public:
     [[nodiscard]] ready_entry take(std::size_t index) noexcept {
         const auto entry = at(index);
         for (auto i = index; i > 0; --i) {
-            entries_[(head_ + i) & (capacity_ - 1)] = entries_[(head_ + i - 1) & (capacity_ - 1)];
+            entries_[(head_ + i) & mask_] = entries_[(head_ + i - 1) & mask_];
         }
         ++head_;
         return entry;
@@ -76,21 +76,22 @@ private:
 
     void grow() {
         const auto old_size = size();
-        const auto capacity = capacity_ == 0 ? std::size_t{64} : capacity_ * 2;
+        const auto capacity = (mask_ + 1) * 2;
         auto grown = std::make_unique<ready_entry[]>(capacity);
         for (std::size_t i = 0; i < old_size; ++i) {
             grown[i] = at(i);
         }
         entries_ = std::move(grown);
-        capacity_ = capacity;
+        mask_ = capacity - 1;
         head_ = 0;
         tail_ = old_size;
     }
 
-    std::unique_ptr<ready_entry[]> entries_;
+    static constexpr std::size_t first_capacity = 64;
+    std::unique_ptr<ready_entry[]> entries_ = std::make_unique<ready_entry[]>(first_capacity);
     std::size_t head_ = 0;
     std::size_t tail_ = 0;
-    std::size_t capacity_ = 0;
+    std::size_t mask_ = first_capacity - 1;  ///< capacity less one; the capacity is a power of two
 };
 
 }  // namespace coroscope::detail
