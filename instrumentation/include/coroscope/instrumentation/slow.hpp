@@ -53,8 +53,9 @@ struct slow_spotter_options {
 ///
 /// **Thread safety**: may be attached to several loops on several threads; records may be read
 /// from any thread at any time. **Lifetime**: must outlive the loops that it is attached to, or be
-/// removed from them (`loop::remove_observer`); `log()` outlives both. **Cost**: nothing a step and
-/// some nanoseconds a batch of steps, while its threshold is not below the loop's.
+/// removed from them (`loop::remove_observer`); `log()` outlives both. **Cost**: about a nanosecond
+/// a step, for the loop to keep it until it tells its observers, while the threshold is not below
+/// the loop's; some microseconds a record.
 class slow_spotter : public observer {
 public:
     explicit slow_spotter(slow_spotter_options options = {});

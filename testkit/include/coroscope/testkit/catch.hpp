@@ -135,7 +135,7 @@ void run_named_catch_test(F&& f, std::string name, await_site where = await_site
             macro, #__VA_ARGS__, __FILE__, __LINE__, disposition);                     \
         try {                                                                          \
             CATCH_INTERNAL_START_WARNINGS_SUPPRESSION                                  \
-            CATCH_INTERNAL_SUPPRESS_PARENTHESES_WARNINGS                               \
+            COROSCOPE_SUPPRESS_PARENTHESES_WARNINGS                                    \
             ::coroscope::testkit::detail::check(                                       \
                 coroscope_site,                                                        \
                 ::coroscope::testkit::detail::the_decomposer.get() <= __VA_ARGS__);    \

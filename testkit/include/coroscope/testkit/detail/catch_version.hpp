@@ -25,11 +25,14 @@
 #define COROSCOPE_CATCH_TEST_CASE TEST_CASE
 #endif
 
+// Catch2's own macros need no suppression with g++, as they come from a system header.
 #if defined(__GNUC__) && !defined(__clang__)
 #define COROSCOPE_SUPPRESS_USELESS_CAST_WARNINGS \
     _Pragma("GCC diagnostic ignored \"-Wuseless-cast\"")
+#define COROSCOPE_SUPPRESS_PARENTHESES_WARNINGS _Pragma("GCC diagnostic ignored \"-Wparentheses\"")
 #else
 #define COROSCOPE_SUPPRESS_USELESS_CAST_WARNINGS
+#define COROSCOPE_SUPPRESS_PARENTHESES_WARNINGS CATCH_INTERNAL_SUPPRESS_PARENTHESES_WARNINGS
 #endif
 
 namespace coroscope::testkit::detail {
