@@ -44,7 +44,7 @@ void loop::run_until_done(detail::completion& c) {
     struct stopper final : detail::completion_waiter {
         implementation& loop;
         explicit stopper(implementation& l) : loop(l) {}
-        void on_complete() noexcept override { loop.request_stop(); }
+        void on_complete() noexcept override { loop.request_finish(); }
     };
     implementation_->expect_runnable();
     if (c.done()) { return; }

@@ -142,6 +142,7 @@ void loop::implementation::run() {
             loop.account_steps();
             loop.observers.flush();
             loop.stopping_ = false;
+            loop.finishing_ = false;
             loop.core.current = nullptr;
             loop.core.runs_on.store({});
             detail::running_loop = nullptr;
@@ -154,9 +155,13 @@ void loop::implementation::run() {
     const running_scope scope(*this);
     last_stamp_ = tick_clock::now();
     accounted_until_ = last_stamp_;
-    do {
+    for (;;) {
         tick();
-    } while (!stopping_);
+        if (stopping_) [[unlikely]] {
+            // What the task that ended made ready in its last step still runs.
+            if (!std::exchange(finishing_, false) || core.ready.empty()) { break; }
+        }
+    }
 }
 
 detail::ready_entry loop::implementation::take_next(std::size_t among) {

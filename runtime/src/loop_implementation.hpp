@@ -42,6 +42,8 @@ public:
     void expect_runnable() const;
     void close();
     void request_stop() noexcept { stopping_ = true; }
+    /// As `request_stop`, with one pass more for what is ready by then.
+    void request_finish() noexcept { stopping_ = finishing_ = true; }
 
     void set_slow_threshold(duration threshold) noexcept;
     [[nodiscard]] loop_statistics statistics() const noexcept;
@@ -105,6 +107,7 @@ private:
     detail::executor_job* first_job_ = nullptr;
     bool timed_;
     bool stopping_ = false;
+    bool finishing_ = false;
     std::uint64_t slow_ticks_ = 0;
     std::uint64_t last_stamp_ = 0;  ///< the end of the last step: the beginning of the next
     std::uint64_t accounted_until_ = 0;

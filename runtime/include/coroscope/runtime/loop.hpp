@@ -102,8 +102,8 @@ public:
 
     /// Runs until `stop`. An exception from the clock or a schedule policy ends it and is thrown.
     void run_forever();
-    /// Runs until the task is done and gives its result. Throws `broken_loop_error` if the loop
-    /// was stopped first; the task is then still there.
+    /// Runs until the task is done, then what is ready by then, and gives the task's result.
+    /// Throws `broken_loop_error` if the loop was stopped first; the task is then still there.
     template <class T>
     T run_until_complete(task<T> t) {
         run_until_done(t.core());
