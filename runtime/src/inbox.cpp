@@ -17,7 +17,7 @@ bool inbox::post(callback function, await_site where, bool is_internal) {
         if (io_ != nullptr) {
             (last_ != nullptr ? last_->next_mail : first_) = mail;
             last_ = mail;
-            pending_.store(true, std::memory_order_release);
+            pending_.store(true);
             wake_locked();
             return true;
         }
@@ -32,8 +32,7 @@ void inbox::wake() {
 }
 
 void inbox::wake_locked() {
-    if (sleeping_) {
-        sleeping_ = false;
+    if (sleeping_.exchange(false)) {
         boost::asio::post(*io_, [] {});  // makes run_one return
     }
 }
@@ -45,15 +44,13 @@ handle_state* inbox::take() {
     return std::exchange(first_, nullptr);
 }
 
-bool inbox::begin_sleep() {
-    const std::scoped_lock lock(mutex_);
-    sleeping_ = first_ == nullptr;
-    return sleeping_;
-}
-
-void inbox::end_sleep() {
-    const std::scoped_lock lock(mutex_);
-    sleeping_ = false;
+// Either the sender sees the loop asleep, or the loop sees the mail: the two flags are written and
+// then read across in one total order.
+bool inbox::begin_sleep() noexcept {
+    sleeping_.store(true);
+    if (!pending_.load()) { return true; }
+    end_sleep();
+    return false;
 }
 
 void inbox::close() {

@@ -30,8 +30,8 @@ public:
     /// Takes everything, linked by `next_mail`, oldest first; the loop's thread.
     [[nodiscard]] handle_state* take();
     /// Announces that the loop will block; false if there is mail. The loop's thread.
-    [[nodiscard]] bool begin_sleep();
-    void end_sleep();
+    [[nodiscard]] bool begin_sleep() noexcept;
+    void end_sleep() noexcept { sleeping_.store(false, std::memory_order_relaxed); }
     /// No more mail; what is left is dropped here.
     void close();
 
@@ -43,7 +43,7 @@ private:
     handle_state* last_ = nullptr;
     boost::asio::io_context* io_;  ///< null once closed
     loop_core* core_;
-    bool sleeping_ = false;
+    std::atomic<bool> sleeping_{false};
     std::atomic<bool> pending_{false};
 };
 

@@ -74,7 +74,7 @@ template <bool Timed, bool Observed>
 }
 
 template <bool Timed, bool Observed>
-void loop::implementation::run_ready(std::size_t count) {
+[[gnu::always_inline]] inline void loop::implementation::run_ready(std::size_t count) {
     auto& c = core;
     for (auto left = count; left > 0; --left) {
         const auto entry = c.ready.pop();

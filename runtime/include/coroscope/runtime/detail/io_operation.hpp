@@ -18,6 +18,10 @@
 
 namespace coroscope::detail {
 
+/// Signals are used again and again; see the source.
+[[nodiscard]] std::unique_ptr<boost::asio::cancellation_signal> take_signal();
+void give_back_signal(std::unique_ptr<boost::asio::cancellation_signal> signal) noexcept;
+
 /// What an Asio operation and the coroutine that awaits it share. Counted, because either may go
 /// first: the operation completes, or the frame is destroyed.
 class io_state_base {
@@ -40,7 +44,7 @@ public:
     void abandon() noexcept;
     void request_cancellation() noexcept;
 
-    boost::asio::cancellation_signal signal;
+    std::unique_ptr<boost::asio::cancellation_signal> signal = take_signal();
     std::shared_ptr<inbox> mail;
     loop_core* loop;
     task_core* waiting;  ///< null once the frame is gone; the loop's thread only
@@ -52,7 +56,7 @@ public:
     };
 
 protected:
-    virtual ~io_state_base() = default;
+    virtual ~io_state_base() { give_back_signal(std::move(signal)); }
 
 private:
     virtual void destroy() noexcept = 0;
@@ -134,7 +138,7 @@ public:
 
     [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
     [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept {
-        return state_->signal.slot();
+        return state_->signal->slot();
     }
 
     template <class... Results>
