@@ -33,12 +33,24 @@ timed_connection::outcome timed_connection::finish(step doing, Start start) {
     return result ? outcome{doing, result.message(), ""} : outcome{};
 }
 
+// "localhost" is where a server listens that was told so, also where no hosts file says so, as in a
+// bare container (RFC 6761).
+std::vector<tcp::endpoint> timed_connection::resolve(const std::string& host, std::uint16_t port,
+                                                     boost::system::error_code& error) {
+    if (host == "localhost") { return {{asio::ip::address_v4::loopback(), port}}; }
+    tcp::resolver resolver(context_);
+    std::vector<tcp::endpoint> endpoints;
+    for (const auto& found : resolver.resolve(host, std::to_string(port), error)) {
+        endpoints.push_back(found.endpoint());
+    }
+    return endpoints;
+}
+
 timed_connection::outcome timed_connection::exchange(const std::string& host, std::uint16_t port,
                                                      const std::string& request,
                                                      std::size_t max_reply_bytes) {
     boost::system::error_code error;
-    tcp::resolver resolver(context_);
-    const auto endpoints = resolver.resolve(host, std::to_string(port), error);
+    const auto endpoints = resolve(host, port, error);
     if (error) { return {step::connect, error.message(), ""}; }
     auto state =
         finish(step::connect, [&](auto done) { asio::async_connect(socket_, endpoints, done); });

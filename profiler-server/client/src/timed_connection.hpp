@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace coroscope::profiler_server {
 
@@ -28,6 +29,8 @@ public:
                                    const std::string& request, std::size_t max_reply_bytes);
 
 private:
+    [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> resolve(
+        const std::string& host, std::uint16_t port, boost::system::error_code& error);
     template <typename Start>
     [[nodiscard]] outcome finish(step doing, Start start);
 
