@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs what the documentation tells people to run.
+
+usage: documentation.py ROOT COROSCOPE
+
+Every `coroscope` command in README.md and docs/ must be one that the program understands: the
+subcommand exists and has every option that is shown. Every script that is named must exist and explain itself with --help. The README's
+first snippet must be the example that is compiled and run.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+
+def commands(text, program):
+    for line in text.splitlines():
+        found = re.match(rf"(?:\$ |    )({program}(?=[ \n]|$)[^|#\[]*)", line)
+        if found:
+            yield found.group(1).split()
+
+
+def problems_of_command(words, coroscope):
+    if words[1] == "--version":
+        return []
+    shown = subprocess.run([coroscope, words[1], "--help"], capture_output=True, text=True)
+    if shown.returncode != 0 or words[1] not in shown.stdout:
+        return [f"`coroscope {words[1]}` is no command"]
+    options = [w for w in words[2:] if w.startswith("--")]
+    return [f"`coroscope {words[1]}` has no option {o}" for o in options
+            if not re.search(re.escape(o) + r"\b(?!-)", shown.stdout)]
+
+
+def problems_of_script(words, root):
+    script = root / words[0]
+    if not script.is_file():
+        return [f"{words[0]} does not exist"]
+    shown = subprocess.run([script, "--help"], capture_output=True, text=True)
+    ok = shown.returncode == 0 and "usage:" in shown.stdout
+    return [] if ok else [f"{words[0]} --help does not explain it"]
+
+
+def problems(root, coroscope):
+    pages = [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").glob("*.md"))]
+    count = 0
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        for words in commands(text, "coroscope"):
+            if len(words) > 1 and words[1] != "[COMMAND]":
+                count += 1
+                yield from (f"{page.name}: {p}" for p in problems_of_command(words, coroscope))
+        for words in commands(text, "scripts/[a-z]+"):
+            count += 1
+            yield from (f"{page.name}: {p}" for p in problems_of_script(words, root))
+    if count < 10:
+        yield f"only {count} commands were found: the pages are written in another way"
+    snippet = re.search(r"```cpp\n(.*?)```", pages[0].read_text(encoding="utf-8"), re.S).group(1)
+    example = (root / "examples/first_test/first_test.cpp").read_text(encoding="utf-8")
+    if example.split("\n", 1)[1] != snippet:
+        yield "README.md: the first snippet is not examples/first_test/first_test.cpp"
+
+
+def main():
+    found = list(problems(pathlib.Path(sys.argv[1]), sys.argv[2]))
+    for problem in found:
+        print(problem, file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
