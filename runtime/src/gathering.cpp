@@ -35,19 +35,23 @@ std::vector<std::uint64_t> gathering::pending_children() const {
 }
 
 bool gathering::cancel_children(std::string_view message) {
-    if (left_ == 0 || outcome_ == nullptr) { return false; }
+    // Back here from a child that awaits the gather's own awaiter: the circle ends here.
+    if (left_ == 0 || outcome_ == nullptr || passing_on_) { return false; }
     cancel_requested_ = true;
     cancel_message_ = message;
+    passing_on_ = true;
     for (auto& task : children_) {
         task.cancel(message);
     }
+    passing_on_ = false;
     return true;
 }
 
 void gathering::child_done(std::size_t index) noexcept {
     auto& task = children_[index].core();
-    if (task.status() == completion_status::exception) { task.mark_retrieved(); }
+    // A child that fails after the gather was cancelled keeps its exception for the handler.
     if (task.status() != completion_status::value && !cancel_requested_) {
+        if (task.status() == completion_status::exception) { task.mark_retrieved(); }
         fail(task.status(), task.exception());
     }
     if (--left_ == 0) { finish(); }

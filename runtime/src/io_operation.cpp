@@ -82,7 +82,8 @@ void io_state_base::abandon() noexcept {
     if (waiting != nullptr) {
         --loop->io_operations;
         waiting = nullptr;
-        signal->emit(cancellation_type::terminal);
+        // No cancellation: frames go in the middle of a wait only when their loop closes, which
+        // polls no more, and the I/O object that the signal leads to may be gone already.
     }
 }
 

@@ -84,7 +84,7 @@ template <bool Timed, bool Observed>
             run_handle(*entry.handle());
         }
         if constexpr (Timed) {
-            if (last_stamp_ >= next_poll_) [[unlikely]] { look_around(); }
+            if (last_stamp_ - polled_at_ >= poll_interval_ticks_) [[unlikely]] { look_around(); }
         } else {
             if (--poll_budget_ == 0) [[unlikely]] { look_around(); }
         }
@@ -94,7 +94,8 @@ template <bool Timed, bool Observed>
 
 void loop::implementation::run_ready_by_policy(std::size_t count) {
     for (auto left = count; left > 0; --left) {
-        const auto entry = take_next(left);
+        // A step may have taken the policy away.
+        const auto entry = policy != nullptr ? take_next(left) : core.ready.pop();
         if (!entry.is_task()) {
             run_handle(*entry.handle());
         } else if (timed_) {
@@ -153,6 +154,9 @@ void loop::implementation::run() {
         running_scope& operator=(const running_scope&) = delete;
     };
     const running_scope scope(*this);
+    // Now, since a loop with static storage may be older than the scale of ticks.
+    set_slow_threshold(slow_threshold);
+    poll_interval_ticks_ = tick_clock::to_ticks(time_between_polls);
     last_stamp_ = tick_clock::now();
     accounted_until_ = last_stamp_;
     for (;;) {

@@ -111,7 +111,8 @@ private:
     std::uint64_t slow_ticks_ = 0;
     std::uint64_t last_stamp_ = 0;  ///< the end of the last step: the beginning of the next
     std::uint64_t accounted_until_ = 0;
-    std::uint64_t next_poll_ = 0;
+    std::uint64_t polled_at_ = 0;
+    time_point idle_armed_until_ = time_point::max();  ///< the largest: not armed
     std::uint64_t poll_interval_ticks_;
     std::uint32_t poll_budget_ = steps_between_polls;  ///< untimed steps until the next poll
     std::uint64_t unpublished_steps_ = 0;

@@ -72,7 +72,7 @@ void loop::implementation::run_asio(bool may_block) {
     poll_budget_ = steps_between_polls;
     if (!timed_) { return; }
     last_stamp_ = tick_clock::now();
-    next_poll_ = last_stamp_ + poll_interval_ticks_;
+    polled_at_ = last_stamp_;
     const auto ours = operations - std::min(operations, core.io_operations);
     if (!may_block && handlers > ours) {
         const auto ticks = tick_clock::between(begin, last_stamp_);
@@ -113,8 +113,17 @@ void loop::implementation::block(const std::optional<duration>& limit) {
 void loop::implementation::arm_idle_timer(duration limit) {
     const auto now = std::chrono::time_point_cast<duration>(std::chrono::steady_clock::now());
     const auto deadline = saturating_add(now, limit);
+    // A timer that is armed already and early enough stays: to arm it anew would make its aborted
+    // handler ready, which ends this very wait, and so on. The slack covers the clocks' jitter.
+    constexpr duration slack = std::chrono::microseconds(1);
+    if (deadline == time_point::max() || idle_armed_until_ <= saturating_add(deadline, slack)) {
+        return;
+    }
+    idle_armed_until_ = deadline;
     idle_timer_.expires_at(deadline);
-    idle_timer_.async_wait([](const boost::system::error_code&) {});
+    idle_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) { idle_armed_until_ = time_point::max(); }
+    });
 }
 
 }  // namespace coroscope

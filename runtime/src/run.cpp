@@ -9,6 +9,7 @@
 #include <csignal>
 #include <stdexcept>
 #include <system_error>
+#include <vector>
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -108,9 +109,16 @@ void runner::set_main(any_task main) {
 void runner::finish() {
     if (loop_ == nullptr) { return; }
     const auto closing = std::move(loop_);
+    const auto guard = std::move(interrupt_);  // goes before the loop, whatever is thrown
     auto left = all_tasks(*closing);
-    for (auto& t : left) {
-        t.cancel();
+    std::vector<std::uint32_t> requests;
+    requests.reserve(left.size());
+    for (const auto& t : left) {
+        requests.push_back(t.cancelling());
+    }
+    for (std::size_t i = 0; i < left.size(); ++i) {
+        // Tasks that others await have their request from those: a chain is walked once.
+        if (left[i].cancelling() == requests[i]) { left[i].cancel(); }
     }
     for (auto& t : left) {
         if (!t.done()) {
@@ -124,7 +132,6 @@ void runner::finish() {
         }
     }
     left.clear();
-    interrupt_.reset();
     closing->shutdown_default_executor();
     closing->close();
 }

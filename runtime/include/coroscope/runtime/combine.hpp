@@ -11,6 +11,7 @@
 #include <coroscope/runtime/task.hpp>
 
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -114,25 +115,48 @@ struct awaited<gather<C...>> {
 
 [[noreturn]] void throw_timeout(duration timeout, await_site where);
 
+/// `wait_for`; `Consume`: the result is moved out of what is awaited, which nobody else has.
+template <bool Consume, class A>
+coro<typename awaited<A>::type> limited(A awaitable, duration timeout, await_site where) {
+    expiry deadline(timeout, where);
+    try {
+        if constexpr (Consume) {
+            co_return co_await std::move(awaitable);
+        } else {
+            co_return co_await std::as_const(awaitable);
+        }
+    } catch (const cancelled_error&) {
+        if (!deadline.caused_cancellation()) { throw; }
+    }
+    if constexpr (requires { awaitable.cancelled(); }) {
+        if (awaitable.done() && !awaitable.cancelled()) {
+            if constexpr (Consume) {
+                co_return co_await std::move(awaitable);
+            } else {
+                co_return co_await std::as_const(awaitable);
+            }
+        }
+    }
+    throw_timeout(timeout, where);
+}
+
+/// Whether a result can be given out and kept as well.
+template <class T>
+inline constexpr bool is_sharable = std::is_void_v<T> || std::is_copy_constructible_v<T>;
+
 }  // namespace detail
 
 /// Awaits something for at most `timeout` of the loop's time; then cancels it, waits until it has
 /// ended, and throws `timeout_error`. A `coro` runs in the awaiting task; a `task` or `future` is
 /// cancelled. Cancelling the awaiting task from outside stays a cancellation. What finishes before
-/// its cancellation could be delivered counts as in time.
+/// its cancellation could be delivered counts as in time. A `task` or `future` that keeps its name
+/// keeps its result, unless that can only be moved.
 template <class A>
-[[nodiscard]] coro<typename detail::awaited<A>::type> wait_for(
-    A awaitable, duration timeout, await_site where = await_site::current()) {
-    detail::expiry deadline(timeout, where);
-    try {
-        co_return co_await std::move(awaitable);
-    } catch (const cancelled_error&) {
-        if (!deadline.caused_cancellation()) { throw; }
-    }
-    if constexpr (requires { awaitable.cancelled(); }) {
-        if (awaitable.done() && !awaitable.cancelled()) { co_return co_await std::move(awaitable); }
-    }
-    detail::throw_timeout(timeout, where);
+[[nodiscard]] coro<typename detail::awaited<std::decay_t<A>>::type> wait_for(
+    A&& awaitable, duration timeout, await_site where = await_site::current()) {
+    using result = typename detail::awaited<std::decay_t<A>>::type;
+    constexpr bool consume = !std::is_lvalue_reference_v<A> || !detail::is_sharable<result>;
+    return detail::limited<consume, std::decay_t<A>>(std::forward<A>(awaitable), timeout, where);
 }
 
 }  // namespace coroscope

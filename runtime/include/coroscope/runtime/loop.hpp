@@ -104,10 +104,20 @@ public:
     void run_forever();
     /// Runs until the task is done, then what is ready by then, and gives the task's result.
     /// Throws `broken_loop_error` if the loop was stopped first; the task is then still there.
+    /// A task that keeps its name keeps its result, unless that can only be moved.
     template <class T>
-    T run_until_complete(task<T> t) {
+    T run_until_complete(task<T>&& t) {
         run_until_done(t.core());
         return std::move(t).result();
+    }
+    template <class T>
+    T run_until_complete(const task<T>& t) {
+        if constexpr (std::is_void_v<T> || std::is_copy_constructible_v<T>) {
+            run_until_done(t.core());
+            return t.result();
+        } else {
+            return run_until_complete(task<T>(t));
+        }
     }
     template <class T>
     T run_until_complete(coro<T> work, await_site where = await_site::current()) {

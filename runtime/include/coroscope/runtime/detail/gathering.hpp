@@ -49,6 +49,7 @@ private:
     std::size_t left_ = 0;
     std::string cancel_message_;
     bool cancel_requested_ = false;
+    bool passing_on_ = false;  ///< is cancelling the children now
 };
 
 /// A gather's future: its result is made by `Collector` from the children's.
