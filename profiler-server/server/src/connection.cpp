@@ -42,15 +42,21 @@ void connection::refuse(std::string bytes) {
     act({std::move(bytes), true});
 }
 
-// The pending operation ends with operation_aborted when the time is over.
-void connection::arm(clock::time_point deadline) {
+// The pending operation ends with operation_aborted when the time is over. A write is many
+// operations, and the time may be over between two of them, when there is nothing to cancel: only
+// closing the socket ends it for certain.
+void connection::arm(clock::time_point deadline, at_deadline then) {
     timed_out_ = false;
     timer_.expires_at(deadline);
-    timer_.async_wait([self = shared_from_this(), armed = ++armed_](const auto& error) {
+    timer_.async_wait([self = shared_from_this(), armed = ++armed_, then](const auto& error) {
         if (error || armed != self->armed_) { return; }
         self->timed_out_ = true;
         boost::system::error_code ignored;
-        self->socket_.cancel(ignored);
+        if (then == at_deadline::close) {
+            self->socket_.close(ignored);
+        } else {
+            self->socket_.cancel(ignored);
+        }
     });
 }
 
@@ -80,7 +86,7 @@ void connection::act(protocol::session_output output) {
         return;
     }
     output_ = std::move(output.bytes);
-    arm(clock::now() + write_timeout_);
+    arm(clock::now() + write_timeout_, at_deadline::close);
     asio::async_write(socket_, asio::buffer(output_),
                       [self = shared_from_this(), close = output.close](const auto& error, auto) {
                           self->on_written(error, close);

@@ -44,7 +44,8 @@ private:
     void on_written(const boost::system::error_code& error, bool close);
     void linger();
     void drain();
-    void arm(clock::time_point deadline);
+    enum class at_deadline { cancel, close };
+    void arm(clock::time_point deadline, at_deadline then = at_deadline::cancel);
 
     boost::asio::ip::tcp::socket socket_;
     boost::asio::steady_timer timer_;
