@@ -26,11 +26,6 @@ bool inbox::post(callback function, await_site where, bool is_internal) {
     return false;
 }
 
-void inbox::wake() {
-    const std::scoped_lock lock(mutex_);
-    if (io_ != nullptr) { wake_locked(); }
-}
-
 void inbox::wake_locked() {
     if (sleeping_.exchange(false)) {
         boost::asio::post(*io_, [] {});  // makes run_one return

@@ -21,8 +21,6 @@ public:
     /// Any thread. False if the loop is closed. `is_internal`: the library's own delivery, which
     /// runs when the mail is taken, not a user's callback.
     bool post(callback function, await_site where, bool is_internal);
-    /// Wakes the loop if it sleeps. Any thread.
-    void wake();
 
     [[nodiscard]] bool has_mail() const noexcept {
         return pending_.load(std::memory_order_acquire);
