@@ -36,10 +36,7 @@ std::string name_in(const task_record& record) {
 void name_task(const step_record& step, report::slow_step& made) {
     made.task_id = step.id;
     std::string given;
-    const auto* record = step.record;
-    // A record may be another task's already, if the step was not delivered at once.
-    if (record != nullptr && record->id.load(std::memory_order_acquire) == step.id
-        && record->loop_id.load(std::memory_order_acquire) == made.loop_id) {
+    if (const auto* record = step.record; record != nullptr) {
         given = name_in(*record);
         made.created_at = position_of(record->created_at.load(std::memory_order_acquire));
     }
@@ -116,21 +113,16 @@ void slow_spotter::attach_to(loop& l) {
     l.add_observer(*this);
 }
 
-void slow_spotter::on_steps(std::span<const step_record> steps) noexcept {
+void slow_spotter::on_slow_threshold(duration threshold) noexcept {
+    log_->note_threshold(std::max(threshold, options_.threshold.value_or(threshold)));
+}
+
+void slow_spotter::on_slow_step(const step_record& step) noexcept {
     const auto* running = coroscope::detail::running_loop;
-    if (running == nullptr || steps.empty()) { return; }
+    if (running == nullptr) { return; }
     auto& l = *running->self;
-    const auto delivered_at_once = l.slow_callback_duration();
-    const auto threshold = options_.threshold.value_or(delivered_at_once);
-    const auto is_new = log_->note_threshold(threshold);
-    // The loop delivers a slow step at once, so it is the last of its batch.
-    if (!is_new && threshold >= delivered_at_once && threshold > duration::zero()) {
-        steps = steps.last(1);
-    }
-    const auto ticks = tick_clock::to_ticks(threshold);
-    for (const auto& step : steps) {
-        if (step.end - step.begin >= ticks) [[unlikely]] { notice(l, step, threshold); }
-    }
+    const auto loops = l.slow_callback_duration();
+    notice(l, step, std::max(loops, options_.threshold.value_or(loops)));
 }
 
 void slow_spotter::notice(loop& l, const step_record& step, duration threshold) noexcept {

@@ -63,14 +63,11 @@ void slow_log::count_dropped() noexcept {
     ++dropped_;
 }
 
-bool slow_log::note_threshold(duration threshold) noexcept {
+void slow_log::note_threshold(duration threshold) noexcept {
     const auto now = threshold.count();
-    if (latest_threshold_.load(std::memory_order_relaxed) == now) { return false; }
-    latest_threshold_.store(now, std::memory_order_relaxed);
     auto highest = highest_threshold_.load(std::memory_order_relaxed);
     while (highest < now
            && !highest_threshold_.compare_exchange_weak(highest, now, std::memory_order_relaxed)) {}
-    return true;
 }
 
 std::vector<report::slow_step> merged_records(

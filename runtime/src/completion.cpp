@@ -6,16 +6,13 @@
 
 namespace coroscope::detail {
 
-void completion_waiter::unlink() noexcept {
-    if (source_ == nullptr) { return; }
-    (previous_ != nullptr ? previous_->next_ : source_->first_) = next_;
-    (next_ != nullptr ? next_->previous_ : source_->last_) = previous_;
+void completion_waiter::unlink_from(completion& source) noexcept {
+    (previous_ != nullptr ? previous_->next_ : source.first_) = next_;
+    (next_ != nullptr ? next_->previous_ : source.last_) = previous_;
     source_ = nullptr;
-    previous_ = nullptr;
-    next_ = nullptr;
 }
 
-completion::~completion() {
+void completion::unlink_waiters() noexcept {
     while (first_ != nullptr) {
         first_->unlink();
     }
@@ -31,7 +28,9 @@ void completion::complete(completion_status status, loop* owner, keeper keep) no
     status_ = status;
     while (first_ != nullptr) {
         auto* waiter = first_;
-        waiter->unlink();
+        first_ = waiter->next_;
+        (first_ != nullptr ? first_->previous_ : last_) = nullptr;
+        waiter->source_ = nullptr;
         waiter->on_complete();
     }
     if (callbacks_ != nullptr) [[unlikely]] { schedule_callbacks(owner, keep); }
@@ -44,14 +43,6 @@ void completion::schedule_callbacks(loop* owner, keeper keep) noexcept {
         auto& f = each.function;
         owner->call_soon(keep != nullptr ? keep(*this, std::move(f)) : std::move(f), each.where);
     }
-}
-
-void completion::add_waiter(completion_waiter& waiter) noexcept {
-    waiter.source_ = this;
-    waiter.previous_ = last_;
-    waiter.next_ = nullptr;
-    (last_ != nullptr ? last_->next_ : first_) = &waiter;
-    last_ = &waiter;
 }
 
 void completion::add_done_callback(callback done, loop* owner, await_site where) {

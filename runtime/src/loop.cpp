@@ -298,7 +298,7 @@ void loop::clock_moved() {
 // --- Seams
 
 void loop::attach(observer& o, hook_set hooks) {
-    implementation_->observers.attach(o, hooks);
+    implementation_->attach(o, hooks);
 }
 
 void loop::remove_observer(observer& o) noexcept {

@@ -38,7 +38,6 @@ template <bool Timed, bool Observed>
         return;
     }
     record.sequence.store(sequence + 1, release);
-    const auto from = record.site.load(relaxed);
 
     c.current = &task;
     auto* frame = task.top;
@@ -50,6 +49,7 @@ template <bool Timed, bool Observed>
         frame = top;
     }
 
+    const auto from = record.site.load(relaxed);  // written below and nowhere else
     await_site to{};
     if (top != nullptr) [[likely]] {
         to = top->site;
@@ -64,9 +64,10 @@ template <bool Timed, bool Observed>
         record.changed_at.store(end, release);
         record.sequence.store(sequence + 2, release);
         if constexpr (Observed) {
-            note_step({record.id.load(relaxed), begin, end, from, to, &record, step_kind::task},
-                      ticks);
+            observers.add(
+                {record.id.load(relaxed), begin, end, from, to, &record, step_kind::task});
         }
+        if (ticks >= slow_ticks_) [[unlikely]] { notice_slow_task(task, begin, from, to); }
     } else {
         record.sequence.store(sequence + 2, release);
     }
@@ -84,7 +85,7 @@ template <bool Timed, bool Observed>
             run_handle(*entry.handle());
         }
         if constexpr (Timed) {
-            if (last_stamp_ - polled_at_ >= poll_interval_ticks_) [[unlikely]] { look_around(); }
+            if (last_stamp_ >= poll_at_) [[unlikely]] { look_around(); }
         } else {
             if (--poll_budget_ == 0) [[unlikely]] { look_around(); }
         }
@@ -190,12 +191,25 @@ void loop::implementation::end_unstarted(detail::task_core& task) noexcept {
     end_task(task, detail::completion_status::cancelled);
 }
 
+void loop::implementation::note_step(const step_record& step) noexcept {
+    if (core.wants(hook::steps)) { observers.add(step); }
+    if (step.end - step.begin >= slow_ticks_) [[unlikely]] { notice_slow_step(step); }
+}
+
+void loop::implementation::notice_slow_task(const detail::task_core& task, std::uint64_t begin,
+                                            await_site from, await_site to) noexcept {
+    notice_slow_step({task.id(), begin, last_stamp_, from, to, &task.record(), step_kind::task});
+}
+
 /// A step of remarkable length: over the threshold, or so long that the counter must have jumped.
-void loop::implementation::notice_step(std::uint64_t ticks) noexcept {
-    if (ticks >= slow_ticks_ && tick_clock::between(0, ticks) != 0) {
-        observers.flush();
-        last_stamp_ = tick_clock::now();  // what the observers took is not the next step's
+void loop::implementation::notice_slow_step(const step_record& step) noexcept {
+    const bool is_absurd = tick_clock::between(step.begin, step.end) != step.end - step.begin;
+    if (is_absurd) { return; }
+    observers.flush();
+    if (core.wants(hook::slow_step)) {
+        observers.tell(hook::slow_step, [&](observer& o) { o.on_slow_step(step); });
     }
+    last_stamp_ = tick_clock::now();  // what the observers took is not the next step's
 }
 
 namespace {
@@ -272,16 +286,8 @@ void loop::implementation::run_handle(detail::handle_state& handle) {
     if (timed_) {
         const auto begin = last_stamp_;
         last_stamp_ = tick_clock::now();
-        if (core.wants(hook::steps)) {
-            note_step({handle.id,
-                       begin,
-                       last_stamp_,
-                       handle.created_at,
-                       {},
-                       nullptr,
-                       step_kind::callback},
-                      last_stamp_ - begin);
-        }
+        note_step(
+            {handle.id, begin, last_stamp_, handle.created_at, {}, nullptr, step_kind::callback});
     }
     if (core.wants(hook::callback_ends)) [[unlikely]] {
         observers.tell(hook::callback_ends, [&](observer& o) { o.on_callback_ends(handle.id); });
@@ -307,6 +313,18 @@ void loop::implementation::call(detail::handle_state& handle) noexcept {
 void loop::implementation::set_slow_threshold(duration threshold) noexcept {
     slow_threshold = threshold;
     slow_ticks_ = tick_clock::to_ticks(threshold);
+    if (detail::running_loop == &core) { tell_slow_threshold(); }
+}
+
+void loop::implementation::tell_slow_threshold() noexcept {
+    if (!timed_) { return; }
+    observers.tell(hook::slow_threshold, [&](observer& o) { o.on_slow_threshold(slow_threshold); });
+}
+
+void loop::implementation::attach(observer& o, hook_set hooks) {
+    observers.attach(o, hooks);
+    const bool wanted = (hooks & static_cast<hook_set>(hook::slow_threshold)) != 0;
+    if (wanted && timed_ && detail::running_loop == &core) { o.on_slow_threshold(slow_threshold); }
 }
 
 /// Steps follow each other without a gap: what lies between two looks around is all theirs.

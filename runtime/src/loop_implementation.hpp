@@ -45,6 +45,7 @@ public:
     /// As `request_stop`, with one pass more for what is ready by then.
     void request_finish() noexcept { stopping_ = finishing_ = true; }
 
+    void attach(observer& o, hook_set hooks);
     void set_slow_threshold(duration threshold) noexcept;
     [[nodiscard]] loop_statistics statistics() const noexcept;
 
@@ -76,8 +77,12 @@ private:
     void run_handle(detail::handle_state& handle);
     void call(detail::handle_state& handle) noexcept;
     /// Files a step for the observers that want steps.
-    void note_step(const step_record& step, std::uint64_t ticks) noexcept;
-    void notice_step(std::uint64_t ticks) noexcept;
+    void note_step(const step_record& step) noexcept;
+    [[gnu::cold, gnu::noinline]] void notice_slow_step(const step_record& step) noexcept;
+    [[gnu::cold, gnu::noinline]] void notice_slow_task(const detail::task_core& task,
+                                                       std::uint64_t begin, await_site from,
+                                                       await_site to) noexcept;
+    void tell_slow_threshold() noexcept;
     void end_unstarted(detail::task_core& task) noexcept;
 
     void take_mail();
@@ -111,7 +116,7 @@ private:
     std::uint64_t slow_ticks_ = 0;
     std::uint64_t last_stamp_ = 0;  ///< the end of the last step: the beginning of the next
     std::uint64_t accounted_until_ = 0;
-    std::uint64_t polled_at_ = 0;
+    std::uint64_t poll_at_ = 0;  ///< the stamp from which to poll although there is work
     time_point idle_armed_until_ = time_point::max();  ///< the largest: not armed
     std::uint64_t poll_interval_ticks_;
     std::uint32_t poll_budget_ = steps_between_polls;  ///< untimed steps until the next poll
@@ -132,11 +137,5 @@ private:
     counters counters_;
     void account_steps() noexcept;
 };
-
-[[gnu::always_inline]] inline void loop::implementation::note_step(const step_record& step,
-                                                                   std::uint64_t ticks) noexcept {
-    observers.add(step);
-    if (ticks >= slow_ticks_) [[unlikely]] { notice_step(ticks); }
-}
 
 }  // namespace coroscope

@@ -33,7 +33,6 @@ void loop::implementation::collect_timers() {
 }
 
 void loop::implementation::take_mail_and_timers() {
-    account_steps();
     if (core.mail->has_mail()) { take_mail(); }
     collect_timers();
 }
@@ -41,6 +40,7 @@ void loop::implementation::take_mail_and_timers() {
 /// Takes in whatever has come from outside, without waiting.
 void loop::implementation::look_around() {
     core.current = nullptr;  // no task's step: handlers of others run in here
+    account_steps();
     take_mail_and_timers();
     run_asio(false);
 }
@@ -49,6 +49,7 @@ void loop::implementation::look_around() {
 /// means to wait in Asio, a poll before would only double the system calls.
 void loop::implementation::wait_for_work() {
     core.current = nullptr;
+    account_steps();
     take_mail_and_timers();
     if (!core.ready.empty()) { return; }
     if (!real_time_ || stopping_) { run_asio(false); }
@@ -72,14 +73,12 @@ void loop::implementation::run_asio(bool may_block) {
     poll_budget_ = steps_between_polls;
     if (!timed_) { return; }
     last_stamp_ = tick_clock::now();
-    polled_at_ = last_stamp_;
+    poll_at_ = last_stamp_ + poll_interval_ticks_;
     const auto ours = operations - std::min(operations, core.io_operations);
     if (!may_block && handlers > ours) {
         const auto ticks = tick_clock::between(begin, last_stamp_);
         detail::add_to(counters_.busy_ticks, ticks);
-        if (core.wants(hook::steps)) {
-            note_step({0, begin, last_stamp_, {}, {}, nullptr, step_kind::io_poll}, ticks);
-        }
+        note_step({0, begin, last_stamp_, {}, {}, nullptr, step_kind::io_poll});
     }
     accounted_until_ = last_stamp_;
 }
@@ -89,7 +88,8 @@ void loop::implementation::idle() {
     if (!core.timers.empty()) { now.next_deadline = core.timers.next_deadline(); }
     now.io_operations = core.io_operations;
     now.jobs = core.jobs;
-    observers.flush();  // nothing to do: the best time to tell
+    // Nothing to do: the best time to tell. What observers do with it is not idling.
+    if (observers.flush() && timed_) { last_stamp_ = tick_clock::now(); }
     const auto action = core.time->on_idle(now);
     switch (action.what) {
     case idle_action::kind::advanced: collect_timers(); break;
@@ -102,7 +102,7 @@ void loop::implementation::block(const std::optional<duration>& limit) {
     if (!core.ready.empty() || !core.mail->begin_sleep()) {
         return;  // the clock, or another thread, has made something ready meanwhile
     }
-    const auto began = timed_ ? tick_clock::now() : 0;
+    const auto began = last_stamp_;  // what led here since the last step took next to nothing
     if (limit.has_value()) { arm_idle_timer(*limit); }
     run_asio(true);
     core.mail->end_sleep();

@@ -39,12 +39,13 @@ void observer_registry::watch_frames() const noexcept {
     if (running_loop == &core_) { frames_are_watched = core_.wants(hook::frame); }
 }
 
-void observer_registry::flush() noexcept {
+bool observer_registry::flush() noexcept {
     auto* const begin = batch_.data();
-    if (next_ == begin) { return; }
+    if (next_ == begin) { return false; }
     const std::span<const step_record> records(begin, next_);
     next_ = begin;
     tell(hook::steps, [&](observer& o) { o.on_steps(records); });
+    return true;
 }
 
 }  // namespace coroscope::detail

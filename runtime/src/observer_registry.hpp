@@ -45,10 +45,11 @@ public:
         next_->kind = step.kind;
         if (++next_ == batch_.data() + batch_.size()) [[unlikely]] { flush(); }
     }
-    void flush() noexcept;
+    /// Delivers the batch; false if there was none.
+    bool flush() noexcept;
 
 private:
-    static constexpr std::size_t hook_count = 10;
+    static constexpr std::size_t hook_count = 12;
     static constexpr std::size_t batch_size = 256;
 
     void watch_frames() const noexcept;

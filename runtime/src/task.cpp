@@ -125,39 +125,31 @@ void task_core::destroy_frames() noexcept {
     }
 }
 
-void task_core::destroy() noexcept {
-    if (lost_exception()) {
-        exception_context context;
-        context.message =
-            "a task's exception was never retrieved: nobody awaited it or asked for "
-            "its result";
-        context.exception = exception();
-        context.task_id = id();
-        context.task_name = display_name(id(), given_name());
-        context.created_at = record().created_at.load(std::memory_order_relaxed);
-        mark_retrieved();
-        if (loop->self != nullptr) {
-            loop->self->call_exception_handler(context);
-        } else {
-            report_orphan(context);
-        }
+void task_core::report_lost_exception() noexcept {
+    exception_context context;
+    context.message =
+        "a task's exception was never retrieved: nobody awaited it or asked for "
+        "its result";
+    context.exception = exception();
+    context.task_id = id();
+    context.task_name = display_name(id(), given_name());
+    context.created_at = record().created_at.load(std::memory_order_relaxed);
+    mark_retrieved();
+    if (loop->self != nullptr) {
+        loop->self->call_exception_handler(context);
+    } else {
+        report_orphan(context);
     }
-    auto& r = record();
-    r.id.store(0, std::memory_order_release);
-    operations_->destroy(this);
 }
 
-void join_awaiter::suspend(frame_base& frame) {
+void join_awaiter::throw_impossible(const frame_base& frame) const {
     if (&target() == frame.task) {
         throw invalid_state_error("task " + display_name(target().id(), target().given_name())
                                   + " awaits itself at " + to_string(frame.site)
                                   + "; it would never be done");
     }
-    if (target().loop != frame.task->loop) {
-        throw invalid_state_error("a task of another loop was awaited at " + to_string(frame.site)
-                                  + "; tasks belong to one loop");
-    }
-    wait(target(), frame, wait_kind::task, target().id());
+    throw invalid_state_error("a task of another loop was awaited at " + to_string(frame.site)
+                              + "; tasks belong to one loop");
 }
 
 void join_awaiter::notify_edge() noexcept {

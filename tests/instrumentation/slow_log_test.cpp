@@ -77,9 +77,9 @@ TEST_CASE("a log without room counts") {
 TEST_CASE("a log knows the highest threshold that it was recorded at") {
     slow_log log(1);
     CHECK_FALSE(log.threshold().has_value());
-    CHECK(log.note_threshold(5ms));
-    CHECK_FALSE(log.note_threshold(5ms));
-    CHECK(log.note_threshold(100ms));
-    CHECK(log.note_threshold(1ms));
+    log.note_threshold(5ms);
+    log.note_threshold(5ms);
+    log.note_threshold(100ms);
+    log.note_threshold(1ms);
     CHECK(log.threshold() == 100ms);
 }

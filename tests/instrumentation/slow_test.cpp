@@ -249,18 +249,28 @@ TEST_CASE("an own threshold below the loop's lowers the loop's, so that the task
     CHECK(records[0].name == "gone at once");
 }
 
-TEST_CASE("attached as a mere observer, a low threshold still finds every slow step") {
-    slow_spotter spotter({.threshold = threshold});
-    virtual_loop v(with_threshold(10s));
+TEST_CASE("attached as a mere observer, the higher of both thresholds decides") {
+    slow_spotter spotter({.threshold = 0ns});
+    virtual_loop v(with_threshold(threshold));
     v.loop.add_observer(spotter);
     lines at;
-    v.loop.run_until_complete(yield_often(300));
     v.loop.run_until_complete(block_in_the_middle(at));
-    v.loop.run_until_complete(yield_often(3));
     const auto records = long_ones(spotter);
     REQUIRE(records.size() == 1);
     CHECK(records[0].from.line == at.from);
-    CHECK(v.loop.slow_callback_duration() == 10s);
+    CHECK(records[0].threshold == threshold);
+    CHECK(spotter.log()->threshold() == threshold);
+    CHECK(v.loop.slow_callback_duration() == threshold);
+}
+
+TEST_CASE("a threshold that no step ran under does not count as the one recorded at") {
+    slow_spotter spotter;
+    virtual_loop v(with_threshold(10s));
+    spotter.attach_to(v.loop);
+    v.loop.set_slow_callback_duration(5ms);
+    CHECK_FALSE(spotter.log()->threshold().has_value());
+    v.loop.run_until_complete(yield_often(1));
+    CHECK(spotter.log()->threshold() == 5ms);
 }
 
 TEST_CASE("the handler gets each record, and its own time is nobody's") {

@@ -57,9 +57,17 @@ struct recorder final : coroscope::observer {
         frame_bytes += bytes;
         ++frames;
     }
+    void on_slow_step(const step_record& step) noexcept override {
+        slow_steps.push_back(step);
+        last_of_batch += !steps.empty() && steps.back().end == step.end ? 1U : 0U;
+    }
+    void on_slow_threshold(coroscope::duration d) noexcept override { thresholds.push_back(d); }
 
     std::vector<std::string> said;
     std::vector<step_record> steps;
+    std::vector<step_record> slow_steps;
+    std::size_t last_of_batch = 0;  ///< slow steps told right after the batch that ends with them
+    std::vector<coroscope::duration> thresholds;
     std::vector<std::tuple<edge_kind, std::uint64_t, std::uint64_t>> edges;
     std::uint64_t last_handle = 0;
     std::ptrdiff_t frame_bytes = 0;
@@ -88,7 +96,7 @@ TEST_CASE("observers are filed by the hooks their static type overrides") {
     using coroscope::detail::overridden_hooks;
     STATIC_REQUIRE(overridden_hooks<only_finish>()
                    == static_cast<coroscope::hook_set>(hook::task_finished));
-    STATIC_REQUIRE(overridden_hooks<recorder>() == (1U << 10U) - 1);
+    STATIC_REQUIRE(overridden_hooks<recorder>() == (1U << 12U) - 1);
     virtual_loop v;
     only_finish o;
     CHECK_FALSE(v.loop.core().wants(hook::task_finished));
@@ -205,6 +213,61 @@ TEST_CASE("with a threshold of zero every step is told at once") {
     CHECK(r.batches >= 1);
     CHECK(r.steps.size() == 1);
     v.loop.remove_observer(r);
+}
+
+TEST_CASE("a slow step is told right after the batch that ends with it, and no other is") {
+    virtual_loop v;
+    recorder r;
+    v.loop.add_observer(r);
+    v.loop.set_slow_callback_duration(0ns);
+    auto main = v.loop.create_task(two_steps());
+    v.loop.call_soon([&v] { v.loop.set_slow_callback_duration(1h); });
+    v.loop.run_until_complete(main);
+    REQUIRE(r.slow_steps.size() == 1);
+    CHECK(r.slow_steps[0].kind == step_kind::task);
+    CHECK(r.slow_steps[0].id == main.id());
+    CHECK(r.slow_steps[0].record != nullptr);
+    CHECK(r.slow_steps[0].from.line() == 0);
+    CHECK(r.slow_steps[0].to.line() != 0);
+    CHECK(r.last_of_batch == 1);
+    v.loop.remove_observer(r);
+}
+
+TEST_CASE("whoever wants slow steps alone gets them without batches of the others") {
+    struct slow_only final : coroscope::observer {
+        void on_slow_step(const step_record& step) noexcept override { kinds.push_back(step.kind); }
+        std::vector<step_kind> kinds;
+    };
+    virtual_loop v;
+    slow_only o;
+    v.loop.add_observer(o);
+    CHECK_FALSE(v.loop.core().wants(hook::steps));
+    v.loop.set_slow_callback_duration(0ns);
+    v.loop.call_soon([] {});
+    v.loop.run_until_complete(two_steps());
+    CHECK(o.kinds == std::vector{step_kind::callback, step_kind::task, step_kind::task});
+    v.loop.set_slow_callback_duration(1h);
+    v.loop.run_until_complete(two_steps());
+    CHECK(o.kinds.size() == 3);
+}
+
+TEST_CASE("the threshold of slow steps is told at each run's start and when it changes in one") {
+    virtual_loop v;
+    recorder r;
+    recorder late;
+    v.loop.set_slow_callback_duration(3s);
+    v.loop.add_observer(r);
+    v.loop.set_slow_callback_duration(2s);
+    CHECK(r.thresholds.empty());
+    v.loop.call_soon([&] {
+        v.loop.add_observer(late);
+        v.loop.set_slow_callback_duration(1s);
+    });
+    v.loop.run_until_complete(two_steps());
+    CHECK(r.thresholds == std::vector<coroscope::duration>{2s, 1s});
+    CHECK(late.thresholds == std::vector<coroscope::duration>{2s, 1s});
+    v.loop.remove_observer(r);
+    v.loop.remove_observer(late);
 }
 
 TEST_CASE("edges say who made, woke and was awaited by whom") {

@@ -26,8 +26,8 @@ struct slow_spotter_options {
     /// Real time from which a step is recorded, inclusive; 0 records every step. Unset: the loop's
     /// `slow_callback_duration`, also when that changes.
     ///
-    /// Below the loop's, `slow_spotter::attach_to` lowers the loop's as well: the loop tells at
-    /// once of steps that reach its own threshold, while their task still exists.
+    /// Below the loop's, `slow_spotter::attach_to` lowers the loop's as well: the loop tells of no
+    /// step that is faster than its own threshold.
     std::optional<duration> threshold{};
     /// Records kept: the slowest ones.
     std::size_t capacity = 1000;
@@ -53,21 +53,20 @@ struct slow_spotter_options {
 ///
 /// **Thread safety**: may be attached to several loops on several threads; records may be read
 /// from any thread at any time. **Lifetime**: must outlive the loops that it is attached to, or be
-/// removed from them (`loop::remove_observer`); `log()` outlives both. **Cost**: about a nanosecond
-/// a step, for the loop to keep it until it tells its observers, while the threshold is not below
-/// the loop's; some microseconds a record.
+/// removed from them (`loop::remove_observer`); `log()` outlives both. **Cost**: nothing that a
+/// loop without it does not do, for a step below the threshold; some microseconds a record.
 class slow_spotter : public observer {
 public:
     explicit slow_spotter(slow_spotter_options options = {});
 
     /// Attaches it, and lowers the loop's `slow_callback_duration` to an own threshold below it.
     ///
-    /// `loop::add_observer` attaches it too and leaves the loop's threshold alone; with a lower
-    /// threshold of its own, a step whose task has ended may then be recorded without the task's
-    /// name and creation.
+    /// `loop::add_observer` attaches it too and leaves the loop's threshold alone: the higher one
+    /// of the two then decides.
     void attach_to(loop& l);
 
-    void on_steps(std::span<const step_record> steps) noexcept override;
+    void on_slow_step(const step_record& step) noexcept override;
+    void on_slow_threshold(duration threshold) noexcept override;
 
     /// The records so far. Stays valid, and is shared, when the spotter is gone.
     [[nodiscard]] std::shared_ptr<const slow_log> log() const noexcept { return log_; }

@@ -29,7 +29,7 @@ public:
     [[nodiscard]] std::uint64_t dropped() const;
 
     /// The highest threshold that was in force since recording began: every step that took at
-    /// least this was recorded. Nothing before the first step.
+    /// least this was recorded. Nothing until a loop with the spotter has run.
     [[nodiscard]] std::optional<duration> threshold() const noexcept;
 
     /// Whether a step that took `wall` would be kept. If not, it is counted as dropped.
@@ -37,13 +37,12 @@ public:
     void add(report::slow_step step);
     /// A slow step that could not be kept at all.
     void count_dropped() noexcept;
-    /// Steps are recorded from `threshold` on, from now on. True if that is news.
-    bool note_threshold(duration threshold) noexcept;
+    /// Steps are recorded from `threshold` on, from now on.
+    void note_threshold(duration threshold) noexcept;
 
 private:
     std::size_t capacity_;
     std::atomic<std::int64_t> highest_threshold_{-1};  // -1: none yet
-    std::atomic<std::int64_t> latest_threshold_{-1};
     mutable std::mutex mutex_;
     std::vector<report::slow_step> heap_;  // the first to go is the front
     std::uint64_t dropped_ = 0;

@@ -79,13 +79,13 @@ struct loop_statistics {
 ///
 /// What each call does in each state:
 ///
-/// | call                  | idle          | running, stopped         | closed              |
-/// |-----------------------|---------------|--------------------------|---------------------|
-/// | `call_*`, `create_*`  | for next run  | scheduled                | invalid_state_error |
-/// | `call_soon_threadsafe`| for next run  | scheduled, wakes it      | invalid_state_error |
-/// | `run_*`               | runs          | invalid_state_error      | invalid_state_error |
-/// | `stop`                | next run ends after one pass | ends this run after its pass | no
-/// effect | | `close`               | closes        | invalid_state_error      | no effect |
+/// | call                   | idle         | running, stopped | closed              |
+/// |------------------------|--------------|------------------|---------------------|
+/// | `call_*`, `create_*`   | for next run | scheduled        | invalid_state_error |
+/// | `call_soon_threadsafe` | for next run | scheduled, wakes | invalid_state_error |
+/// | `run_*`                | runs         | invalid_state_error | invalid_state_error |
+/// | `stop`                 | next run is one pass | run ends after its pass | no effect |
+/// | `close`                | closes       | invalid_state_error | no effect        |
 ///
 /// **Thread safety**: everything belongs to the thread that runs the loop (to one thread at a time
 /// while it is idle), except `call_soon_threadsafe`, `stop_threadsafe`, `id`, `statistics`,

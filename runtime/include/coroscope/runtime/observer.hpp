@@ -73,6 +73,8 @@ enum class hook : std::uint32_t {
     edge = 1U << 7U,
     exception = 1U << 8U,
     frame = 1U << 9U,
+    slow_step = 1U << 10U,
+    slow_threshold = 1U << 11U,
 };
 
 using hook_set = std::uint32_t;
@@ -90,8 +92,12 @@ using hook_set = std::uint32_t;
 ///
 /// Order: `task_created` comes before everything else about a task, `task_finished` after it.
 /// `steps` arrive in batches, oldest first, always before the `task_finished` of a task in them,
-/// and at once when a step took at least `slow_callback_duration`. Nothing is sent for a task that
-/// was alive before the observer was attached, except its steps, wake-ups and end.
+/// and at once when a step took at least `slow_callback_duration`; `slow_step` follows that batch.
+/// Nothing is sent for a task that was alive before the observer was attached, except its steps,
+/// wake-ups and end. Where `loop_options::time_stats` is off, there are no steps, slow or not.
+///
+/// Whoever wants nothing but slow steps should not ask for `steps`: to keep a record of each until
+/// the batch is delivered costs more than the step's bookkeeping otherwise.
 /// **Thread safety**: called on the loop's thread. **Lifetime**: must outlive its attachment.
 class observer {
 public:
@@ -123,6 +129,12 @@ public:
     virtual void on_exception(const exception_context&) noexcept {}
     /// A coroutine frame was allocated (`bytes` > 0) or freed (`bytes` < 0) on the loop's thread.
     virtual void on_frame(std::ptrdiff_t bytes) noexcept { static_cast<void>(bytes); }
+    /// A step took at least the loop's `slow_callback_duration`. Sent at its end, while its task
+    /// still exists; what observers do now is no part of the next step.
+    virtual void on_slow_step(const step_record&) noexcept {}
+    /// The threshold of slow steps: when a run begins, and when it changes during one; and when
+    /// the observer is attached during a run.
+    virtual void on_slow_threshold(duration threshold) noexcept { static_cast<void>(threshold); }
 
     /// For observers whose static type is not known where they are attached: the hooks they want.
     [[nodiscard]] virtual hook_set hooks() const noexcept { return ~hook_set{0}; }
@@ -159,6 +171,8 @@ template <class T>
     add(&T::on_edge, hook::edge);
     add(&T::on_exception, hook::exception);
     add(&T::on_frame, hook::frame);
+    add(&T::on_slow_step, hook::slow_step);
+    add(&T::on_slow_threshold, hook::slow_threshold);
     return set;
 }
 

@@ -30,13 +30,16 @@ public:
     virtual void on_complete() noexcept = 0;
 
     [[nodiscard]] bool linked() const noexcept { return source_ != nullptr; }
-    void unlink() noexcept;
+    void unlink() noexcept {
+        if (source_ != nullptr) { unlink_from(*source_); }
+    }
 
 protected:
     virtual ~completion_waiter() { unlink(); }
 
 private:
     friend class completion;
+    void unlink_from(completion& source) noexcept;
     completion* source_ = nullptr;
     completion_waiter* previous_ = nullptr;
     completion_waiter* next_ = nullptr;
@@ -71,7 +74,13 @@ public:
         exception_ = std::move(exception);
     }
 
-    void add_waiter(completion_waiter& waiter) noexcept;
+    void add_waiter(completion_waiter& waiter) noexcept {
+        waiter.source_ = this;
+        waiter.previous_ = last_;
+        waiter.next_ = nullptr;
+        (last_ != nullptr ? last_->next_ : first_) = &waiter;
+        last_ = &waiter;
+    }
 
     /// Runs through `owner`'s ready queue once done; at once scheduled if it is done already.
     void add_done_callback(callback done, loop* owner, await_site where);
@@ -87,10 +96,13 @@ public:
     }
 
 protected:
-    ~completion();
+    ~completion() {
+        if (first_ != nullptr) [[unlikely]] { unlink_waiters(); }
+    }
 
 private:
     friend class completion_waiter;
+    void unlink_waiters() noexcept;
     [[noreturn]] void throw_why_not(const char* what);
     void schedule_callbacks(loop* owner, keeper keep) noexcept;
     struct done_callback {

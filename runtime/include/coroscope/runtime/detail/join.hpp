@@ -60,7 +60,13 @@ protected:
     [[nodiscard]] task_core& target() const noexcept { return *target_; }
 
 private:
-    void suspend(frame_base& frame);
+    void suspend(frame_base& frame) {
+        const bool is_possible = target_.get() != frame.task && target_->loop == frame.task->loop;
+        if (!is_possible) [[unlikely]] { throw_impossible(frame); }
+        wait(*target_, frame, wait_kind::task, target_->id());
+    }
+    /// A task awaits itself, or one of another loop.
+    [[noreturn]] void throw_impossible(const frame_base& frame) const;
     void notify_edge() noexcept override;
     task_reference<task_core> target_;
 };

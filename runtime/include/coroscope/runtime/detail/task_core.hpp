@@ -160,7 +160,12 @@ private:
     void note_request(std::string_view message);
     void cancel_chain() noexcept;
     [[noreturn]] void throw_cancelled();
-    void destroy() noexcept;
+    void destroy() noexcept {
+        if (lost_exception()) [[unlikely]] { report_lost_exception(); }
+        record().id.store(0, std::memory_order_release);
+        operations_->destroy(this);
+    }
+    void report_lost_exception() noexcept;
 
 protected:
     ~task_core() { loop->release(); }
