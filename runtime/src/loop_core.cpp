@@ -81,7 +81,7 @@ void start_task(task_core& task, std::string_view name, await_site created_at) {
     task.previous = core.last_task;
     (core.last_task != nullptr ? core.last_task->next : core.first_task) = &task;
     core.last_task = &task;
-    ++core.task_count;
+    add_to(core.task_count, std::size_t{1});
     core.ready.push(ready_entry(&task));
     if ((core.hooks & (hook::task_created | hook::edge)) != 0) [[unlikely]] {
         core.self->task_started(task);

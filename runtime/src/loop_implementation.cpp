@@ -85,9 +85,9 @@ template <bool Timed, bool Observed>
             run_handle(*entry.handle());
         }
         if constexpr (Timed) {
-            if (last_stamp_ >= poll_at_) [[unlikely]] { look_around(); }
+            if (last_stamp_ >= poll_in_pass_at_) [[unlikely]] { look_around(); }
         } else {
-            if (--poll_budget_ == 0) [[unlikely]] { look_around(); }
+            if (--poll_budget_ <= -most_steps_in_pass) [[unlikely]] { look_around(); }
         }
     }
     unpublished_steps_ += count;
@@ -110,7 +110,11 @@ void loop::implementation::run_ready_by_policy(std::size_t count) {
 }
 
 [[gnu::always_inline]] inline void loop::implementation::tick() {
-    if (core.ready.empty()) { wait_for_work(); }
+    if (core.ready.empty()) {
+        wait_for_work();
+    } else if (timed_ ? last_stamp_ >= poll_at_ : poll_budget_ <= 0) [[unlikely]] {
+        look_around();
+    }
     const auto ready = core.ready.size();
     if (core.wants(hook::tick)) [[unlikely]] {
         observers.tell(hook::tick, [&](observer& o) { o.on_tick(ready, core.timers.size()); });
@@ -160,6 +164,7 @@ void loop::implementation::run() {
     poll_interval_ticks_ = tick_clock::to_ticks(time_between_polls);
     last_stamp_ = tick_clock::now();
     accounted_until_ = last_stamp_;
+    plan_polls();
     for (;;) {
         tick();
         if (stopping_) [[unlikely]] {
@@ -254,7 +259,7 @@ void loop::implementation::end_task(detail::task_core& task,
                                     detail::completion_status status) noexcept {
     (task.previous != nullptr ? task.previous->next : core.first_task) = task.next;
     (task.next != nullptr ? task.next->previous : core.last_task) = task.previous;
-    --core.task_count;
+    detail::add_to(core.task_count, std::size_t(-1));
     task.record().state.store(task_state::done, std::memory_order_release);
     if (core.wants(hook::task_finished)) {
         observers.flush();
@@ -334,7 +339,6 @@ void loop::implementation::account_steps() noexcept {
     accounted_until_ = last_stamp_;
     counters_.ready.store(core.ready.size(), std::memory_order_relaxed);
     counters_.scheduled.store(core.timers.size(), std::memory_order_relaxed);
-    counters_.tasks.store(core.task_count, std::memory_order_relaxed);
 }
 
 loop_statistics loop::implementation::statistics() const noexcept {
@@ -347,7 +351,7 @@ loop_statistics loop::implementation::statistics() const noexcept {
     s.idle = tick_clock::to_duration(counters_.idle_ticks.load(order));
     s.ready = counters_.ready.load(order);
     s.scheduled = counters_.scheduled.load(order);
-    s.tasks = counters_.tasks.load(order);
+    s.tasks = core.task_count.load(order);
     return s;
 }
 

@@ -64,6 +64,12 @@ coro<> yield_often(int times) {
     }
 }
 
+coro<> yield_until(const bool& done) {
+    while (!done) {
+        co_await yield_now();
+    }
+}
+
 loop_options with_threshold(duration d) {
     loop_options options;
     options.slow_callback_duration = d;
@@ -185,8 +191,12 @@ TEST_CASE("foreign Asio handlers that block are recorded as a poll") {
     slow_spotter spotter;
     virtual_loop v(with_threshold(threshold));
     spotter.attach_to(v.loop);
-    boost::asio::post(v.loop.io_context(), [] { busy_wait(burning); });
-    v.loop.run_until_complete(yield_often(1));
+    bool ran = false;
+    boost::asio::post(v.loop.io_context(), [&ran] {
+        busy_wait(burning);
+        ran = true;
+    });
+    v.loop.run_until_complete(yield_until(ran));
 
     const auto records = long_ones(spotter);
     REQUIRE(records.size() == 1);

@@ -140,13 +140,15 @@ TEST_CASE("an error code is thrown as system_error, and returned with as_tuple")
     connected_pair pair(v.loop);
     pair.b.close();
     CHECK_THROWS_AS(v.loop.run_until_complete(read_up_to(pair.a, 10)), system_error);
+    connected_pair fresh(v.loop);  // Asio does not promise to say "end of file" twice
+    fresh.b.close();
     auto body = [](stream_protocol::socket& from) -> coro<bool> {
         std::array<char, 4> buffer{};
         auto to_buffer = asio::buffer(buffer);
         auto [ec, n] = co_await from.async_read_some(to_buffer, asio::as_tuple(use_coro));
         co_return ec == asio::error::eof&& n == 0;
     };
-    CHECK(v.loop.run_until_complete(body(pair.a)));
+    CHECK(v.loop.run_until_complete(body(fresh.a)));
 }
 
 TEST_CASE("an operation does nothing until it is awaited") {

@@ -18,34 +18,52 @@
 
 namespace coroscope::detail {
 
-/// Signals are used again and again; see the source.
-[[nodiscard]] std::unique_ptr<boost::asio::cancellation_signal> take_signal();
-void give_back_signal(std::unique_ptr<boost::asio::cancellation_signal> signal) noexcept;
+/// A signal that is used again and again; see the source.
+struct reused_signal {
+    boost::asio::cancellation_signal signal;
+    reused_signal* next = nullptr;
+};
+[[nodiscard]] reused_signal* take_signal();
+void give_back_signal(reused_signal* used) noexcept;
 
 /// What an Asio operation and the coroutine that awaits it share. Counted, because either may go
 /// first: the operation completes, or the frame is destroyed.
 class io_state_base {
 public:
     explicit io_state_base(task_core& task)
-        : mail(task.loop->mail),
-          loop(task.loop),
-          waiting(&task) {}
+        : loop(task.loop),
+          waiting(&task),
+          mail_(task.loop->mail.get()) {}
     io_state_base(const io_state_base&) = delete;
     io_state_base& operator=(const io_state_base&) = delete;
 
     void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
     void release() noexcept {
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) { destroy(); }
+        // The last owner need not tell anybody: half of all releases cost no locked instruction.
+        if (references_.load(std::memory_order_acquire) == 1
+            || references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+            destroy();
+        }
     }
 
     /// The operation has ended and its result is in place: wakes the task from whatever thread.
-    void completed();
+    void completed() {
+        if (running_loop == loop) [[likely]] {
+            deliver();
+        } else {
+            deliver_through_mail();
+        }
+    }
     /// The awaiting frame goes away, or its task is cancelled.
-    void abandon() noexcept;
+    void abandon() noexcept {
+        if (waiting != nullptr) [[unlikely]] { leave(); }
+    }
     void request_cancellation() noexcept;
 
-    std::unique_ptr<boost::asio::cancellation_signal> signal = take_signal();
-    std::shared_ptr<inbox> mail;
+    [[nodiscard]] boost::asio::cancellation_slot slot() const noexcept {
+        return signal_->signal.slot();
+    }
+
     loop_core* loop;
     task_core* waiting;  ///< null once the frame is gone; the loop's thread only
     bool cancel_requested = false;
@@ -56,12 +74,17 @@ public:
     };
 
 protected:
-    virtual ~io_state_base() { give_back_signal(std::move(signal)); }
+    virtual ~io_state_base() { give_back_signal(signal_); }
 
 private:
     virtual void destroy() noexcept = 0;
     void deliver() noexcept;
-    std::atomic<std::uint32_t> references_{1};
+    void deliver_through_mail();
+    void leave() noexcept;
+
+    inbox* mail_;  ///< null once the frame is gone; other threads look at it under a lock
+    reused_signal* signal_ = take_signal();
+    std::atomic<std::uint32_t> references_{2};  // the frame's and the operation's
 };
 
 template <class... Args>
@@ -121,9 +144,8 @@ public:
     using cancellation_slot_type = boost::asio::cancellation_slot;
     using allocator_type = block_allocator<void>;
 
-    explicit io_handler(io_state<Args...>& state) noexcept : state_(&state) {
-        state_->add_reference();
-    }
+    /// Takes over the operation's reference.
+    explicit io_handler(io_state<Args...>& state) noexcept : state_(&state) {}
     io_handler(io_handler&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
     io_handler(const io_handler& other) noexcept : state_(other.state_) {
         if (state_ != nullptr) { state_->add_reference(); }
@@ -138,7 +160,7 @@ public:
 
     [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
     [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept {
-        return state_->signal->slot();
+        return state_->slot();
     }
 
     template <class... Results>

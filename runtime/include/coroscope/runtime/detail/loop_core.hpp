@@ -22,6 +22,12 @@ namespace coroscope::detail {
 class inbox;
 class task_core;
 
+/// A counter whose owner is its only writer needs no atomic addition.
+template <class T>
+void add_to(std::atomic<T>& counter, T amount) noexcept {
+    counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+}
+
 /// The part of a loop that awaitables touch: its queues, its clock, and what is running. Counted,
 /// because tasks and futures may outlive their loop; `self` is null from then on.
 struct loop_core {
@@ -41,7 +47,7 @@ struct loop_core {
     task_core* current = nullptr;
     task_core* first_task = nullptr;  ///< every unfinished task, oldest first
     task_core* last_task = nullptr;
-    std::size_t task_count = 0;
+    std::atomic<std::size_t> task_count{0};
     std::size_t io_operations = 0;
     std::size_t jobs = 0;
     std::uint64_t next_task_id = 1;
