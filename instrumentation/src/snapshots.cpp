@@ -31,8 +31,8 @@ std::string object_of(const task_view& task) {
     case wait_kind::gather: return "gather " + id;
     case wait_kind::executor: return "job " + id;
     case wait_kind::io: return "operation " + id;
+    default: return std::string(to_string(task.waits_for)) + " " + id;
     }
-    return "";
 }
 
 bool is_wanted(std::span<const std::uint32_t> loops, std::uint32_t id) {

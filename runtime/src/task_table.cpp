@@ -119,6 +119,15 @@ const char* to_string(wait_kind kind) noexcept {
     case wait_kind::gather: return "gather";
     case wait_kind::executor: return "executor";
     case wait_kind::io: return "io";
+    case wait_kind::mutex: return "mutex";
+    case wait_kind::event: return "event";
+    case wait_kind::condition: return "condition";
+    case wait_kind::semaphore: return "semaphore";
+    case wait_kind::barrier: return "barrier";
+    case wait_kind::queue: return "queue";
+    case wait_kind::group: return "group";
+    case wait_kind::generator: return "generator";
+    case wait_kind::process: return "process";
     case wait_kind::clock: return "clock";
     }
     return "?";

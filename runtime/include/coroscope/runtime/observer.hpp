@@ -59,6 +59,13 @@ enum class edge_kind : std::uint8_t {
     timer,   ///< from: task that armed it, to: the same task woken
     post,    ///< from: posting task (0: another thread), to: handle
     io,      ///< from: 0, to: task whose operation completed
+    // From the task that released, set, notified or put (0: a callback) to the task that it woke:
+    mutex,
+    event,
+    condition,
+    semaphore,
+    barrier,
+    queue,
 };
 
 /// Which hooks an observer wants: one bit each, in the order of `observer`'s members.

@@ -30,6 +30,15 @@ enum class wait_kind : std::uint8_t {
     executor,  ///< a job in an executor; the object is its future's id
     io,        ///< an Asio operation; the object is the operation's id
     clock,     ///< a fake clock's advance to be done
+    mutex,     ///< a mutex; the object is its id, and so for the following
+    event,
+    condition,  ///< a notification (the mutex afterwards is `mutex`)
+    semaphore,
+    barrier,
+    queue,      ///< an item, or room for one
+    group,      ///< the tasks of a `task_group`, or those that `wait` was given
+    generator,  ///< another task's step of the same generator to be done
+    process,    ///< a subprocess's end
 };
 
 [[nodiscard]] const char* to_string(task_state state) noexcept;
