@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop_implementation.hpp"
 
+#include <coroscope/runtime/detail/generator_promise.hpp>
 #include <coroscope/runtime/error.hpp>
 
 #include <atomic>
@@ -54,6 +55,9 @@ void loop::implementation::close() {
     abandon_jobs();
     core.mail->close();
     destroy_tasks();
+    while (core.first_generator != nullptr) {
+        core.first_generator->leave_loop();
+    }
     while (!core.ready.empty()) {  // tasks in it are gone by now
         const auto entry = core.ready.pop();
         if (!entry.is_task()) { drop(*entry.handle()); }

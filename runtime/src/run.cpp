@@ -132,6 +132,9 @@ void runner::finish() {
         }
     }
     left.clear();
+    if (closing->core().first_generator != nullptr) {
+        closing->run_until_complete(closing->shutdown_generators());
+    }
     closing->shutdown_default_executor();
     closing->close();
 }

@@ -186,6 +186,10 @@ public:
     /// What the default factory does.
     any_task start_task(any_coro work, const task_options& options);
 
+    /// Closes the generators that have begun and not ended, newest first; see `async_generator`.
+    /// What their clean-up throws goes to the exception handler. Called by `run`.
+    coro<> shutdown_generators();
+
     // --- Exceptions
 
     using exception_handler = std::function<void(loop&, const exception_context&)>;

@@ -19,6 +19,7 @@ class loop;
 
 namespace coroscope::detail {
 
+class generator_promise_base;
 class inbox;
 class task_core;
 
@@ -48,6 +49,7 @@ struct loop_core {
     task_core* first_task = nullptr;  ///< every unfinished task, oldest first
     task_core* last_task = nullptr;
     std::atomic<std::size_t> task_count{0};
+    generator_promise_base* first_generator = nullptr;  ///< begun and not ended, newest first
     std::size_t io_operations = 0;
     std::size_t jobs = 0;
     std::uint64_t next_task_id = 1;
