@@ -46,6 +46,12 @@ void completion::schedule_callbacks(loop* owner, keeper keep) noexcept {
 }
 
 void completion::add_done_callback(callback done, loop* owner, await_site where) {
+    if (contexts_are_used.load(std::memory_order_relaxed)) {
+        done = [in = copy_of_current_context(), f = std::move(done)]() mutable {
+            const context_scope inside(in);
+            f();
+        };
+    }
     if (this->done()) {
         if (owner != nullptr && !owner->is_closed()) { owner->call_soon(std::move(done), where); }
         return;

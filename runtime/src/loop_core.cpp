@@ -83,6 +83,7 @@ void start_task(task_core& task, std::string_view name, await_site created_at) {
     core.last_task = &task;
     add_to(core.task_count, std::size_t{1});
     core.ready.push(ready_entry(&task));
+    if (contexts_are_used.load(relaxed)) [[unlikely]] { task.context = copy_of_current_context(); }
     if ((core.hooks & (hook::task_created | hook::edge)) != 0) [[unlikely]] {
         core.self->task_started(task);
     }

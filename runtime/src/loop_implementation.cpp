@@ -286,7 +286,9 @@ void loop::implementation::run_handle(detail::handle_state& handle) {
         observers.tell(hook::callback_begins,
                        [&](observer& o) { o.on_callback_begins(handle.id, handle.created_at); });
     }
+    core.callback = &handle;
     call(handle);
+    core.callback = nullptr;
     detail::add_to(counters_.callbacks, std::uint64_t{1});
     if (timed_) {
         const auto begin = last_stamp_;

@@ -90,7 +90,10 @@ void loop::implementation::destroy_tasks() noexcept {
 void loop::implementation::submit(executor& in, std::unique_ptr<detail::executor_job> job) {
     auto* raw = job.get();
     in.submit([this, mail = core.mail, carried = std::move(job)]() mutable {
-        carried->run();
+        {
+            const detail::context_scope inside(carried->context);
+            carried->run();
+        }
         detail::post_mail(
             *mail, [this, done = std::move(carried)]() mutable { job_done(std::move(done)); });
     });

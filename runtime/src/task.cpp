@@ -126,19 +126,19 @@ void task_core::destroy_frames() noexcept {
 }
 
 void task_core::report_lost_exception() noexcept {
-    exception_context context;
-    context.message =
+    exception_context lost;
+    lost.message =
         "a task's exception was never retrieved: nobody awaited it or asked for "
         "its result";
-    context.exception = exception();
-    context.task_id = id();
-    context.task_name = display_name(id(), given_name());
-    context.created_at = record().created_at.load(std::memory_order_relaxed);
+    lost.exception = exception();
+    lost.task_id = id();
+    lost.task_name = display_name(id(), given_name());
+    lost.created_at = record().created_at.load(std::memory_order_relaxed);
     mark_retrieved();
     if (loop->self != nullptr) {
-        loop->self->call_exception_handler(context);
+        loop->self->call_exception_handler(lost);
     } else {
-        report_orphan(context);
+        report_orphan(lost);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/clock.hpp>
 #include <coroscope/runtime/detail/callback.hpp>
+#include <coroscope/runtime/detail/context_cell.hpp>
 #include <coroscope/runtime/detail/timer_queue.hpp>
 
 #include <cstdint>
@@ -22,7 +23,8 @@ public:
         : loop(&core),
           function(std::move(f)),
           id(number),
-          created_at(where) {}
+          created_at(where),
+          context(inherited_context()) {}
 
     void add_reference() noexcept { ++references_; }
     void release() noexcept {
@@ -39,6 +41,7 @@ public:
     time_point when{};
     std::uint64_t id;
     await_site created_at;
+    context_reference context;
     handle_state* next_mail = nullptr;  ///< link of the inbox that other threads post to
     bool cancelled = false;
     bool is_internal = false;  ///< the library's own delivery; not a user's callback

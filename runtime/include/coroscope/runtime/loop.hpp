@@ -24,6 +24,7 @@ class io_context;
 
 namespace coroscope {
 
+class context;
 class executor;
 
 /// Chooses what runs next, for tests. Where a loop has none (production), the order is first in,
@@ -157,6 +158,16 @@ public:
                             await_site where = await_site::current());
     timer_handle call_at(time_point when, detail::callback f,
                          await_site where = await_site::current());
+    // The same in a context of the caller's choice, where they otherwise run in a copy of his own.
+    // If somebody is inside of it by then, the exception handler gets an `invalid_state_error`.
+    handle call_soon(detail::callback f, const context& in,
+                     await_site where = await_site::current());
+    void call_soon_threadsafe(detail::callback f, const context& in,
+                              await_site where = await_site::current());
+    timer_handle call_later(duration delay, detail::callback f, const context& in,
+                            await_site where = await_site::current());
+    timer_handle call_at(time_point when, detail::callback f, const context& in,
+                         await_site where = await_site::current());
 
     // --- Tasks and futures
 
@@ -171,6 +182,14 @@ public:
         task<T> handle(*state);
         detail::start_task(*state, name, where);
         return handle;
+    }
+    /// As above, in this context instead of a copy of the creator's.
+    template <class T>
+    task<T> create_task(coro<T> work, const context& in, std::string_view name = {},
+                        await_site where = await_site::current()) {
+        auto made = create_task(std::move(work), name, where);
+        put_into(in, made);
+        return made;
     }
     template <class T = void>
     [[nodiscard]] future<T> create_future(await_site where = await_site::current()) {
@@ -272,6 +291,7 @@ private:
 
     any_task create_through_factory(any_coro work, std::string_view name, await_site where);
     void attach(observer& o, hook_set hooks);
+    static void put_into(const context& in, const task_handle& made);
     /// Throws if the loop is closed, or in debug mode if this is the wrong thread.
     void expect_usable(const char* what) const;
     /// Throws unless `run_*` may be called now, on this thread.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/runtime/detail/context_cell.hpp>
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/future.hpp>
 
@@ -29,7 +30,8 @@ public:
     virtual void deliver() noexcept = 0;  ///< on the loop's thread, afterwards
     virtual void abandon() noexcept = 0;  ///< on the loop's thread: the loop closes
 
-    executor_job* previous = nullptr;  ///< links of the loop's list
+    context_reference context = inherited_context();  ///< `run` is called in it
+    executor_job* previous = nullptr;                 ///< links of the loop's list
     executor_job* next = nullptr;
 };
 

@@ -46,7 +46,8 @@ struct loop_core {
     ready_queue ready;
     timer_queue timers;
     task_core* current = nullptr;
-    task_core* first_task = nullptr;  ///< every unfinished task, oldest first
+    handle_state* callback = nullptr;  ///< that runs now
+    task_core* first_task = nullptr;   ///< every unfinished task, oldest first
     task_core* last_task = nullptr;
     std::atomic<std::size_t> task_count{0};
     generator_promise_base* first_generator = nullptr;  ///< begun and not ended, newest first

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <coroscope/runtime/detail/completion.hpp>
+#include <coroscope/runtime/detail/context_cell.hpp>
 #include <coroscope/runtime/detail/frame_memory.hpp>
 #include <coroscope/runtime/detail/loop_core.hpp>
 #include <coroscope/runtime/detail/result_slot.hpp>
@@ -148,6 +149,7 @@ public:
     task_core* previous = nullptr;  ///< links of the loop's list of unfinished tasks
     task_core* next = nullptr;
     std::unique_ptr<task_extras> extras_;
+    context_reference context;  ///< empty: no variable was set when it was created, nor since
 
 private:
     std::uint32_t references_ = 1;  // the loop's, until the task is done
