@@ -32,9 +32,7 @@ void loop_core::arm(timer_node& node, time_point deadline, time_point now) {
 }
 
 void loop_core::collect_due_timers(time_point now) {
-    while (!timers.empty() && timers.next_deadline() <= now) {
-        make_ready(timers.pop().target);
-    }
+    timers.pop_due(now, [this](timer_node& node) { make_ready(node.target); });
 }
 
 void loop_core::make_ready(ready_entry target) {

@@ -82,6 +82,8 @@ template <bool Timed, bool Observed>
         if (entry.is_task()) [[likely]] {
             run_task<Timed, Observed>(c, *entry.task());
         } else {
+            // A million timers come due in another order than they lie in memory.
+            if (left > 2) { __builtin_prefetch(c.ready.at(2).handle()); }
             run_handle(*entry.handle());
         }
         if constexpr (Timed) {

@@ -2,6 +2,8 @@
 #include <coroscope/runtime/detail/timer_queue.hpp>
 
 #include <algorithm>
+#include <new>
+#include <stdexcept>
 
 namespace coroscope::detail {
 namespace {
@@ -11,50 +13,82 @@ constexpr std::size_t arity = 4;  // shallower than binary, and siblings share c
 }  // namespace
 
 void timer_queue::arm(timer_node& node, time_point deadline) {
-    const entry e{deadline, next_sequence_++, &node};
-    heap_.push_back(e);
-    sift_up(heap_.size() - 1, e);
+    heap_.emplace_back();  // before the slot, which would be lost if there is no memory
+    try {
+        node.slot = new_slot(node);
+    } catch (...) {
+        heap_.pop_back();
+        throw;
+    }
+    sift_up(heap_.size() - 1, {deadline, next_sequence_++, node.slot});
 }
 
 void timer_queue::disarm(timer_node& node) noexcept {
-    if (node.armed()) {
-        remove_at(node.index);
-        node.index = timer_node::not_armed;
+    if (!node.armed()) { return; }
+    slots_[node.slot] = nullptr;
+    node.slot = timer_node::not_armed;
+    ++cancelled_;
+    constexpr std::size_t too_few_to_mind = 64;
+    if (cancelled_ > too_few_to_mind && cancelled_ > heap_.size() / 2) {
+        drop_all_cancelled();
+    } else {
+        drop_cancelled_tops();
     }
 }
 
 timer_node& timer_queue::pop() noexcept {
-    auto& node = *heap_.front().node;
-    remove_at(0);
-    node.index = timer_node::not_armed;
+    auto& node = *vacate(heap_.front().slot);
+    remove_top();
+    drop_cancelled_tops();
     return node;
 }
 
 std::vector<time_point> timer_queue::deadlines() const {
     std::vector<time_point> all;
-    all.reserve(heap_.size());
+    all.reserve(size());
     for (const auto& e : heap_) {
-        all.push_back(e.deadline);
+        if (slots_[e.slot] != nullptr) { all.push_back(e.deadline); }
     }
     return all;
 }
 
-void timer_queue::place(std::size_t index, const entry& e) noexcept {
-    heap_[index] = e;
-    e.node->index = index;
+std::uint32_t timer_queue::new_slot(timer_node& node) {
+    if (!free_slots_.empty()) {
+        const auto slot = free_slots_.back();
+        free_slots_.pop_back();
+        slots_[slot] = &node;
+        return slot;
+    }
+    if (slots_.size() == timer_node::not_armed) {
+        throw std::length_error("a loop can have 4294967295 timers at most");
+    }
+    slots_.push_back(&node);
+    free_slots_.reserve(slots_.capacity());  // so that freeing one needs no memory
+    return static_cast<std::uint32_t>(slots_.size() - 1);
 }
 
-void timer_queue::sift_up(std::size_t index, const entry& e) noexcept {
+timer_node* timer_queue::vacate(std::uint32_t slot) noexcept {
+    auto* node = slots_[slot];
+    free_slots_.push_back(slot);
+    if (node != nullptr) {
+        node->slot = timer_node::not_armed;
+    } else {
+        --cancelled_;
+    }
+    return node;
+}
+
+void timer_queue::sift_up(std::size_t index, entry e) noexcept {
     while (index > 0) {
         const auto parent = (index - 1) / arity;
         if (!e.before(heap_[parent])) { break; }
-        place(index, heap_[parent]);
+        heap_[index] = heap_[parent];
         index = parent;
     }
-    place(index, e);
+    heap_[index] = e;
 }
 
-void timer_queue::sift_down(std::size_t index, const entry& e) noexcept {
+void timer_queue::sift_down(std::size_t index, entry e) noexcept {
     const auto size = heap_.size();
     for (;;) {
         const auto first = index * arity + 1;
@@ -65,21 +99,90 @@ void timer_queue::sift_down(std::size_t index, const entry& e) noexcept {
             if (heap_[child].before(heap_[least])) { least = child; }
         }
         if (!heap_[least].before(e)) { break; }
-        place(index, heap_[least]);
+        heap_[index] = heap_[least];
         index = least;
     }
-    place(index, e);
+    heap_[index] = e;
 }
 
-void timer_queue::remove_at(std::size_t index) noexcept {
+void timer_queue::remove_top() noexcept {
     const auto last = heap_.back();
     heap_.pop_back();
-    if (index == heap_.size()) { return; }
-    if (index > 0 && last.before(heap_[(index - 1) / arity])) {
-        sift_up(index, last);
-    } else {
-        sift_down(index, last);
+    if (!heap_.empty()) { sift_down(0, last); }
+}
+
+void timer_queue::drop_cancelled_tops() noexcept {
+    while (!heap_.empty() && slots_[heap_.front().slot] == nullptr) {
+        vacate(heap_.front().slot);
+        remove_top();
     }
+}
+
+void timer_queue::drop_all_cancelled() noexcept {
+    std::erase_if(heap_, [this](const entry& e) {
+        const bool is_cancelled = slots_[e.slot] == nullptr;
+        if (is_cancelled) { vacate(e.slot); }
+        return is_cancelled;
+    });
+    make_heap();
+}
+
+void timer_queue::make_heap() noexcept {
+    if (heap_.size() < 2) { return; }
+    for (auto parent = (heap_.size() - 2) / arity + 1; parent-- > 0;) {
+        sift_down(parent, heap_[parent]);
+    }
+}
+
+/// Looks at due entries only, which are the top of the heap, and at their children.
+bool timer_queue::many_are_due(time_point now) const {
+    const auto many = heap_.size() / 8;
+    std::vector<std::size_t> open{0};
+    std::size_t due = 0;
+    while (!open.empty()) {
+        const auto index = open.back();
+        open.pop_back();
+        if (heap_[index].deadline > now) { continue; }
+        if (++due >= many) { return true; }
+        const auto first = index * arity + 1;
+        for (auto child = first; child < std::min(first + arity, heap_.size()); ++child) {
+            open.push_back(child);
+        }
+    }
+    return false;
+}
+
+timer_queue::sorted_timers::sorted_timers(timer_queue& of, time_point now) noexcept : queue_(of) {
+    try {
+        if (of.many_are_due(now)) { pick(now); }
+    } catch (const std::bad_alloc&) { of.make_heap(); }  // then one by one
+}
+
+void timer_queue::sorted_timers::pick(time_point now) {
+    auto& heap = queue_.heap_;
+    const auto rest = std::partition(heap.begin(), heap.end(),
+                                     [now](const entry& e) { return e.deadline > now; });
+    due_.assign(rest, heap.end());
+    heap.erase(rest, heap.end());
+    queue_.make_heap();
+    queue_.drop_cancelled_tops();
+    std::sort(due_.begin(), due_.end(), [](const entry& a, const entry& b) { return a.before(b); });
+}
+
+timer_node* timer_queue::sorted_timers::next() noexcept {
+    while (taken_ < due_.size()) {
+        auto* node = queue_.vacate(due_[taken_++].slot);
+        if (node != nullptr) { return node; }
+    }
+    return nullptr;
+}
+
+timer_queue::sorted_timers::~sorted_timers() {
+    if (taken_ == due_.size()) { return; }
+    auto& heap = queue_.heap_;  // has kept its room
+    heap.insert(heap.end(), due_.begin() + static_cast<std::ptrdiff_t>(taken_), due_.end());
+    queue_.make_heap();
+    queue_.drop_cancelled_tops();
 }
 
 }  // namespace coroscope::detail
