@@ -67,6 +67,15 @@ void give_back_signal(reused_signal* used) noexcept {
     } catch (const std::bad_alloc&) { delete used; }
 }
 
+bool is_abortion(const std::exception_ptr& thrown) noexcept {
+    if (thrown == nullptr) { return false; }
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const boost::system::system_error& e) {
+        return is_abortion(e.code());
+    } catch (...) { return false; }
+}
+
 void io_state_base::deliver_through_mail() {
     const std::scoped_lock lock(foreign_ends);
     if (mail_ == nullptr) { return; }

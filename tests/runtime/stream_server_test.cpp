@@ -22,8 +22,11 @@ using coroscope::stream;
 namespace {
 
 /// Gives everything else, polls of the sockets included, ample opportunity to run.
+/// Until the loop has looked for I/O some times.
 coro<> let_others_run() {
-    for (int i = 0; i < 500; ++i) {
+    const auto& here = coroscope::get_running_loop();
+    const auto enough = here.statistics().polls + 5;
+    while (here.statistics().polls < enough) {
         co_await coroscope::yield_now();
     }
 }

@@ -112,6 +112,8 @@ template <class First>
 [[nodiscard]] inline bool is_abortion(const boost::system::error_code& error) noexcept {
     return error == boost::asio::error::operation_aborted;
 }
+/// What an awaitable that was cancelled ends with.
+[[nodiscard]] bool is_abortion(const std::exception_ptr& thrown) noexcept;
 template <class... Rest>  // what `as_tuple` makes of the arguments
 [[nodiscard]] bool is_abortion(
     const std::tuple<boost::system::error_code, Rest...>& arguments) noexcept {
@@ -167,7 +169,8 @@ public:
     void operator()(Results&&... results) {
         state_->result.emplace(std::forward<Results>(results)...);
         if constexpr (sizeof...(Args) > 0) {
-            state_->aborted = is_abortion(std::get<0>(*state_->result));
+            // Only looked at after a request to cancel.
+            state_->aborted = state_->cancel_requested && is_abortion(std::get<0>(*state_->result));
         }
         state_->completed();
     }
