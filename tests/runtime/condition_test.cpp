@@ -380,6 +380,7 @@ TEST_CASE("closing the loop gives the mutex back, whatever its waiters waited fo
             m.unlock();
         }
         v.loop.close();
+        CHECK(v.reported.size() == 2);  // the tasks; not that their guards held nothing
     }
     CHECK_FALSE(m.locked());
 }
