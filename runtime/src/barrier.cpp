@@ -80,7 +80,7 @@ void barrier_awaiter::suspend(frame_base& frame) {
     auto& b = *barrier_;
     b.arrived_.identify(*frame.task->loop);
     b.blocked_.share_id(b.arrived_);
-    enter(b.state_ == barrier::state::filling ? b.arrived_ : b.blocked_, frame);
+    enter(b.state_ == barrier::state::filling ? b.arrived_ : b.blocked_, frame, where_);
 }
 
 std::size_t barrier_awaiter::await_resume() {

@@ -46,8 +46,7 @@ bool condition_awaiter::await_ready() const {
 }
 
 void condition_awaiter::suspend(frame_base& frame) {
-    frame.site = where_;  // that of the user, not of `wait_for`
-    enter(condition_->waiters_, frame);
+    enter(condition_->waiters_, frame, where_);
     mutex_->hand_over();
 }
 

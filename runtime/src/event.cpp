@@ -12,7 +12,7 @@ void event::set() {
 }
 
 void detail::event_awaiter::suspend(frame_base& frame) {
-    enter(event_->waiters_, frame);
+    enter(event_->waiters_, frame, where_);
 }
 
 }  // namespace coroscope

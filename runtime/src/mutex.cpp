@@ -83,7 +83,7 @@ bool lock_awaiter_base::await_ready() const {
 }
 
 void lock_awaiter_base::suspend(frame_base& frame) {
-    enter(mutex_->waiters_, frame);
+    enter(mutex_->waiters_, frame, where_);
 }
 
 }  // namespace detail

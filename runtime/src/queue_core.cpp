@@ -9,7 +9,7 @@ namespace coroscope::detail {
 
 void queue_waiter::enter_list(wait_list& list, frame_base& frame) {
     core_->identify(*frame.task->loop);
-    enter(list, frame);
+    enter(list, frame, where_);
 }
 
 void queue_getter::pass_on() noexcept {

@@ -56,7 +56,7 @@ void scoped_permit::give_back() noexcept {
 namespace detail {
 
 void semaphore_waiter::suspend(frame_base& frame) {
-    enter(semaphore_->waiters_, frame);
+    enter(semaphore_->waiters_, frame, where_);
 }
 
 void semaphore_waiter::pass_on() noexcept {

@@ -10,7 +10,8 @@
 
 namespace coroscope::detail {
 
-void list_waiter::enter(wait_list& list, frame_base& frame) {
+void list_waiter::enter(wait_list& list, frame_base& frame, await_site where) {
+    frame.site = where;
     const auto* other = list.first();
     if (other != nullptr && other->task_->loop != frame.task->loop) [[unlikely]] {
         throw invalid_state_error(

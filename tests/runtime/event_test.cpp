@@ -116,6 +116,21 @@ TEST_CASE("waiting for an event may have a timeout", "[sync]") {
     CHECK(v.clock.elapsed() == 3s);
 }
 
+TEST_CASE("listings show the line that waits, also through wait_for", "[sync]") {
+    virtual_loop v;
+    event e;
+    auto body = [](event& x) -> coro<> {
+        co_await coroscope::wait_for(x.wait(), 1h);
+    };
+    const auto t = v.loop.create_task(body(e));
+    settle(v.loop);
+    CHECK(coroscope::to_string(t.stack()[0]).find("event_test.cpp:") != std::string::npos);
+    CHECK(t.core().record().waits_for.load() == coroscope::wait_kind::event);
+    e.set();
+    settle(v.loop);
+    CHECK(t.done());
+}
+
 TEST_CASE("an event may be destroyed right after it was set, but not before", "[sync]") {
     virtual_loop v;
     std::string log;

@@ -13,7 +13,7 @@ namespace detail {
 class event_awaiter final : public list_waiter {
 public:
     using result = void;
-    event_awaiter(event& e, await_site) noexcept : event_(&e) {}
+    event_awaiter(event& e, await_site where) noexcept : event_(&e), where_(where) {}
 
     [[nodiscard]] bool await_ready() const noexcept;
     template <class Promise>
@@ -27,6 +27,7 @@ private:
     [[nodiscard]] bool outlives_object() const noexcept override { return true; }
 
     event* event_;
+    await_site where_;
 };
 
 }  // namespace detail

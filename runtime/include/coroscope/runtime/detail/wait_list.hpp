@@ -31,8 +31,9 @@ protected:
     }
 
     /// Puts the task to sleep at the list's end; called from `await_suspend`. If the task is to be
-    /// cancelled, `cancel_wait` is called at once.
-    void enter(wait_list& list, frame_base& frame);
+    /// cancelled, `cancel_wait` is called at once. Listings show `where`, the user's line, also if
+    /// the `co_await` is one of the library's own, in `wait_for`.
+    void enter(wait_list& list, frame_base& frame, await_site where);
     /// For `await_resume`: throws if the task was cancelled, having passed on what it was given.
     void finish() {
         if (task_ == nullptr) { return; }  // did not wait
