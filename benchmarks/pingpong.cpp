@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two tasks that hand a number to and fro. Ours awaits futures; Asio's peer sends over two
-// experimental channels.
+// Two tasks that hand a number to and fro over two queues of capacity 1; Asio's peer over two
+// experimental channels of that capacity.
 #include "benchmark.hpp"
 #include "measured_loop.hpp"
 #include "stopwatch.hpp"
 
-#include <coroscope/runtime/future.hpp>
+#include <coroscope/runtime/queue.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -23,34 +23,31 @@ namespace {
 namespace asio = boost::asio;
 
 struct table {
-    future<std::uint64_t> ping;
-    future<std::uint64_t> pong;
+    queue<std::uint64_t> ping{1};
+    queue<std::uint64_t> pong{1};
 };
 
-coro<std::uint64_t> serve(loop& here, table& t, std::size_t rounds) {
+coro<std::uint64_t> serve(table& t, std::size_t rounds) {
     std::uint64_t ball = 0;
     for (std::size_t i = 0; i < rounds; ++i) {
-        t.pong = here.create_future<std::uint64_t>();
-        t.ping.set_result(ball + 1);
-        ball = co_await t.pong;
+        co_await t.ping.put(ball + 1);
+        ball = co_await t.pong.get();
     }
     co_return ball;
 }
 
-coro<> answer(loop& here, table& t, std::size_t rounds) {
+coro<> answer(table& t, std::size_t rounds) {
     for (std::size_t i = 0; i < rounds; ++i) {
-        const std::uint64_t ball = co_await t.ping;
-        t.ping = here.create_future<std::uint64_t>();
-        t.pong.set_result(ball + 1);
+        const std::uint64_t ball = co_await t.ping.get();
+        co_await t.pong.put(ball + 1);
     }
 }
 
 double ours(std::size_t count, watching how) {
-    measured_loop loop(how);
     table t;
-    t.ping = loop->create_future<std::uint64_t>();
-    loop->create_task(answer(*loop, t, count));
-    auto main = loop->create_task(serve(*loop, t, count));
+    measured_loop loop(how);
+    loop->create_task(answer(t, count));
+    auto main = loop->create_task(serve(t, count));
     const stopwatch watch(stopwatch::kind::thread_processor);
     loop->run_until_complete(main);
     return watch.nanoseconds_per(count);

@@ -38,6 +38,34 @@ public:
     using std::logic_error::logic_error;
 };
 
+/// A `barrier` was aborted, or reset while tasks waited at it.
+class broken_barrier_error : public std::runtime_error {
+public:
+    broken_barrier_error() : std::runtime_error("the barrier is broken") {}
+    using std::runtime_error::runtime_error;
+};
+
+/// `put_nowait` found no room.
+class queue_full : public std::runtime_error {
+public:
+    queue_full() : std::runtime_error("the queue is full; await put() to wait for room") {}
+    using std::runtime_error::runtime_error;
+};
+
+/// `get_nowait` found no item.
+class queue_empty : public std::runtime_error {
+public:
+    queue_empty() : std::runtime_error("the queue is empty; await get() to wait for an item") {}
+    using std::runtime_error::runtime_error;
+};
+
+/// A queue that was shut down was put to, or got from when nothing was left in it.
+class queue_shutdown : public std::runtime_error {
+public:
+    queue_shutdown() : std::runtime_error("the queue was shut down") {}
+    using std::runtime_error::runtime_error;
+};
+
 /// A future was abandoned: its loop closed, or its producer went away, before it had a result.
 class broken_loop_error : public std::runtime_error {
 public:
