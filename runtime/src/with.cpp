@@ -15,9 +15,9 @@ coro<void> finish_release(coro<void> work, std::exception_ptr before, await_site
             co_await at(where, quiet_join(releasing.core()));
         } catch (...) { cancellation = std::current_exception(); }
     }
-    const bool failed = releasing.cancelled() || releasing.exception() != nullptr;
+    const bool failed = !releasing.cancelled() && releasing.exception() != nullptr;
     if (failed && cancellation != nullptr) { current_task().core().must_cancel = true; }
-    releasing.result();
+    releasing.result();  // throws what the release threw
     if (cancellation != nullptr) { std::rethrow_exception(cancellation); }
     if (before != nullptr) { std::rethrow_exception(before); }
 }
