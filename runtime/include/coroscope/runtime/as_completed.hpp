@@ -24,7 +24,7 @@ class next_completed_awaiter final : public feed_awaiter {
 public:
     using feed_awaiter::feed_awaiter;
 
-    [[nodiscard]] std::optional<Task> await_resume() {
+    std::optional<Task> await_resume() {
         const auto finished = take();
         if (!finished.valid()) { return std::nullopt; }
         return typed<Task>(finished);

@@ -54,7 +54,7 @@ class wait_awaiter final : public multi_wait {
 public:
     using multi_wait::multi_wait;
 
-    [[nodiscard]] wait_result<Task> await_resume() {
+    wait_result<Task> await_resume() {
         finish();
         wait_result<Task> result;
         for (const auto& t : tasks()) {
