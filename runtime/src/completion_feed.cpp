@@ -73,6 +73,10 @@ void completion_feed::serve() noexcept {
         auto& waiter = static_cast<feed_awaiter&>(*waiters_.first());
         waiter.given_ = std::move(finished_.front());
         finished_.pop_front();
+        auto& core = *waiter.task().loop;
+        if (core.wants(hook::edge)) [[unlikely]] {
+            core.notify_edge(edge_kind::join, waiter.given_.id(), waiter.task().id());
+        }
         waiters_.wake(waiter);
     }
 }

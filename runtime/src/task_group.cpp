@@ -84,6 +84,9 @@ void task_group::child_done(std::list<child>::iterator place) noexcept {
     const auto task = std::move(place->task);
     children_.erase(place);
     auto& core = task.core();
+    if (core.loop->wants(hook::edge)) [[unlikely]] {
+        core.loop->notify_edge(edge_kind::join, core.id(), parent_.id());
+    }
     if (children_.empty()) { idle_.wake_first(); }
     if (core.status() != detail::completion_status::exception) { return; }
     core.mark_retrieved();
