@@ -87,6 +87,10 @@ void task_core::cancel_chain() noexcept {
             task->waiting_on->give_up_wait();
             return;
         }
+        if (next_task->done()) {  // just now: its end is about to wake this task
+            task->must_cancel = true;
+            return;
+        }
         next_task->note_request(cancel_message());
         task = next_task;
         if (++steps == next_landmark) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/runtime/as_completed.hpp>
 #include <coroscope/runtime/clock.hpp>
 #include <coroscope/runtime/coro.hpp>
 #include <coroscope/runtime/detail/gathering.hpp>
@@ -8,7 +9,10 @@
 #include <coroscope/runtime/future.hpp>
 #include <coroscope/runtime/handle.hpp>
 #include <coroscope/runtime/loop.hpp>
+#include <coroscope/runtime/shield.hpp>
 #include <coroscope/runtime/task.hpp>
+#include <coroscope/runtime/timeout_scope.hpp>
+#include <coroscope/runtime/wait.hpp>
 
 #include <cstdint>
 #include <type_traits>
@@ -111,6 +115,11 @@ struct awaited<future<T>> {
 template <class... C>
 struct awaited<gather<C...>> {
     using type = typename gather<C...>::result_type;
+};
+
+template <class T>
+struct awaited<shield<T>> {
+    using type = T;
 };
 
 [[noreturn]] void throw_timeout(duration timeout, await_site where);
