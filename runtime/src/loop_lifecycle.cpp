@@ -3,6 +3,8 @@
 
 #include <coroscope/runtime/error.hpp>
 
+#include "watches.hpp"
+
 #include <atomic>
 #include <utility>
 
@@ -53,6 +55,7 @@ void loop::implementation::close() {
     observers.flush();
     abandon_jobs();
     core.mail->close();
+    detail::remove_watches(io);
     destroy_tasks();
     while (!core.ready.empty()) {  // tasks in it are gone by now
         const auto entry = core.ready.pop();
