@@ -27,7 +27,7 @@ struct datagram_address {
 
 /// One datagram that has arrived.
 struct datagram {
-    datagram() {}  // NOLINT(modernize-use-equals-default): g++ 12 copies aggregates wrong
+    datagram() {}       // NOLINT(modernize-use-equals-default): g++ 12 copies aggregates wrong
     std::string bytes;  ///< may be empty: so was the datagram
     datagram_address from;
 };
