@@ -11,6 +11,7 @@
 #include "runtime/virtual_loop.hpp"
 #include "support/catch.hpp"
 
+#include <boost/asio/io_context.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <array>

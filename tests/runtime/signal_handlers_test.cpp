@@ -10,6 +10,8 @@
 #include "runtime/virtual_loop.hpp"
 #include "support/catch.hpp"
 
+#include <boost/asio/io_context.hpp>
+
 #include <csignal>
 #include <memory>
 #include <stdexcept>

@@ -30,6 +30,11 @@ inline void expect(bool worked) {
     if (!worked) { throw std::runtime_error("making a certificate failed"); }
 }
 
+[[nodiscard]] inline EVP_PKEY* make_key() {
+    std::string curve = "P-256";
+    return ::EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve.data());
+}
+
 template <class Write>
 std::string to_pem(Write write) {
     const owned<BIO> text(::BIO_new(::BIO_s_mem()));
@@ -51,7 +56,7 @@ inline void add_extension(X509& to, X509& issuer, int kind, const std::string& v
 /// Signs for others, and itself.
 class authority {
 public:
-    explicit authority(const std::string& name = "test authority") : key_(::EVP_EC_gen("P-256")) {
+    explicit authority(const std::string& name = "test authority") : key_(make_key()) {
         certificate_ = make(*key_, name, "", true);
         pem_ = to_pem([&](BIO* b) { return ::PEM_write_bio_X509(b, certificate_.get()); });
     }
@@ -60,7 +65,7 @@ public:
     /// `names`: as OpenSSL writes alternative names, `DNS:localhost,IP:127.0.0.1`.
     [[nodiscard]] credentials issue(const std::string& subject, const std::string& names,
                                     long seconds = 3600) const {
-        const owned<EVP_PKEY> key(::EVP_EC_gen("P-256"));
+        const owned<EVP_PKEY> key(make_key());
         const auto made = make(*key, subject, names, false, seconds);
         return {to_pem([&](BIO* b) { return ::PEM_write_bio_X509(b, made.get()); }),
                 to_pem([&](BIO* b) {

@@ -203,6 +203,41 @@ TEST_CASE("cancelling a handshake closes the connection", "[io]") {
     }());
 }
 
+TEST_CASE("a handshake can be cancelled at every point, and the other side learns of it", "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto& loop = coroscope::get_running_loop();
+        const auto trusting = client_context();
+        const auto serving = server_context();
+        int cancelled = 0;
+        int finished = 0;
+        for (std::uint64_t polls = 0; polls < 12; ++polls) {
+            auto plain = co_await connect();
+            auto client = loop.create_task(coroscope::start_tls(
+                std::move(plain.client), tls_role::client, trusting, to_localhost()));
+            auto server = loop.create_task(
+                coroscope::start_tls(std::move(plain.peer), tls_role::server, serving));
+            if (polls > 0) { co_await coroscope::yield_now(); }
+            const auto enough = loop.statistics().polls + polls;
+            while (loop.statistics().polls < enough) {
+                co_await coroscope::yield_now();
+            }
+            client.cancel();
+            while (!client.done() || !server.done()) {
+                co_await coroscope::yield_now();
+            }
+            if (client.cancelled()) {
+                ++cancelled;
+                CHECK((server.exception() != nullptr || polls > 0));
+            } else {
+                ++finished;
+                CHECK(server.exception() == nullptr);
+            }
+        }
+        CHECK(cancelled > 0);
+        CHECK(finished > 0);
+    }());
+}
+
 TEST_CASE("what is no TLS ends a server's connection, which says so in debug mode only", "[io]") {
     coroscope::run([]() -> coro<> {
         auto& loop = coroscope::get_running_loop();
@@ -280,8 +315,8 @@ TEST_CASE("TLS streams that are still busy when their loop ends leak nothing", "
         closing.client.close();
         loop.create_task(closing.client.wait_closed());
         auto plain = co_await connect();
-        loop.create_task(coroscope::start_tls(std::move(plain.client), tls_role::client,
-                                              client_context(), to_localhost()));
+        loop.create_task(message_of<boost::system::system_error>(coroscope::start_tls(
+            std::move(plain.client), tls_role::client, client_context(), to_localhost())));
         co_await let_others_run();
     }());
 }
