@@ -10,6 +10,8 @@
 #include "runtime/tls_pair.hpp"
 #include "support/catch.hpp"
 
+#include <openssl/ssl.h>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <string>
@@ -26,6 +28,18 @@ coro<> echo(stream s) {
         co_await s.drain();
         part = co_await s.read(1000);
     }
+}
+
+/// For OpenSSL: keeps the name that a client asks for, as it is on the wire.
+int note_name(SSL* ssl, int*, void* to) {
+    const unsigned char* bytes = nullptr;
+    std::size_t size = 0;
+    auto& name = *static_cast<std::string*>(to);
+    name.clear();
+    if (::SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &bytes, &size) == 1) {
+        name.assign(bytes, bytes + size);
+    }
+    return SSL_CLIENT_HELLO_SUCCESS;
 }
 
 /// What connecting with these settings fails with.
@@ -157,6 +171,22 @@ TEST_CASE("a server that cannot be verified is turned away, with the reason", "[
         const auto machine =
             co_await failure_of(server_context(), tls_context::client(), to_localhost());
         CHECK(contains(machine, "certificate"));
+    }());
+}
+
+TEST_CASE("a client asks for its server by name, unless it only has an address", "[io]") {
+    coroscope::run([]() -> coro<> {
+        std::string asked;
+        auto of_server = server_context();
+        ::SSL_CTX_set_client_hello_cb(of_server.native().native_handle(), note_name, &asked);
+        auto server =
+            co_await coroscope::start_server(coroscope::with_tls(echo, of_server), "127.0.0.1", 0);
+        const auto by_name =
+            co_await coroscope::open_tls_connection("localhost", server.port(), client_context());
+        CHECK(contains(asked, "localhost"));
+        const auto by_address =
+            co_await coroscope::open_tls_connection("127.0.0.1", server.port(), client_context());
+        CHECK(asked.empty());
     }());
 }
 
