@@ -21,9 +21,11 @@ using coroscope::stream;
 
 namespace {
 
-/// Gives everything else, polls of the sockets included, ample opportunity to run.
+/// Lets everything else run while the loop polls its sockets twenty times.
 coro<> let_others_run() {
-    for (int i = 0; i < 500; ++i) {
+    auto& loop = coroscope::get_running_loop();
+    const auto enough = loop.statistics().polls + 20;
+    while (loop.statistics().polls < enough) {
         co_await coroscope::yield_now();
     }
 }
