@@ -15,6 +15,11 @@ find_package(Threads REQUIRED)
 find_package(Boost 1.81 QUIET)
 coroscope_require("${Boost_FOUND}" "Boost 1.81 or newer" libboost1.81-dev "the runtime (Boost.Asio)")
 
+if(COROSCOPE_BUILD_TLS)
+    find_package(OpenSSL 3.0 QUIET)
+    coroscope_require("${OPENSSL_FOUND}" "OpenSSL 3.0 or newer" libssl-dev
+        "TLS streams; turn off COROSCOPE_BUILD_TLS to do without")
+endif()
 if(COROSCOPE_BUILD_REPORT)
     find_package(nlohmann_json 3.9 QUIET)
     coroscope_require("${nlohmann_json_FOUND}" "nlohmann/json" nlohmann-json3-dev

@@ -10,6 +10,7 @@ option(COROSCOPE_BUILD_TESTKIT "Build the test kit (needs the instrumentation)"
     ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_SERVER "Build the profiler server, its client and the command line"
     ${PROJECT_IS_TOP_LEVEL})
+option(COROSCOPE_BUILD_TLS "Build TLS streams (needs OpenSSL)" ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_TESTS "Build our own tests (needs every component)" ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_EXAMPLES "Build the examples (needs every component)"
     ${PROJECT_IS_TOP_LEVEL})

@@ -11,7 +11,7 @@ include(CMakePackageConfigHelpers)
 set(provider_of_Boost "Boost 1.81")
 set(provider_of_Threads "Threads")
 set(provider_of_nlohmann_json "nlohmann_json 3.9")
-set(provider_of_OpenSSL "OpenSSL")
+set(provider_of_OpenSSL "OpenSSL 3.0")
 set(provider_of_ZLIB "ZLIB")
 
 set(package_folder "${CMAKE_INSTALL_LIBDIR}/cmake/coroscope")

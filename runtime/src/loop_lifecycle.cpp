@@ -4,6 +4,8 @@
 #include <coroscope/runtime/detail/generator_promise.hpp>
 #include <coroscope/runtime/error.hpp>
 
+#include "watches.hpp"
+
 #include <atomic>
 #include <utility>
 
@@ -54,6 +56,7 @@ void loop::implementation::close() {
     observers.flush();
     abandon_jobs();
     core.mail->close();
+    detail::remove_watches(io);
     destroy_tasks();
     while (core.first_generator != nullptr) {
         core.first_generator->leave_loop();

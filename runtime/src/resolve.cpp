@@ -45,12 +45,6 @@ std::vector<tcp::endpoint> look_up(const std::string& host, std::uint16_t port) 
 
 }  // namespace
 
-std::string to_text(const tcp::endpoint& endpoint) {
-    const auto address = endpoint.address().to_string();
-    const auto port = std::to_string(endpoint.port());
-    return endpoint.address().is_v6() ? "[" + address + "]:" + port : address + ":" + port;
-}
-
 coro<std::vector<tcp::endpoint>> resolve(std::string host, std::uint16_t port, await_site where) {
     std::vector<tcp::endpoint> endpoints;
     boost::system::error_code not_numeric;

@@ -85,7 +85,7 @@ coro<std::string> read_one_line(state_pointer s, await_site where) {
 
 coro<> drain_output(state_pointer s, await_site where) {
     s->throw_if_failed();
-    if (s->unsent() > s->options.high_water) {
+    if (s->is_paused()) {
         auto drained = s->drained.add(s->core.get(), wait_kind::io, where);
         co_await detail::at(where, std::move(drained));
         s->throw_if_failed();
@@ -195,6 +195,7 @@ const std::string& stream::local_endpoint() const noexcept {
 coro<stream> open_connection(std::string host, std::uint16_t port, stream_options options,
                              await_site where) {
     auto& loop = get_running_loop();
+    detail::stream_state::check(options);
     const auto endpoints = co_await detail::resolve(host, port, where);
     boost::system::error_code last = boost::asio::error::host_not_found;
     for (const auto& endpoint : endpoints) {

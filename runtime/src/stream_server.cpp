@@ -5,6 +5,7 @@
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
+#include "server_state.hpp"
 #include "sited.hpp"
 #include "stream_state.hpp"
 
@@ -12,9 +13,13 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 
+#include <cstring>
 #include <optional>
-#include <unordered_map>
 #include <utility>
+
+#include <arpa/inet.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace coroscope {
 
@@ -23,37 +28,23 @@ using boost::system::error_code;
 
 namespace detail {
 
-/// What a server, its accepting tasks and its connections share.
-class server_state {
-public:
-    server_state(loop& owner, connection_handler f, const server_options& o, await_site where)
-        : in(owner),
-          handler(std::move(f)),
-          options(o),
-          created_at(where) {}
-
-    loop& in;
-    connection_handler handler;
-    server_options options;
-    await_site created_at;
-    std::vector<tcp::acceptor> acceptors;
-    std::uint16_t port = 0;
-    bool closed = false;
-    std::size_t accepting = 0;  ///< tasks that accept
-    std::unordered_map<std::uint64_t, any_task> connections;
-    waiting_tasks ended;
-
-    void close() noexcept;
-    void release_if_ended() noexcept;
-};
-
 void server_state::close() noexcept {
     if (std::exchange(closed, true)) { return; }
     for (auto& acceptor : acceptors) {
         error_code ignored;
         acceptor.close(ignored);
     }
+    names.clear();
+    remove_socket();
     release_if_ended();
+}
+
+void server_state::remove_socket() const noexcept {
+    struct stat found = {};
+    if (!path.empty() && ::lstat(path.c_str(), &found) == 0 && found.st_ino == inode
+        && S_ISSOCK(found.st_mode)) {
+        ::unlink(path.c_str());
+    }
 }
 
 void server_state::release_if_ended() noexcept {
@@ -69,7 +60,7 @@ coro<> serve(state_pointer s, stream connection) {
     co_await s->handler(std::move(connection));
 }
 
-void start_connection(const state_pointer& s, tcp::socket socket) {
+void start_connection(const state_pointer& s, stream_state::socket_type socket) {
     auto state = std::make_shared<stream_state>(s->in.core(), std::move(socket), s->options.stream);
     const auto name = "connection " + state->remote;
     any_task task = s->in.create_task(serve(s, stream(std::move(state))), name, s->created_at);
@@ -84,7 +75,7 @@ void start_connection(const state_pointer& s, tcp::socket socket) {
 
 void tell(const server_state& s, std::string problem, std::exception_ptr exception) {
     exception_context context;
-    context.message = "the server on port " + std::to_string(s.port) + ' ' + std::move(problem);
+    context.message = "the server on " + s.name + ' ' + std::move(problem);
     context.exception = std::move(exception);
     context.created_at = s.created_at;
     s.in.call_exception_handler(context);
@@ -92,7 +83,7 @@ void tell(const server_state& s, std::string problem, std::exception_ptr excepti
 
 /// Accepts one connection; false if it could not.
 coro<bool> accept_one(state_pointer s, std::size_t index) {
-    tcp::socket socket(s->in.io_context());
+    stream_state::socket_type socket(s->in.io_context());
     try {
         co_await at(s->created_at, s->acceptors[index].async_accept(socket, use_coro));
     } catch (const boost::system::system_error&) {
@@ -128,15 +119,22 @@ coro<> accept_all(state_pointer s, std::size_t index) {
     }
 }
 
-[[nodiscard]] tcp::acceptor listen_on(loop& in, const tcp::endpoint& endpoint, bool dual,
-                                      int backlog) {
-    tcp::acceptor acceptor(in.io_context());
+[[nodiscard]] server_state::acceptor_type listen_on(loop& in, const tcp::endpoint& endpoint,
+                                                    bool dual, int backlog) {
+    server_state::acceptor_type acceptor(in.io_context());
     acceptor.open(endpoint.protocol());
-    acceptor.set_option(tcp::acceptor::reuse_address(true));
+    acceptor.set_option(boost::asio::socket_base::reuse_address(true));
     if (endpoint.address().is_v6()) { acceptor.set_option(boost::asio::ip::v6_only(!dual)); }
     acceptor.bind(endpoint);
     acceptor.listen(backlog > 0 ? backlog : boost::asio::socket_base::max_listen_connections);
     return acceptor;
+}
+
+[[nodiscard]] std::uint16_t port_of(const server_state::acceptor_type& acceptor) {
+    const auto endpoint = acceptor.local_endpoint();
+    std::uint16_t port = 0;  // in the same place for IPv4 and IPv6
+    std::memcpy(&port, static_cast<const char*>(static_cast<const void*>(endpoint.data())) + 2, 2);
+    return ntohs(port);
 }
 
 /// The machine has no such address, or no such kind of address.
@@ -157,7 +155,7 @@ void listen_on_all(server_state& s, const std::vector<tcp::endpoint>& endpoints,
             absent = named;
             continue;
         }
-        s.port = s.acceptors.back().local_endpoint().port();
+        s.port = port_of(s.acceptors.back());
         if (dual) { break; }
     }
     if (s.acceptors.empty() && absent) { throw *absent; }
@@ -171,6 +169,17 @@ coro<> wait_until_ended(state_pointer s, await_site where) {
 }
 
 }  // namespace
+
+void start_accepting(const std::shared_ptr<server_state>& s) {
+    for (const auto& acceptor : s->acceptors) {
+        s->names.push_back(to_text(acceptor.local_endpoint()));
+    }
+    s->name = s->names.empty() ? "(no address)" : s->names.front();
+    for (std::size_t i = 0; i < s->acceptors.size(); ++i) {
+        s->in.create_task(accept_all(s, i), "server " + s->names[i], s->created_at);
+    }
+}
+
 }  // namespace detail
 
 server::server(std::shared_ptr<detail::server_state> state) noexcept : state_(std::move(state)) {}
@@ -190,6 +199,10 @@ server::~server() {
 
 std::uint16_t server::port() const noexcept {
     return state_->port;
+}
+
+std::vector<std::string> server::endpoints() const {
+    return state_->names;
 }
 
 std::size_t server::connections() const noexcept {
@@ -213,6 +226,7 @@ coro<> server::wait_closed(await_site where) {
 coro<server> start_server(connection_handler handler, std::string host, std::uint16_t port,
                           server_options options, await_site where) {
     auto& loop = get_running_loop();
+    detail::stream_state::check(options.stream);
     auto state = std::make_shared<detail::server_state>(loop, std::move(handler), options, where);
     const bool everywhere = host.empty();
     std::vector<tcp::endpoint> endpoints;
@@ -222,10 +236,7 @@ coro<server> start_server(connection_handler handler, std::string host, std::uin
         endpoints = co_await detail::resolve(std::move(host), port, where);
     }
     detail::listen_on_all(*state, endpoints, everywhere);
-    for (std::size_t i = 0; i < state->acceptors.size(); ++i) {
-        const auto name = "server " + detail::to_text(state->acceptors[i].local_endpoint());
-        loop.create_task(detail::accept_all(state, i), name, where);
-    }
+    detail::start_accepting(state);
     co_return server(std::move(state));
 }
 

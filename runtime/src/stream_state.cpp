@@ -16,11 +16,6 @@ namespace {
 constexpr std::size_t smallest_input = std::size_t{4} * 1024;
 constexpr std::size_t largest_input = std::size_t{64} * 1024;
 
-std::string text_or_unknown(const boost::system::error_code& error,
-                            const stream_state::tcp::endpoint& endpoint) {
-    return error ? "(not connected)" : to_text(endpoint);
-}
-
 }  // namespace
 
 future<> waiting_tasks::add(loop_core& core, wait_kind kind, await_site where) {
@@ -59,24 +54,38 @@ boost::asio::mutable_buffer input_buffer::prepare() {
     return boost::asio::buffer(storage_.data() + end_, storage_.size() - end_);
 }
 
-stream_state::stream_state(loop_core& owner, tcp::socket connected, const stream_options& settings)
+void stream_state::check(const stream_options& options) {
+    if (options.read_limit == 0) {
+        throw std::invalid_argument("stream_options::read_limit is 0; it must be at least 1");
+    }
+    if (options.low_water.has_value() && *options.low_water > options.high_water) {
+        throw std::invalid_argument(
+            "stream_options::low_water is " + std::to_string(*options.low_water)
+            + ", above the high_water of " + std::to_string(options.high_water));
+    }
+}
+
+stream_state::stream_state(loop_core& owner, socket_type connected, const stream_options& settings)
     : core(owner),
       socket(std::move(connected)),
-      options(settings) {
+      options(settings),
+      low_water_(settings.low_water.value_or(settings.high_water / 4)) {
+    check(options);
     boost::system::error_code error;
-    // Best effort: the other side may be gone already, which the first read or drain will tell.
-    socket.set_option(tcp::no_delay(true), error);
+    // Best effort: the other side may be gone already, which the first read or drain will tell. A
+    // Unix-domain socket has no such option.
+    socket.set_option(boost::asio::ip::tcp::no_delay(true), error);
     socket.non_blocking(true, error);
-    const auto peer = socket.remote_endpoint(error);
-    remote = text_or_unknown(error, peer);
-    const auto here = socket.local_endpoint(error);
-    local = text_or_unknown(error, here);
+    auto names = names_of(socket);
+    remote = std::move(names.remote);
+    local = std::move(names.local);
 }
 
 coro<bool> stream_state::fill(await_site where) {
     const auto self = shared_from_this();
     // Asio never completes a read that follows the end: the kernel tells of it only once.
     if (where_in_life != phase::open || at_end_) { co_return false; }
+    if (filter_) { co_return co_await fill_decoded(where); }
     try {
         const auto n =
             co_await at(where, socket.async_read_some(input.prepare(), coroscope::use_coro));
@@ -96,18 +105,36 @@ void stream_state::write(std::string_view bytes) {
                                   + " after its close() or write_eof()");
     }
     if (error_ || bytes.empty()) { return; }
+    if (!filter_) {
+        put(bytes);
+        return;
+    }
+    // In pieces, so that a large write is not in memory twice.
+    while (!bytes.empty() && !error_) {
+        const auto piece = bytes.substr(0, largest_input);
+        bytes.remove_prefix(piece.size());
+        boost::system::error_code error;
+        filter_->encode(piece, error);
+        send_output();
+        if (error) { fail(error); }
+    }
+}
+
+/// Gives the kernel what it takes at once and keeps the rest.
+void stream_state::put(std::string_view wire) {
     if (!is_sending_) {
         boost::system::error_code error;
-        const auto n = socket.write_some(boost::asio::buffer(bytes.data(), bytes.size()), error);
+        const auto n = socket.write_some(boost::asio::buffer(wire.data(), wire.size()), error);
         if (error && error != boost::asio::error::would_block
             && error != boost::asio::error::interrupted) {
             fail(error);
             return;
         }
-        bytes.remove_prefix(n);
-        if (bytes.empty()) { return; }
+        wire.remove_prefix(n);
+        if (wire.empty()) { return; }
     }
-    queued_.append(bytes);
+    queued_.append(wire);
+    if (unsent() > options.high_water) { is_paused_ = true; }
     if (!is_sending_) { send(); }
 }
 
@@ -131,12 +158,14 @@ void stream_state::send() {
 
 void stream_state::on_sent(const boost::system::error_code& error, std::size_t n) {
     if (where_in_life == phase::closed) { return; }
-    if (error) {
+    // Closing cancels a reader's operation, and with it this one, which had done nothing yet.
+    const bool was_cancelled = filter_ && error == boost::asio::error::operation_aborted;
+    if (error && !was_cancelled) {
         fail(error);
         return;
     }
     sent_ += n;
-    if (unsent() <= options.low_water) { drained.release(); }
+    if (unsent() <= low_water_) { release_drained(); }
     if (unsent() > 0) {
         send();
     } else {
@@ -145,17 +174,23 @@ void stream_state::on_sent(const boost::system::error_code& error, std::size_t n
 }
 
 void stream_state::on_all_sent() noexcept {
-    if (where_in_life == phase::closing) {
+    if (filter_) {
+        end_if_exchanged();
+    } else if (where_in_life == phase::closing) {
         close_socket();
     } else if (eof_written_) {
         boost::system::error_code error;
-        socket.shutdown(tcp::socket::shutdown_send, error);
+        socket.shutdown(socket_type::shutdown_send, error);
     }
 }
 
 void stream_state::write_eof() {
     if (where_in_life != phase::open || std::exchange(eof_written_, true)) { return; }
-    if (unsent() == 0) { on_all_sent(); }
+    if (filter_) {
+        announce_end();
+    } else if (unsent() == 0) {
+        on_all_sent();
+    }
 }
 
 void stream_state::fail(const boost::system::error_code& error) noexcept {
@@ -163,7 +198,7 @@ void stream_state::fail(const boost::system::error_code& error) noexcept {
     queued_.clear();
     sending_.clear();
     sent_ = 0;
-    drained.release();
+    release_drained();
     if (where_in_life == phase::closing) { close_socket(); }
 }
 
@@ -174,13 +209,21 @@ void stream_state::throw_if_failed() const {
 void stream_state::close() noexcept {
     if (where_in_life != phase::open) { return; }
     where_in_life = phase::closing;
+    if (filter_) {
+        try {
+            begin_exchange_of_ends();
+        } catch (...) {  // no memory, or the loop is closed
+            close_socket();
+        }
+        return;
+    }
     if (unsent() == 0) {
         close_socket();
         return;
     }
     // A reader learns of it at once; the socket stays open until all is sent.
     boost::system::error_code error;
-    socket.shutdown(tcp::socket::shutdown_receive, error);
+    socket.shutdown(socket_type::shutdown_receive, error);
 }
 
 void stream_state::abort() noexcept {
@@ -193,8 +236,14 @@ void stream_state::close_socket() noexcept {
     where_in_life = phase::closed;
     boost::system::error_code error;
     socket.close(error);
-    drained.release();
+    end_timer_.cancel();
+    release_drained();
     closed.release();
+}
+
+void stream_state::release_drained() noexcept {
+    is_paused_ = false;
+    drained.release();
 }
 
 reading_turn::reading_turn(stream_state& state) : state_(state) {

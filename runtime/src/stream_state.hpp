@@ -2,10 +2,16 @@
 #pragma once
 
 #include <coroscope/runtime/future.hpp>
+#include <coroscope/runtime/handle.hpp>
 #include <coroscope/runtime/stream.hpp>
 
+#include "socket_address.hpp"
+#include "stream_filter.hpp"
+
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -54,12 +60,18 @@ private:
     std::size_t end_ = 0;
 };
 
-/// A connection. Shared by its `stream`, the coroutines that read, and the operation that sends.
+/// A connection over whatever kind of socket. Shared by its `stream`, the coroutines that read, and
+/// the operations in the background.
+///
+/// All that is sent goes through `put`. With a filter, what is written is encoded first, and what
+/// arrives is decoded; closing then means to announce the end and to wait for the other side's.
 class stream_state : public std::enable_shared_from_this<stream_state> {
 public:
-    using tcp = boost::asio::ip::tcp;
+    using socket_type = boost::asio::generic::stream_protocol::socket;
 
-    stream_state(loop_core& core, tcp::socket socket, const stream_options& options);
+    stream_state(loop_core& core, socket_type socket, const stream_options& options);
+    /// Throws `std::invalid_argument` for limits that make no sense.
+    static void check(const stream_options& options);
 
     /// Waits for more input; false at the end of the stream.
     [[nodiscard]] coro<bool> fill(await_site where);
@@ -71,12 +83,22 @@ public:
     [[nodiscard]] std::size_t unsent() const noexcept {
         return sending_.size() - sent_ + queued_.size();
     }
+    /// The high-water mark was passed, the low one not reached since.
+    [[nodiscard]] bool is_paused() const noexcept { return is_paused_; }
     void throw_if_failed() const;
+
+    /// From here on bytes go through the filter, those that have arrived and were not read as well.
+    void set_filter(std::unique_ptr<stream_filter> filter);
+    [[nodiscard]] stream_filter* filter() const noexcept { return filter_.get(); }
+    /// Waits for something from the socket and gives it to the filter.
+    [[nodiscard]] coro<boost::system::error_code> receive(await_site where);
+    /// Sends what the filter has put out.
+    void send_output();
 
     enum class phase : std::uint8_t { open, closing, closed };
 
     core_reference core;
-    tcp::socket socket;
+    socket_type socket;
     const stream_options options;
     input_buffer input;
     std::string remote;
@@ -87,20 +109,40 @@ public:
     waiting_tasks closed;
 
 private:
+    class receiving_turn;
+
+    void put(std::string_view wire);
     void send();
     void on_sent(const boost::system::error_code& error, std::size_t n);
     void on_all_sent() noexcept;
     void fail(const boost::system::error_code& error) noexcept;
     void close_socket() noexcept;
+    void release_drained() noexcept;
+
+    [[nodiscard]] coro<bool> fill_decoded(await_site where);
+    void announce_end();
+    void begin_exchange_of_ends();
+    void receive_rest();
+    void on_rest(const boost::system::error_code& error, std::size_t n);
+    void end_if_exchanged() noexcept;
 
     // `sending_` is what Asio reads from; `queued_` grows meanwhile.
     std::string sending_;
     std::size_t sent_ = 0;
     std::string queued_;
+    const std::size_t low_water_;
     bool is_sending_ = false;
+    bool is_paused_ = false;
     bool at_end_ = false;  ///< nothing more arrives
     bool eof_written_ = false;
     boost::system::error_code error_;
+
+    // With a filter only.
+    std::unique_ptr<stream_filter> filter_;
+    std::vector<char> wire_;     ///< where what arrives is put
+    timer_handle end_timer_;     ///< gives up the exchange of ends
+    bool is_receiving_ = false;  ///< a task waits in `receive`
+    bool end_announced_ = false;
 };
 
 /// One reader at a time: throws `invalid_state_error` for the second.
@@ -115,13 +157,17 @@ private:
     stream_state& state_;
 };
 
-/// `127.0.0.1:80`, `[::1]:80`.
-[[nodiscard]] std::string to_text(const boost::asio::ip::tcp::endpoint& endpoint);
-
 /// The addresses of a host: at once for numeric ones and `localhost`, else looked up in the loop's
 /// default executor. Throws `boost::system::system_error` naming the host.
 [[nodiscard]] coro<std::vector<boost::asio::ip::tcp::endpoint>> resolve(std::string host,
                                                                         std::uint16_t port,
                                                                         await_site where);
+
+/// Lets the library into a stream.
+struct stream_access {
+    [[nodiscard]] static const std::shared_ptr<stream_state>& state(const stream& s) {
+        return s.state();
+    }
+};
 
 }  // namespace coroscope::detail

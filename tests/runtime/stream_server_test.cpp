@@ -21,12 +21,11 @@ using coroscope::stream;
 
 namespace {
 
-/// Gives everything else, polls of the sockets included, ample opportunity to run.
-/// Until the loop has looked for I/O some times.
+/// Lets everything else run while the loop polls its sockets twenty times.
 coro<> let_others_run() {
-    const auto& here = coroscope::get_running_loop();
-    const auto enough = here.statistics().polls + 5;
-    while (here.statistics().polls < enough) {
+    auto& loop = coroscope::get_running_loop();
+    const auto enough = loop.statistics().polls + 20;
+    while (loop.statistics().polls < enough) {
         co_await coroscope::yield_now();
     }
 }

@@ -9,15 +9,18 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace coroscope {
 
 namespace detail {
 class stream_state;
 class server_state;
+struct stream_access;
 }  // namespace detail
 
 /// The other side ended the stream before what was asked for had arrived.
@@ -37,16 +40,17 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// What a connection is opened with; `std::invalid_argument` tells of limits that make no sense.
 struct stream_options {
-    /// The most bytes that `read_until` and `read_line` look through for a separator.
+    /// The most bytes that `read_until` and `read_line` look through for a separator; not 0.
     std::size_t read_limit = std::size_t{64} * 1024;
-    /// `drain` waits once more bytes than this are unsent,
+    /// Once more bytes than this are unsent, `drain` waits
     std::size_t high_water = std::size_t{64} * 1024;
-    /// until no more than this are.
-    std::size_t low_water = std::size_t{16} * 1024;
+    /// until no more than this are. Unset: a quarter of `high_water`.
+    std::optional<std::size_t> low_water;
 };
 
-/// A TCP connection: bytes in, bytes out.
+/// A connection over TCP or a Unix-domain socket, with or without TLS: bytes in, bytes out.
 ///
 ///     coroscope::coro<> shout(std::string host) {
 ///         auto s = co_await coroscope::open_connection(host, 7);
@@ -55,9 +59,11 @@ struct stream_options {
 ///         std::string echo = co_await s.read_line();
 ///     }
 ///
-/// Writing never waits: bytes that the kernel does not take at once are kept and sent in the
-/// background, in order. `drain` is how a writer is slowed down to its reader's pace; without it
-/// unsent bytes grow without bound. Connections are made with TCP_NODELAY.
+/// Writing never waits: bytes go to the kernel at once (one system call, where nothing is unsent),
+/// those it does not take are kept and sent in the background, in order. `drain` is how a writer is
+/// slowed down to its reader's pace; without it unsent bytes grow without bound. Reading takes from
+/// the kernel only what a read asks for, so that a slow reader slows the other side down. TCP
+/// connections are made with TCP_NODELAY.
 ///
 /// Where a task waits in one of these operations, listings and slow steps show the caller's line.
 /// **Cancellation** of a waiting task loses no bytes: what had arrived stays for the next read, and
@@ -97,10 +103,11 @@ public:
     /// Sends the bytes, now or in the background. Throws `invalid_state_error` after `close` or
     /// `write_eof`.
     void write(std::string_view bytes);
-    /// Lets others run, and waits while the unsent bytes are above the high-water mark, until they
+    /// Lets others run; once the unsent bytes have gone above the high-water mark, waits until they
     /// are at the low one. Throws what the connection failed with.
     [[nodiscard]] coro<> drain(await_site where = await_site::current());
-    /// Tells the other side that nothing more comes, after what was written; reading goes on.
+    /// Tells the other side that nothing more comes, after what was written; reading goes on. With
+    /// TLS this is its end notice, on which some other programs close the connection altogether.
     void write_eof();
     /// Bytes written that the kernel has not taken yet.
     [[nodiscard]] std::size_t unsent() const noexcept;
@@ -108,7 +115,8 @@ public:
     // --- Ending
 
     /// No more reading (who waits in a read gets the end of the stream) and no more writing; what
-    /// was written is still sent, in the background. The second call does nothing.
+    /// was written is still sent, in the background. The second call does nothing. TLS exchanges
+    /// end notices, see `tls_options::shutdown_timeout`.
     void close() noexcept;
     /// Closes at once and drops what is unsent; a reset is what the other side may see.
     void abort() noexcept;
@@ -119,11 +127,13 @@ public:
 
     // --- Facts
 
-    /// `127.0.0.1:8080`, `[::1]:8080`.
+    /// `127.0.0.1:8080`, `[::1]:8080`, a socket's path; a Unix-domain client is
+    /// `process PID on PATH`.
     [[nodiscard]] const std::string& remote_endpoint() const noexcept;
     [[nodiscard]] const std::string& local_endpoint() const noexcept;
 
 private:
+    friend struct detail::stream_access;
     [[nodiscard]] const std::shared_ptr<detail::stream_state>& state() const;
     std::shared_ptr<detail::stream_state> state_;
 };
@@ -135,7 +145,13 @@ private:
                                            stream_options options = {},
                                            await_site where = await_site::current());
 
-/// What a server runs for each connection, in a task named `connection ADDRESS:PORT`. What it
+/// Connects to the Unix-domain socket at `path`; one that begins with a NUL byte is in the abstract
+/// namespace. Throws `boost::system::system_error` naming the path.
+[[nodiscard]] coro<stream> open_unix_connection(std::string path, stream_options options = {},
+                                                await_site where = await_site::current());
+
+/// What a server runs for each connection, in a task named `connection ` and the
+/// other side's endpoint. What it
 /// throws goes to the loop's exception handler, and its connection is closed when it ends.
 using connection_handler = std::function<coro<>(stream)>;
 
@@ -158,8 +174,10 @@ public:
     server& operator=(server&& other) noexcept;
     ~server();
 
-    /// The port it listens on, never 0.
+    /// The port it listens on, never 0 for TCP; 0 for a Unix-domain server.
     [[nodiscard]] std::uint16_t port() const noexcept;
+    /// What it listens on: `127.0.0.1:8080`, a socket's path; empty once closed.
+    [[nodiscard]] std::vector<std::string> endpoints() const;
     /// Connections whose handlers have not ended.
     [[nodiscard]] std::size_t connections() const noexcept;
     /// Accepts no more; connections go on. The second call does nothing.
@@ -179,5 +197,13 @@ private:
 [[nodiscard]] coro<server> start_server(connection_handler handler, std::string host,
                                         std::uint16_t port, server_options options = {},
                                         await_site where = await_site::current());
+
+/// Listens on a Unix-domain socket that it makes at `path`; one that begins with a NUL byte is in
+/// the abstract namespace. A socket that is there already is replaced, as in asyncio, any other
+/// file is an error. Closing the server removes the socket unless somebody else replaced it.
+/// Throws `boost::system::system_error` naming the path.
+[[nodiscard]] coro<server> start_unix_server(connection_handler handler, std::string path,
+                                             server_options options = {},
+                                             await_site where = await_site::current());
 
 }  // namespace coroscope
