@@ -77,7 +77,7 @@ void completion_feed::serve() noexcept {
         if (core.wants(hook::edge)) [[unlikely]] {
             core.notify_edge(edge_kind::join, waiter.given_.id(), waiter.task().id());
         }
-        waiters_.wake(waiter);
+        waiters_.wake_first();
     }
 }
 
@@ -88,15 +88,15 @@ void completion_feed::throw_timeout() const {
                         + " s (as_completed at " + to_string(created_at_) + ")");
 }
 
+void feed_awaiter::pass_on() noexcept {
+    if (!given_.valid()) { return; }
+    feed_->finished_.push_front(std::move(given_));
+    feed_->serve();
+}
+
 any_task feed_awaiter::take() {
     auto& feed = *feed_;
-    if (has_waited_ && task().must_cancel) [[unlikely]] {
-        if (given_.valid()) {
-            feed.finished_.push_front(std::move(given_));
-            feed.serve();
-        }
-        task().throw_if_cancelled();
-    }
+    finish();
     if (!given_.valid() && !feed.finished_.empty()) {
         given_ = std::move(feed.finished_.front());
         feed.finished_.pop_front();

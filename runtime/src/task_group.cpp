@@ -14,12 +14,16 @@ namespace {
 class idle_awaiter final : public detail::list_waiter {
 public:
     explicit idle_awaiter(detail::wait_list& idle) noexcept : idle_(idle) {}
+    idle_awaiter(const idle_awaiter&) = delete;
+    idle_awaiter& operator=(const idle_awaiter&) = delete;
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> suspended) {
-        enter(idle_, suspended.promise());
+        detail::frame_base& frame = suspended.promise();
+        enter(idle_, frame, frame.site);
     }
-    void await_resume() { task().throw_if_cancelled(); }
+    void await_resume() { finish(); }
+    ~idle_awaiter() { settle(); }
 
 private:
     detail::wait_list& idle_;

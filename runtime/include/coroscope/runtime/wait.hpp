@@ -66,9 +66,9 @@ public:
 
 /// What `wait` returns, before it is awaited.
 template <class Task>
-class [[nodiscard("wait does nothing until it is awaited")]] wait_request {
+class [[nodiscard("wait does nothing until it is awaited")]] multi_wait_request {
 public:
-    wait_request(std::vector<any_task> tasks, return_when when, duration timeout)
+    multi_wait_request(std::vector<any_task> tasks, return_when when, duration timeout)
         : tasks_(std::move(tasks)),
           when_(when),
           timeout_(timeout) {
@@ -120,7 +120,7 @@ template <detail::range_of_tasks Tasks>
     for (const auto& t : tasks) {
         all.push_back(t);
     }
-    return detail::wait_request<Task>(std::move(all), when, timeout);
+    return detail::multi_wait_request<Task>(std::move(all), when, timeout);
 }
 
 /// The same for tasks of several types: `co_await wait(return_when::first_completed, a, b)`.
@@ -128,7 +128,7 @@ template <detail::task_like... Tasks>
 [[nodiscard]] auto wait(return_when when, const Tasks&... tasks) {
     static_assert(sizeof...(Tasks) > 0, "wait needs at least one task");
     using Task = typename detail::joint_task<Tasks...>::type;
-    return detail::wait_request<Task>(std::vector<any_task>{tasks...}, when, duration::max());
+    return detail::multi_wait_request<Task>(std::vector<any_task>{tasks...}, when, duration::max());
 }
 
 /// `co_await wait(a, b, c)`: until all are done, whatever came of them.

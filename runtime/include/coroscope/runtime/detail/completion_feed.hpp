@@ -69,20 +69,20 @@ public:
     [[nodiscard]] bool await_ready() const noexcept { return feed_->has_answer(); }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> suspended) {
-        enter(feed_->waiters_, suspended.promise());
-        has_waited_ = true;
+        frame_base& frame = suspended.promise();
+        enter(feed_->waiters_, frame, frame.site);
     }
 
 protected:
-    ~feed_awaiter() = default;
+    ~feed_awaiter() { settle(); }
     /// The finished task; an empty handle: all were given. Throws for a cancellation or a timeout.
     [[nodiscard]] any_task take();
 
 private:
     friend class completion_feed;
+    void pass_on() noexcept override;
     std::shared_ptr<completion_feed> feed_;
     any_task given_;
-    bool has_waited_ = false;
 };
 
 }  // namespace detail
