@@ -71,9 +71,9 @@ bool is_abortion(const std::exception_ptr& thrown) noexcept {
     if (thrown == nullptr) { return false; }
     try {
         std::rethrow_exception(thrown);
-    } catch (const boost::system::system_error& e) {
-        return is_abortion(e.code());
-    } catch (...) { return false; }
+    } catch (const boost::system::system_error& e) { return is_abortion(e.code()); } catch (...) {
+        return false;
+    }
 }
 
 void io_state_base::deliver_through_mail() {

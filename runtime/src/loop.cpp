@@ -302,7 +302,7 @@ void loop::attach(observer& o, hook_set hooks) {
 }
 
 void loop::remove_observer(observer& o) noexcept {
-    implementation_->observers.remove(o);
+    implementation_->remove(o);
 }
 
 void loop::flush_steps() noexcept {
@@ -310,7 +310,7 @@ void loop::flush_steps() noexcept {
 }
 
 void loop::set_schedule_policy(schedule_policy* policy) noexcept {
-    implementation_->policy = policy;
+    implementation_->set_policy(policy);
 }
 
 loop& get_running_loop() {

@@ -111,26 +111,58 @@ void loop::implementation::run_ready_by_policy(std::size_t count) {
     look_around();
 }
 
-[[gnu::always_inline]] inline void loop::implementation::tick() {
+/// Waits if nothing is ready, looks around if that is due.
+template <bool Timed>
+[[gnu::always_inline]] inline void loop::implementation::take_in_work() {
     if (core.ready.empty()) {
         wait_for_work();
-    } else if (timed_ ? last_stamp_ >= poll_at_ : poll_budget_ <= 0) [[unlikely]] {
+    } else if (Timed ? last_stamp_ >= poll_at_ : poll_budget_ <= 0) [[unlikely]] {
         look_around();
     }
+}
+
+/// Passes over the ready queue, until the loop stops or what is wanted of them changes: to ask that
+/// before each of them costs as much as the passes' own bookkeeping (the row yield_2).
+template <bool Timed, bool Observed>
+void loop::implementation::run_passes() {
+    do {
+        take_in_work<Timed>();
+        run_ready<Timed, Observed>(core.ready.size());
+    } while (!leaves_passes_);
+    core.current = nullptr;
+}
+
+/// One pass that somebody looks at, or has a say in.
+void loop::implementation::run_watched_pass() {
+    timed_ ? take_in_work<true>() : take_in_work<false>();
     const auto ready = core.ready.size();
-    if (core.wants(hook::tick)) [[unlikely]] {
+    if (core.wants(hook::tick)) {
         observers.tell(hook::tick, [&](observer& o) { o.on_tick(ready, core.timers.size()); });
     }
-    if (policy != nullptr) [[unlikely]] {
+    if (policy != nullptr) {
         run_ready_by_policy(ready);
     } else if (!timed_) {
         run_ready<false, false>(ready);
-    } else if (core.wants(hook::steps)) {
-        run_ready<true, true>(ready);
     } else {
-        run_ready<true, false>(ready);
+        run_ready<true, true>(ready);
     }
     core.current = nullptr;
+}
+
+void loop::implementation::run_until_stopped() {
+    for (;;) {
+        leaves_passes_ = stopping_;
+        if (policy != nullptr || core.wants(hook::tick)) {
+            run_watched_pass();
+        } else if (!timed_) {
+            run_passes<false, false>();
+        } else if (core.wants(hook::steps)) {
+            run_passes<true, true>();
+        } else {
+            run_passes<true, false>();
+        }
+        if (stopping_) { return; }
+    }
 }
 
 void loop::implementation::run() {
@@ -167,13 +199,10 @@ void loop::implementation::run() {
     last_stamp_ = tick_clock::now();
     accounted_until_ = last_stamp_;
     plan_polls();
-    for (;;) {
-        tick();
-        if (stopping_) [[unlikely]] {
-            // What the task that ended made ready in its last step still runs.
-            if (!std::exchange(finishing_, false) || core.ready.empty()) { break; }
-        }
-    }
+    // What the task that ended makes ready in its last step still runs.
+    do {
+        run_until_stopped();
+    } while (std::exchange(finishing_, false) && !core.ready.empty());
 }
 
 detail::ready_entry loop::implementation::take_next(std::size_t among) {
@@ -317,46 +346,6 @@ void loop::implementation::call(detail::handle_state& handle) noexcept {
         context.created_at = handle.created_at;
         self.call_exception_handler(context);
     }
-}
-
-void loop::implementation::set_slow_threshold(duration threshold) noexcept {
-    slow_threshold = threshold;
-    slow_ticks_ = tick_clock::to_ticks(threshold);
-    if (detail::running_loop == &core) { tell_slow_threshold(); }
-}
-
-void loop::implementation::tell_slow_threshold() noexcept {
-    if (!timed_) { return; }
-    observers.tell(hook::slow_threshold, [&](observer& o) { o.on_slow_threshold(slow_threshold); });
-}
-
-void loop::implementation::attach(observer& o, hook_set hooks) {
-    observers.attach(o, hooks);
-    const bool wanted = (hooks & static_cast<hook_set>(hook::slow_threshold)) != 0;
-    if (wanted && timed_ && detail::running_loop == &core) { o.on_slow_threshold(slow_threshold); }
-}
-
-/// Steps follow each other without a gap: what lies between two looks around is all theirs.
-void loop::implementation::account_steps() noexcept {
-    detail::add_to(counters_.steps, std::exchange(unpublished_steps_, 0));
-    detail::add_to(counters_.busy_ticks, tick_clock::between(accounted_until_, last_stamp_));
-    accounted_until_ = last_stamp_;
-    counters_.ready.store(core.ready.size(), std::memory_order_relaxed);
-    counters_.scheduled.store(core.timers.size(), std::memory_order_relaxed);
-}
-
-loop_statistics loop::implementation::statistics() const noexcept {
-    constexpr auto order = std::memory_order_relaxed;
-    loop_statistics s;
-    s.steps = counters_.steps.load(order);
-    s.callbacks = counters_.callbacks.load(order);
-    s.polls = counters_.polls.load(order);
-    s.busy = tick_clock::to_duration(counters_.busy_ticks.load(order));
-    s.idle = tick_clock::to_duration(counters_.idle_ticks.load(order));
-    s.ready = counters_.ready.load(order);
-    s.scheduled = counters_.scheduled.load(order);
-    s.tasks = core.task_count.load(order);
-    return s;
 }
 
 }  // namespace coroscope

@@ -31,11 +31,13 @@ public:
     /// Throws `invalid_state_error` unless `run` may be called now, here.
     void expect_runnable() const;
     void close();
-    void request_stop() noexcept { stopping_ = true; }
+    void request_stop() noexcept { stopping_ = leaves_passes_ = true; }
     /// As `request_stop`, with one pass more for what is ready by then.
-    void request_finish() noexcept { stopping_ = finishing_ = true; }
+    void request_finish() noexcept { stopping_ = finishing_ = leaves_passes_ = true; }
 
     void attach(observer& o, hook_set hooks);
+    void remove(observer& o) noexcept;
+    void set_policy(schedule_policy* chosen) noexcept;
     void set_slow_threshold(duration threshold) noexcept;
     [[nodiscard]] loop_statistics statistics() const noexcept;
 
@@ -56,7 +58,12 @@ public:
     bool owns_executor = false;
 
 private:
-    void tick();
+    void run_until_stopped();
+    void run_watched_pass();
+    template <bool Timed, bool Observed>
+    void run_passes();
+    template <bool Timed>
+    void take_in_work();
     template <bool Timed, bool Observed>
     void run_ready(std::size_t count);
     void run_ready_by_policy(std::size_t count);
@@ -110,6 +117,7 @@ private:
     bool timed_;
     bool stopping_ = false;
     bool finishing_ = false;
+    bool leaves_passes_ = false;  ///< after this one: to stop, or since what is wanted changes
     std::uint64_t slow_ticks_ = 0;
     std::uint64_t last_stamp_ = 0;  ///< the end of the last step: the beginning of the next
     std::uint64_t accounted_until_ = 0;

@@ -99,7 +99,7 @@ void loop::implementation::idle() {
     const auto action = core.time->on_idle(now);
     switch (action.what) {
     case idle_action::kind::advanced: collect_timers(); break;
-    case idle_action::kind::quit: stopping_ = true; break;
+    case idle_action::kind::quit: request_stop(); break;
     case idle_action::kind::wait: block(action.limit); break;
     }
 }

@@ -25,7 +25,7 @@ namespace detail {
 
 /// What `context_var::set` gives back, to undo it once.
 template <class T>
-class [[nodiscard]] context_token {
+class context_token {
 public:
     context_token(context_token&&) noexcept = default;
     context_token& operator=(context_token&&) noexcept = default;

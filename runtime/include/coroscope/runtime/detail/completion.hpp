@@ -110,12 +110,13 @@ private:
         await_site where;
     };
 
-    completion_status status_ = completion_status::pending;
-    bool retrieved_ = false;
     completion_waiter* first_ = nullptr;
     completion_waiter* last_ = nullptr;
     std::unique_ptr<std::vector<done_callback>> callbacks_;
     std::exception_ptr exception_;
+    // Last, so that a derived class's first small member shares their cache line.
+    completion_status status_ = completion_status::pending;
+    bool retrieved_ = false;
 };
 
 }  // namespace coroscope::detail

@@ -138,6 +138,8 @@ public:
     /// Destroys all frames, innermost first, without recursion.
     void destroy_frames() noexcept;
 
+    // Down to `top`: what each step touches, in the first cache line (the row yield_1000).
+    bool must_cancel = false;  ///< cancellation is delivered at the next resumption
     loop_core* const loop;
 
 private:
@@ -156,7 +158,6 @@ private:
 
 public:
     std::uint32_t cancel_requests = 0;
-    bool must_cancel = false;  ///< cancellation is delivered at the next resumption
 
 private:
     void note_request(std::string_view message);

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loop_implementation.hpp"
+
+#include <utility>
+
+// Who watches a loop, what it is set to, and what it counts.
+
+namespace coroscope {
+
+using detail::tick_clock;
+
+void loop::implementation::remove(observer& o) noexcept {
+    observers.remove(o);
+    leaves_passes_ = true;
+}
+
+void loop::implementation::set_policy(schedule_policy* chosen) noexcept {
+    policy = chosen;
+    leaves_passes_ = true;
+}
+
+void loop::implementation::set_slow_threshold(duration threshold) noexcept {
+    slow_threshold = threshold;
+    slow_ticks_ = tick_clock::to_ticks(threshold);
+    if (detail::running_loop == &core) { tell_slow_threshold(); }
+}
+
+void loop::implementation::tell_slow_threshold() noexcept {
+    if (!timed_) { return; }
+    observers.tell(hook::slow_threshold, [&](observer& o) { o.on_slow_threshold(slow_threshold); });
+}
+
+void loop::implementation::attach(observer& o, hook_set hooks) {
+    observers.attach(o, hooks);
+    leaves_passes_ = true;
+    const bool wanted = (hooks & static_cast<hook_set>(hook::slow_threshold)) != 0;
+    if (wanted && timed_ && detail::running_loop == &core) { o.on_slow_threshold(slow_threshold); }
+}
+
+/// Steps follow each other without a gap: what lies between two looks around is all theirs.
+void loop::implementation::account_steps() noexcept {
+    detail::add_to(counters_.steps, std::exchange(unpublished_steps_, 0));
+    detail::add_to(counters_.busy_ticks, tick_clock::between(accounted_until_, last_stamp_));
+    accounted_until_ = last_stamp_;
+    counters_.ready.store(core.ready.size(), std::memory_order_relaxed);
+    counters_.scheduled.store(core.timers.size(), std::memory_order_relaxed);
+}
+
+loop_statistics loop::implementation::statistics() const noexcept {
+    constexpr auto order = std::memory_order_relaxed;
+    loop_statistics s;
+    s.steps = counters_.steps.load(order);
+    s.callbacks = counters_.callbacks.load(order);
+    s.polls = counters_.polls.load(order);
+    s.busy = tick_clock::to_duration(counters_.busy_ticks.load(order));
+    s.idle = tick_clock::to_duration(counters_.idle_ticks.load(order));
+    s.ready = counters_.ready.load(order);
+    s.scheduled = counters_.scheduled.load(order);
+    s.tasks = core.task_count.load(order);
+    return s;
+}
+
+}  // namespace coroscope
