@@ -107,6 +107,7 @@ private:
         auto complete = [h = std::move(handler), e = std::move(thrown),
                          v = std::move(value)]() mutable {
             if constexpr (std::is_void_v<T>) {
+                static_cast<void>(v);
                 std::move(h)(std::move(e));
             } else {
                 std::move(h)(std::move(e), v.has_value() ? std::move(*v) : T());
