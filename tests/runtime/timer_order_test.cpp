@@ -25,6 +25,7 @@ time_point at(std::int64_t ns) {
 struct model {
     struct armed {
         std::int64_t deadline;
+        std::size_t order;
         timer_node* node;
     };
 
@@ -35,7 +36,7 @@ struct model {
     void arm(std::int64_t deadline) {
         nodes.push_back(std::make_unique<timer_node>());
         queue.arm(*nodes.back(), at(deadline));
-        expected.push_back({deadline, nodes.back().get()});
+        expected.push_back({deadline, nodes.size(), nodes.back().get()});
     }
     void disarm(std::size_t index) {
         queue.disarm(*expected[index].node);
@@ -47,8 +48,9 @@ struct model {
         };
         std::vector<armed> due;
         std::copy_if(expected.begin(), expected.end(), std::back_inserter(due), is_due);
-        std::stable_sort(due.begin(), due.end(),
-                         [](const armed& a, const armed& b) { return a.deadline < b.deadline; });
+        std::sort(due.begin(), due.end(), [](const armed& a, const armed& b) {
+            return a.deadline != b.deadline ? a.deadline < b.deadline : a.order < b.order;
+        });
         std::erase_if(expected, is_due);
         std::vector<timer_node*> order;
         for (const auto& each : due) {

@@ -24,7 +24,7 @@ public:
     void await_suspend(std::coroutine_handle<Promise> suspended) {
         suspend(suspended.promise());
     }
-    [[nodiscard]] std::size_t await_resume();
+    std::size_t await_resume();
 
 private:
     friend class coroscope::barrier;

@@ -25,7 +25,7 @@ public:
           store_(&q.store_) {}
     ~get_awaiter() override { abandon(); }
 
-    [[nodiscard]] T await_resume() {
+    T await_resume() {
         const bool was_free = claim();
         T item = store_->pop();
         if (was_free) { core_->free_item_taken(); }
