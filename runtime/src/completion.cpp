@@ -6,6 +6,15 @@
 
 namespace coroscope::detail {
 
+bool is_cancellation(const std::exception_ptr& thrown) noexcept {
+    if (thrown == nullptr) { return false; }
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const cancelled_error&) { return true; } catch (...) {
+        return false;
+    }
+}
+
 void completion_waiter::unlink_from(completion& source) noexcept {
     (previous_ != nullptr ? previous_->next_ : source.first_) = next_;
     (next_ != nullptr ? next_->previous_ : source.last_) = previous_;

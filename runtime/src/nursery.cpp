@@ -10,19 +10,6 @@
 #include <string>
 
 namespace coroscope::detail {
-namespace {
-
-[[nodiscard]] bool is_cancellation(const std::exception_ptr& exception) {
-    if (exception == nullptr) { return false; }
-    try {
-        std::rethrow_exception(exception);
-    } catch (const cancelled_error&) { return true; } catch (...) {
-        return false;
-    }
-}
-
-}  // namespace
-
 std::size_t nursery_base::pending() const noexcept {
     return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(),
                                                   [](const entry& e) { return !e.task.done(); }));

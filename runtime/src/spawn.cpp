@@ -9,12 +9,9 @@
 namespace coroscope::detail {
 
 std::exception_ptr as_asio_exception(const std::exception_ptr& thrown) noexcept {
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const cancelled_error&) {
-        return std::make_exception_ptr(
-            boost::system::system_error(boost::asio::error::operation_aborted, "coroscope::spawn"));
-    } catch (...) { return thrown; }
+    if (!is_cancellation(thrown)) { return thrown; }
+    return std::make_exception_ptr(
+        boost::system::system_error(boost::asio::error::operation_aborted, "coroscope::spawn"));
 }
 
 std::exception_ptr closed_loop_exception() {

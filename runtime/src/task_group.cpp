@@ -35,14 +35,6 @@ struct until_idle {
     detail::wait_list& idle;
 };
 
-[[nodiscard]] bool is_cancellation(const std::exception_ptr& exception) {
-    try {
-        std::rethrow_exception(exception);
-    } catch (const cancelled_error&) { return true; } catch (...) {
-        return false;
-    }
-}
-
 }  // namespace
 
 void task_group::enter(await_site where) {
@@ -116,7 +108,9 @@ void task_group::leave_body() {
         parent_.core().must_cancel = false;  // ours alone, and perhaps not delivered yet
     }
     if (body_error_ == nullptr) { return; }
-    if (is_cancellation(body_error_)) { cancellation_ = std::exchange(body_error_, nullptr); }
+    if (detail::is_cancellation(body_error_)) {
+        cancellation_ = std::exchange(body_error_, nullptr);
+    }
     if (!aborting_) { abort(); }
 }
 

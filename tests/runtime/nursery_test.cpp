@@ -4,6 +4,7 @@
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
+#include "runtime/delayed.hpp"
 #include "runtime/virtual_loop.hpp"
 #include "support/catch.hpp"
 
@@ -20,16 +21,6 @@ using coroscope::nursery;
 using namespace std::chrono_literals;
 
 namespace {
-
-coro<int> after(duration d, int n) {
-    co_await coroscope::sleep_for(d);
-    co_return n;
-}
-
-coro<int> fail_after(duration d) {
-    co_await coroscope::sleep_for(d);
-    throw std::runtime_error("failed");
-}
 
 /// Schedules a shielded task of 5 s and a plain one of 9 s, then sleeps.
 coro<> schedule_both(nursery<int>& n, duration sleep) {

@@ -6,6 +6,7 @@
 #include <coroscope/runtime/sleep.hpp>
 #include <coroscope/runtime/stream.hpp>
 
+#include "runtime/stream_pair.hpp"
 #include "support/catch.hpp"
 
 #include <boost/system/system_error.hpp>
@@ -18,25 +19,10 @@
 using namespace std::chrono_literals;
 using coroscope::coro;
 using coroscope::stream;
+using stream_pair::let_others_run;
+using stream_pair::message_of;
 
 namespace {
-
-/// Lets everything else run while the loop polls its sockets twenty times.
-coro<> let_others_run() {
-    auto& loop = coroscope::get_running_loop();
-    const auto enough = loop.statistics().polls + 20;
-    while (loop.statistics().polls < enough) {
-        co_await coroscope::yield_now();
-    }
-}
-
-template <class Error, class T>
-coro<std::string> message_of(coro<T> failing) {
-    try {
-        co_await std::move(failing);
-    } catch (const Error& e) { co_return e.what(); }
-    co_return "(nothing was thrown)";
-}
 
 coro<> echo(stream s) {
     auto part = co_await s.read(1000);

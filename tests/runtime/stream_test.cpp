@@ -7,6 +7,7 @@
 #include <coroscope/runtime/run.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
+#include "runtime/stream_pair.hpp"
 #include "support/catch.hpp"
 
 #include <boost/system/system_error.hpp>
@@ -17,22 +18,12 @@
 using namespace std::chrono_literals;
 using coroscope::coro;
 using coroscope::stream;
+using namespace stream_pair;
 
 namespace {
 
-coro<> hand_over(coroscope::future<stream> to, stream s) {
-    to.set_result(std::move(s));
-    co_return;
-}
-
 /// The two ends of one connection over loopback.
-struct connected {
-    connected(stream a, stream b) : client(std::move(a)), peer(std::move(b)) {}
-    stream client;
-    stream peer;
-};
-
-coro<connected> connect(coroscope::stream_options options = {}) {
+coro<connected> connect_by_tcp(coroscope::stream_options options = {}) {
     auto accepted = coroscope::get_running_loop().create_future<stream>();
     const auto handler = [accepted](stream s) {
         return hand_over(accepted, std::move(s));
@@ -45,47 +36,11 @@ coro<connected> connect(coroscope::stream_options options = {}) {
     co_return connected(std::move(client), std::move(peer));
 }
 
-/// Reads until the end of the stream.
-coro<std::string> read_all(stream& from) {
-    std::string all;
-    std::string part = co_await from.read(100'000);
-    while (!part.empty()) {
-        all += part;
-        part = co_await from.read(100'000);
-    }
-    co_return all;
-}
-
-/// Lets everything else run while the loop polls its sockets twenty times.
-coro<> let_others_run() {
-    auto& loop = coroscope::get_running_loop();
-    const auto enough = loop.statistics().polls + 20;
-    while (loop.statistics().polls < enough) {
-        co_await coroscope::yield_now();
-    }
-}
-
-template <class Error, class T>
-coro<std::string> message_of(coro<T> failing) {
-    try {
-        co_await std::move(failing);
-    } catch (const Error& e) { co_return e.what(); }
-    co_return "(nothing was thrown)";
-}
-
-/// Fills the connection until more than the high-water mark is unsent.
-void fill_up(stream& s, std::size_t high_water) {
-    const std::string block(50'000, 'x');
-    while (s.unsent() <= high_water) {
-        s.write(block);
-    }
-}
-
 }  // namespace
 
 TEST_CASE("what one end writes the other reads, and then the end of the stream") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         ends.client.write("hello, ");
         ends.client.write("world");
         ends.client.close();
@@ -98,7 +53,7 @@ TEST_CASE("what one end writes the other reads, and then the end of the stream")
 
 TEST_CASE("a read gives at most what was asked for, and nothing for nothing") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         ends.client.write("abcdef");
         const auto none = co_await ends.peer.read(0);
         CHECK(none.empty());
@@ -111,7 +66,7 @@ TEST_CASE("a read gives at most what was asked for, and nothing for nothing") {
 
 TEST_CASE("read_exactly puts pieces together, and hands over what came before an early end") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         const std::string large(300'000, 'l');
         ends.client.write(large);
         ends.client.write("abc");
@@ -130,7 +85,7 @@ TEST_CASE("read_exactly puts pieces together, and hands over what came before an
 
 TEST_CASE("read_until finds a separator that arrives in pieces") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         ends.client.write("head\r");
         auto reading = coroscope::get_running_loop().create_task(ends.peer.read_until("\r\n"));
         co_await let_others_run();
@@ -152,7 +107,7 @@ TEST_CASE("read_until leaves what is over the limit in the stream, read_line dro
     coroscope::run([]() -> coro<> {
         coroscope::stream_options options;
         options.read_limit = 8;
-        auto ends = co_await connect(options);
+        auto ends = co_await connect_by_tcp(options);
         ends.client.write("0123456789\nnext\n");
         const auto until =
             co_await message_of<coroscope::limit_overrun_error>(ends.peer.read_until("\n"));
@@ -176,7 +131,7 @@ TEST_CASE("read_until leaves what is over the limit in the stream, read_line dro
 
 TEST_CASE("lines are read with their ends, the last one as it is, then nothing") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         ends.client.write("one\n\nlast");
         ends.client.write_eof();
         std::vector<std::string> lines;
@@ -196,7 +151,7 @@ TEST_CASE("drain waits above the high-water mark until the low one is reached") 
         coroscope::stream_options options;
         options.high_water = 100'000;
         options.low_water = 10'000;
-        auto ends = co_await connect(options);
+        auto ends = co_await connect_by_tcp(options);
         fill_up(ends.client, options.high_water);
         auto draining = coroscope::get_running_loop().create_task(ends.client.drain());
         co_await let_others_run();
@@ -212,7 +167,7 @@ TEST_CASE("drain waits above the high-water mark until the low one is reached") 
 
 TEST_CASE("cancelling a drain drops nothing that was written") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         fill_up(ends.client, 64 * 1024);
         ends.client.write("the end");
         auto draining = coroscope::get_running_loop().create_task(ends.client.drain());
@@ -232,7 +187,7 @@ TEST_CASE("cancelling a drain drops nothing that was written") {
 
 TEST_CASE("close sends what is unsent, abort does not") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         const std::string large(5'000'000, 'z');
         ends.client.write(large);
         ends.client.close();
@@ -243,7 +198,7 @@ TEST_CASE("close sends what is unsent, abort does not") {
         CHECK(all.size() == large.size());
         co_await ends.client.wait_closed();
 
-        auto others = co_await connect();
+        auto others = co_await connect_by_tcp();
         others.client.write(large);
         others.client.abort();
         const auto lost =
@@ -254,7 +209,7 @@ TEST_CASE("close sends what is unsent, abort does not") {
 
 TEST_CASE("a destroyed stream sends what was written first") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         const std::string large(3'000'000, 'd');
         ends.client.write(large);
         ends.client = stream();
@@ -265,7 +220,7 @@ TEST_CASE("a destroyed stream sends what was written first") {
 
 TEST_CASE("cancelling a read loses no bytes, and the stream can be read on") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         ends.client.write("ab");
         auto reading = coroscope::get_running_loop().create_task(ends.peer.read_exactly(4));
         co_await let_others_run();
@@ -280,7 +235,7 @@ TEST_CASE("cancelling a read loses no bytes, and the stream can be read on") {
 
 TEST_CASE("a read that takes too long ends by timeout and can be tried again") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         const auto message = co_await message_of<coroscope::timeout_error>(
             coroscope::wait_for(ends.peer.read(1), 1ms));
         CHECK(message.find("did not finish within") != std::string::npos);
@@ -292,7 +247,7 @@ TEST_CASE("a read that takes too long ends by timeout and can be tried again") {
 
 TEST_CASE("a second reader is told so, and the first goes on") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         auto reading = coroscope::get_running_loop().create_task(ends.peer.read(1));
         co_await let_others_run();
         const auto message =
@@ -306,7 +261,7 @@ TEST_CASE("a second reader is told so, and the first goes on") {
 
 TEST_CASE("closing gives a waiting reader the end, and a writer an error") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         auto reading = coroscope::get_running_loop().create_task(ends.peer.read(1));
         co_await let_others_run();
         ends.peer.close();
@@ -319,7 +274,7 @@ TEST_CASE("closing gives a waiting reader the end, and a writer an error") {
 
 TEST_CASE("a lost connection shows in drain and in read") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         fill_up(ends.client, 64 * 1024);
         ends.peer.abort();  // with unread bytes: a reset
         const auto drain = co_await message_of<boost::system::system_error>(ends.client.drain());
@@ -327,7 +282,7 @@ TEST_CASE("a lost connection shows in drain and in read") {
         ends.client.write("is dropped");
         CHECK(ends.client.unsent() == 0);
 
-        auto others = co_await connect();
+        auto others = co_await connect_by_tcp();
         others.client.write("never read");
         co_await let_others_run();
         others.peer.abort();
@@ -338,7 +293,7 @@ TEST_CASE("a lost connection shows in drain and in read") {
 
 TEST_CASE("a task that waits in a stream shows the caller's line") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         const auto line = std::source_location::current().line() + 1;
         auto reading = coroscope::get_running_loop().create_task(ends.peer.read_line());
         co_await let_others_run();
@@ -353,7 +308,7 @@ TEST_CASE("a task that waits in a stream shows the caller's line") {
 
 TEST_CASE("both ends know their addresses") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         CHECK(ends.client.remote_endpoint() == ends.peer.local_endpoint());
         CHECK(ends.client.local_endpoint() == ends.peer.remote_endpoint());
         CHECK(ends.client.remote_endpoint().rfind("127.0.0.1:", 0) == 0);
@@ -372,7 +327,7 @@ TEST_CASE("a name that cannot be looked up is an error that names it") {
 
 TEST_CASE("streams that still send when their loop ends leak nothing") {
     coroscope::run([]() -> coro<> {
-        auto ends = co_await connect();
+        auto ends = co_await connect_by_tcp();
         fill_up(ends.client, 64 * 1024);
         auto& loop = coroscope::get_running_loop();
         loop.create_task(ends.peer.wait_closed());

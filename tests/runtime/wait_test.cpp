@@ -5,6 +5,7 @@
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
+#include "runtime/delayed.hpp"
 #include "runtime/virtual_loop.hpp"
 #include "support/catch.hpp"
 
@@ -25,16 +26,6 @@ using coroscope::wait;
 using namespace std::chrono_literals;
 
 namespace {
-
-coro<int> after(duration d, int n) {
-    co_await coroscope::sleep_for(d);
-    co_return n;
-}
-
-coro<int> fail_after(duration d) {
-    co_await coroscope::sleep_for(d);
-    throw std::runtime_error("failed");
-}
 
 struct counts {
     std::size_t done = 0;

@@ -15,6 +15,7 @@
 namespace coroscope {
 
 template <class T>
+    requires std::copy_constructible<T>
 class context_var;
 
 namespace detail {
@@ -69,7 +70,7 @@ private:
 /// nothing.
 template <class T>
     requires std::copy_constructible<T>
-class context_var<T> {
+class context_var {
 public:
     explicit context_var(std::string name) : name_(std::move(name)) {}
     context_var(std::string name, T fallback)

@@ -92,16 +92,10 @@ async_generator<T> take(async_generator<T, Send> source, std::size_t count) {
 template <class T, class Send>
 coro<std::vector<T>> collect(async_generator<T, Send> source) {
     std::vector<T> all;
-    std::exception_ptr failure;
-    try {
-        for (;;) {
-            auto item = co_await source.next();
-            if (!item) { break; }
-            all.push_back(std::move(*item));
-        }
-    } catch (...) { failure = std::current_exception(); }
-    co_await source.aclose();
-    if (failure) { std::rethrow_exception(failure); }
+    const auto keep = [&all](T&& item) {
+        all.push_back(std::move(item));
+    };
+    co_await for_each(std::move(source), keep);
     co_return all;
 }
 

@@ -48,6 +48,9 @@ private:
 /// What a cancellation with this message throws; null for an empty one: a plain `cancelled_error`.
 [[nodiscard]] std::exception_ptr cancellation_of(std::string_view message) noexcept;
 
+/// Whether it is a `cancelled_error`; null is none.
+[[nodiscard]] bool is_cancellation(const std::exception_ptr& thrown) noexcept;
+
 enum class completion_status : std::uint8_t { pending, value, exception, cancelled };
 
 /// What tasks and futures have in common: an outcome that arrives once, and those who wait for it.
