@@ -8,10 +8,11 @@
 
 namespace coroscope::benchmarks {
 
-/// A loop with default options (so step times are measured), watched by a slow spotter if wanted.
+/// A loop as programs run it: default options, so that every step is timed, and a slow spotter that
+/// watches. Bare: nothing of either.
 class measured_loop {
 public:
-    explicit measured_loop(watching how) {
+    explicit measured_loop(watching how) : target_(options_for(how)) {
         if (how == watching::observed) { spotter_.attach_to(target_); }
     }
     measured_loop(const measured_loop&) = delete;
@@ -22,6 +23,12 @@ public:
     [[nodiscard]] loop* operator->() noexcept { return &target_; }
 
 private:
+    [[nodiscard]] static loop_options options_for(watching how) {
+        loop_options options;
+        options.time_stats = how == watching::observed;
+        return options;
+    }
+
     instrumentation::slow_spotter spotter_;
     loop target_;  // goes first
 };

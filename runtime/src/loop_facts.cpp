@@ -40,6 +40,7 @@ void loop::implementation::attach(observer& o, hook_set hooks) {
 /// Steps follow each other without a gap: what lies between two looks around is all theirs.
 void loop::implementation::account_steps() noexcept {
     detail::add_to(counters_.steps, std::exchange(unpublished_steps_, 0));
+    steps_at_look_ = 0;
     detail::add_to(counters_.busy_ticks, tick_clock::between(accounted_until_, last_stamp_));
     accounted_until_ = last_stamp_;
     counters_.ready.store(core.ready.size(), std::memory_order_relaxed);

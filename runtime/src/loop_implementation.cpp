@@ -3,6 +3,7 @@
 
 #include <coroscope/runtime/error.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace coroscope {
@@ -74,23 +75,44 @@ template <bool Timed, bool Observed>
     if (top == nullptr) [[unlikely]] { finish_task(task, *frame); }
 }
 
+namespace {
+
+/// Fetches what the next two steps begin with while this one runs. With a thousand tasks none of it
+/// is in the first-level cache: a fifth of a step (the row yield_1000).
+[[gnu::always_inline]] inline void prefetch_ahead(const detail::ready_queue& ready,
+                                                  std::size_t left) noexcept {
+    if (left > 1 && ready.at(0).is_task()) { __builtin_prefetch(ready.at(0).task()->top); }
+    const auto after_next = ready.at(1);  // only its address: it may be an old entry, or a handle
+    __builtin_prefetch(after_next.address());
+    __builtin_prefetch(after_next.address() - detail::task_record_bytes);
+}
+
+}  // namespace
+
 template <bool Timed, bool Observed>
 [[gnu::always_inline]] inline void loop::implementation::run_ready(std::size_t count) {
     auto& c = core;
-    for (auto left = count; left > 0; --left) {
-        const auto entry = c.ready.pop();
-        if (entry.is_task()) [[likely]] {
-            run_task<Timed, Observed>(c, *entry.task());
-        } else {
-            // A million timers come due in another order than they lie in memory.
-            if (left > 2) { __builtin_prefetch(c.ready.at(2).handle()); }
-            run_handle(*entry.handle());
+    auto left = count;
+    for (;;) {
+        // Where steps are not timed, their number says when to look at the time.
+        auto until_look = Timed ? left : std::min(left, steps_between_looks);
+        left -= until_look;
+        for (; until_look > 0; --until_look) {
+            const auto entry = c.ready.pop();
+            if (entry.is_task()) [[likely]] {
+                prefetch_ahead(c.ready, until_look);
+                run_task<Timed, Observed>(c, *entry.task());
+            } else {
+                // A million timers come due in another order than they lie in memory.
+                if (until_look > 2) { __builtin_prefetch(c.ready.at(2).handle()); }
+                run_handle(*entry.handle());
+            }
+            if constexpr (Timed) {
+                if (last_stamp_ >= poll_in_pass_at_) [[unlikely]] { look_around(); }
+            }
         }
-        if constexpr (Timed) {
-            if (last_stamp_ >= poll_in_pass_at_) [[unlikely]] { look_around(); }
-        } else {
-            if (--poll_budget_ <= -most_steps_in_pass) [[unlikely]] { look_around(); }
-        }
+        if (left == 0) { break; }
+        if (tick_clock::now() >= poll_in_pass_at_) { look_around(); }
     }
     unpublished_steps_ += count;
 }
@@ -116,8 +138,12 @@ template <bool Timed>
 [[gnu::always_inline]] inline void loop::implementation::take_in_work() {
     if (core.ready.empty()) {
         wait_for_work();
-    } else if (Timed ? last_stamp_ >= poll_at_ : poll_budget_ <= 0) [[unlikely]] {
-        look_around();
+    } else if constexpr (Timed) {
+        if (last_stamp_ >= poll_at_) [[unlikely]] { look_around(); }
+    } else {
+        if (unpublished_steps_ - steps_at_look_ >= steps_between_looks) [[unlikely]] {
+            look_around_if_due();
+        }
     }
 }
 
@@ -198,7 +224,7 @@ void loop::implementation::run() {
     poll_interval_ticks_ = tick_clock::to_ticks(time_between_polls);
     last_stamp_ = tick_clock::now();
     accounted_until_ = last_stamp_;
-    plan_polls();
+    plan_polls(last_stamp_);
     // What the task that ended makes ready in its last step still runs.
     do {
         run_until_stopped();

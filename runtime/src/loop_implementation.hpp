@@ -90,11 +90,12 @@ private:
     void arm_idle_timer(duration limit);
     void wait_for_work();
     void look_around();
+    [[gnu::cold, gnu::noinline]] void look_around_if_due();
     void take_mail_and_timers();
     /// Returns how many handlers ran.
     std::size_t run_asio(bool may_block);
     void look_for_more();
-    void plan_polls() noexcept;
+    void plan_polls(std::uint64_t now) noexcept;
 
     void abandon_jobs() noexcept;
     void job_done(std::unique_ptr<detail::executor_job> job) noexcept;
@@ -102,13 +103,13 @@ private:
     void destroy_tasks() noexcept;
 
     // An empty poll of Asio costs as much as 10 to 30 steps, one that finds nothing new in a busy
-    // server's sockets more. While there is work, time decides when to poll; where steps are not
-    // timed, their number: between two passes early, inside of one late, since a pass over fifty
-    // connections takes longer than the first interval and ends by itself.
+    // server's sockets more. While there is work, time decides when to poll: between two
+    // passes early, inside of one late, since a pass over fifty connections takes longer than the
+    // first interval and ends by itself. Where steps are not timed, their number says when to read
+    // the time.
     static constexpr duration time_between_polls = std::chrono::microseconds(50);
     static constexpr std::uint64_t in_pass_factor = 4;
-    static constexpr std::int32_t steps_between_polls = 64;
-    static constexpr std::int32_t most_steps_in_pass = 192;  ///< beyond the former
+    static constexpr std::size_t steps_between_looks = 64;  ///< at the time, if steps are untimed
 
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
     boost::asio::steady_timer idle_timer_;
@@ -125,7 +126,8 @@ private:
     std::uint64_t poll_in_pass_at_ = 0;  ///< the stamp from which to poll in the middle of one
     time_point idle_armed_until_ = time_point::max();  ///< the largest: not armed
     std::uint64_t poll_interval_ticks_;
-    std::int32_t poll_budget_ = steps_between_polls;  ///< untimed steps until the next poll
+    std::uint64_t steps_at_look_ =
+        0;  ///< `unpublished_steps_` when untimed steps last asked for the time
     std::uint32_t looks_to_skip_ = 0;
     std::uint32_t fruitless_looks_ = 0;  ///< grows with each in a row, twofold
     std::uint64_t unpublished_steps_ = 0;

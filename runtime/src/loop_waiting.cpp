@@ -45,6 +45,13 @@ void loop::implementation::look_around() {
     run_asio(false);
 }
 
+/// The same where steps are not timed: their number says when to read the time, the time whether to
+/// poll, since an empty poll costs as much as a hundred steps.
+void loop::implementation::look_around_if_due() {
+    steps_at_look_ = unpublished_steps_;
+    if (tick_clock::now() >= poll_at_) { look_around(); }
+}
+
 /// Nothing is ready: takes in what has come, then lets the clock decide how time passes. Where that
 /// means to wait in Asio, a poll before would only double the system calls.
 void loop::implementation::wait_for_work() {
@@ -70,10 +77,10 @@ std::size_t loop::implementation::run_asio(bool may_block) {
         self.call_exception_handler(context);
     }
     detail::add_to(counters_.polls, std::uint64_t{1});
-    poll_budget_ = steps_between_polls;
+    const auto now = tick_clock::now();
+    plan_polls(now);
     if (!timed_) { return handlers; }
-    last_stamp_ = tick_clock::now();
-    plan_polls();
+    last_stamp_ = now;
     const auto ours = operations - std::min(operations, core.io_operations);
     if (!may_block && handlers > ours) {
         const auto ticks = tick_clock::between(begin, last_stamp_);
@@ -84,9 +91,9 @@ std::size_t loop::implementation::run_asio(bool may_block) {
     return handlers;
 }
 
-void loop::implementation::plan_polls() noexcept {
-    poll_at_ = last_stamp_ + poll_interval_ticks_;
-    poll_in_pass_at_ = last_stamp_ + in_pass_factor * poll_interval_ticks_;
+void loop::implementation::plan_polls(std::uint64_t now) noexcept {
+    poll_at_ = now + poll_interval_ticks_;
+    poll_in_pass_at_ = now + in_pass_factor * poll_interval_ticks_;
 }
 
 void loop::implementation::idle() {

@@ -28,6 +28,10 @@ public:
         return reinterpret_cast<handle_state*>(  // NOLINT(performance-no-int-to-ptr)
             bits_ & ~handle_bit);
     }
+    /// Where it lies, perhaps one byte on; to be prefetched.
+    [[nodiscard]] const std::byte* address() const noexcept {
+        return reinterpret_cast<const std::byte*>(bits_);  // NOLINT(performance-no-int-to-ptr)
+    }
 
 private:
     static constexpr std::uintptr_t handle_bit = 1;
