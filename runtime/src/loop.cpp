@@ -25,7 +25,8 @@ namespace {
 
 loop::loop(loop_options options)
     : implementation_(std::make_unique<implementation>(*this, options)),
-      core_(&implementation_->core) {
+      core_(&implementation_->core),
+      origin_depth_(options.origin_depth) {
     set_debug(options.debug.has_value() ? *options.debug : debug_from_environment());
     core_->time->on_loop_opened(*this);
     detail::register_loop(*this);
@@ -155,7 +156,11 @@ any_task loop::start_task(any_coro work, const task_options& options) {
     auto* frame = std::exchange(work.frame_, nullptr);
     auto& task = *work.operations_->make_task(*core_, frame, options.created_at);
     any_task handle(task);
-    detail::start_task(task, options.name, options.created_at);
+    if (origin_depth() > 1) { detail::note_creators(task, origin_depth() - 1); }
+    const bool is_eager = options.eager && detail::running_loop == core_;
+    detail::start_task(task, options.name, options.created_at,
+                       is_eager ? detail::first_step::now : detail::first_step::soon);
+    if (is_eager) { implementation_->run_eagerly(task); }
     return handle;
 }
 
@@ -165,7 +170,8 @@ void loop::set_task_factory(task_factory factory) {
 }
 
 void loop::update_creation() noexcept {
-    has_special_creation_ = implementation_->factory != nullptr || debug() || is_closed();
+    has_special_creation_ =
+        implementation_->factory != nullptr || debug() || is_closed() || origin_depth() > 1;
 }
 
 // --- Exceptions
@@ -258,6 +264,16 @@ void loop::set_debug(bool on) noexcept {
 
 bool loop::debug() const noexcept {
     return core_->debug;
+}
+
+void loop::set_origin_depth(std::size_t sites) noexcept {
+    origin_depth_ = sites;
+    update_creation();
+}
+
+std::size_t loop::origin_depth() const noexcept {
+    constexpr std::size_t in_debug_mode = 10;
+    return origin_depth_.value_or(debug() ? in_debug_mode : 1);
 }
 
 void loop::set_slow_callback_duration(duration threshold) {

@@ -56,7 +56,7 @@ void check_thread(const loop_core& core, const char* what) {
     throw std::logic_error(message.str());
 }
 
-void start_task(task_core& task, std::string_view name, await_site created_at) {
+void start_task(task_core& task, std::string_view name, await_site created_at, first_step when) {
     auto& core = *task.loop;
     auto& r = task.record();
     constexpr auto relaxed = std::memory_order_relaxed;
@@ -80,7 +80,7 @@ void start_task(task_core& task, std::string_view name, await_site created_at) {
     (core.last_task != nullptr ? core.last_task->next : core.first_task) = &task;
     core.last_task = &task;
     add_to(core.task_count, std::size_t{1});
-    core.ready.push(ready_entry(&task));
+    if (when == first_step::soon) { core.ready.push(ready_entry(&task)); }
     if (contexts_are_used.load(relaxed)) [[unlikely]] { task.context = copy_of_current_context(); }
     if ((core.hooks & (hook::task_created | hook::edge)) != 0) [[unlikely]] {
         core.self->task_started(task);

@@ -117,17 +117,15 @@ template <bool Timed, bool Observed>
     unpublished_steps_ += count;
 }
 
+void loop::implementation::run_one_task(detail::task_core& task) {
+    timed_ ? run_task<true, true>(core, task) : run_task<false, false>(core, task);
+}
+
 void loop::implementation::run_ready_by_policy(std::size_t count) {
     for (auto left = count; left > 0; --left) {
         // A step may have taken the policy away.
         const auto entry = policy != nullptr ? take_next(left) : core.ready.pop();
-        if (!entry.is_task()) {
-            run_handle(*entry.handle());
-        } else if (timed_) {
-            run_task<true, true>(core, *entry.task());
-        } else {
-            run_task<false, false>(core, *entry.task());
-        }
+        entry.is_task() ? run_one_task(*entry.task()) : run_handle(*entry.handle());
     }
     unpublished_steps_ += count;
     look_around();

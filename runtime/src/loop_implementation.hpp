@@ -43,6 +43,8 @@ public:
 
     void submit(executor& in, std::unique_ptr<detail::executor_job> job);
     void end_task(detail::task_core& task, detail::completion_status status) noexcept;
+    /// Runs a new task's first step inside the step that created it.
+    void run_eagerly(detail::task_core& task);
 
     loop& self;
     detail::loop_core& core;
@@ -67,6 +69,8 @@ private:
     template <bool Timed, bool Observed>
     void run_ready(std::size_t count);
     void run_ready_by_policy(std::size_t count);
+    void run_one_task(detail::task_core& task);
+    void end_part_of_step() noexcept;
     [[nodiscard]] detail::ready_entry take_next(std::size_t among);
     template <bool Timed, bool Observed>
     void run_task(detail::loop_core& c, detail::task_core& task);

@@ -129,6 +129,15 @@ void task_core::destroy_frames() noexcept {
     }
 }
 
+// The innermost frame is the one that runs: it stands at no co_await now.
+void note_creators(task_core& created, std::size_t most) {
+    const auto* creator = created.loop->current;
+    if (creator == nullptr || creator->top == nullptr) { return; }
+    for (auto* f = creator->top->parent; f != nullptr && most > 0; f = f->parent, --most) {
+        created.extras().creators.push_back(f->site);
+    }
+}
+
 void task_core::report_lost_exception() noexcept {
     exception_context lost;
     lost.message =
@@ -180,8 +189,13 @@ std::string task_handle::name() const {
     return display_name(id(), core().given_name());
 }
 
-await_site task_handle::origin() const {
-    return core().record().created_at.load(std::memory_order_relaxed);
+std::vector<await_site> task_handle::origin() const {
+    std::vector<await_site> sites{core().record().created_at.load(std::memory_order_relaxed)};
+    const auto* extras = core().extras_.get();
+    if (extras != nullptr) {
+        sites.insert(sites.end(), extras->creators.begin(), extras->creators.end());
+    }
+    return sites;
 }
 
 std::vector<await_site> task_handle::stack() const {
@@ -194,7 +208,12 @@ std::vector<await_site> task_handle::stack() const {
 
 void task_handle::print_stack(std::ostream& out) const {
     out << "task " << id() << " (" << name() << "), " << to_string(core().record().state.load())
-        << ", created at " << to_string(origin()) << '\n';
+        << ", created at ";
+    const char* separator = "";
+    for (const auto& site : origin()) {
+        out << std::exchange(separator, ", from ") << to_string(site);
+    }
+    out << '\n';
     for (const auto& site : stack()) {
         out << "  " << to_string(site) << " in " << function_name(site) << '\n';
     }

@@ -81,7 +81,7 @@ TEST_CASE("a factory is told where the task is created, and may change that, too
     const auto expected = __LINE__ + 1;
     auto t = v.loop.create_task(number(1));
     CHECK(line == expected);
-    CHECK(t.origin().line() == expected);
+    CHECK(t.origin().at(0).line() == expected);
 }
 
 TEST_CASE("what a factory throws reaches the creator, and the coroutine is destroyed") {

@@ -231,7 +231,7 @@ TEST_CASE("ids count from 1 in order of creation, and tasks know where they were
     auto b = v.loop.create_task(number(1));
     CHECK(a.id() == 1);
     CHECK(b.id() == 2);
-    CHECK(b.origin().line() == line);
+    CHECK(b.origin().at(0).line() == line);
 }
 
 TEST_CASE("the parent of a task is the task that created it") {

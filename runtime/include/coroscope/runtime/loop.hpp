@@ -51,6 +51,9 @@ struct loop_options {
     duration slow_callback_duration = std::chrono::milliseconds(100);
     /// Measures every step. Off, a step costs one time stamp less and nothing is known of it.
     bool time_stats = true;
+    /// Creation sites to keep for each task; see `loop::set_origin_depth`. Unset: 1, or 10 in debug
+    /// mode.
+    std::optional<std::size_t> origin_depth;
     /// Threads of the default executor; 0: as many as the machine has, at most 32.
     std::size_t executor_threads = 0;
 };
@@ -249,6 +252,10 @@ public:
     [[nodiscard]] coroscope::clock& clock() const noexcept;
     void set_debug(bool on) noexcept;
     [[nodiscard]] bool debug() const noexcept;
+    /// How many sites `task_handle::origin` has for tasks created from now on. More than one costs
+    /// an allocation for each task that is created inside of another.
+    void set_origin_depth(std::size_t sites) noexcept;
+    [[nodiscard]] std::size_t origin_depth() const noexcept;
     /// The threshold, inclusive, of real time for one step. Zero reports every step.
     void set_slow_callback_duration(duration threshold);
     [[nodiscard]] duration slow_callback_duration() const noexcept;
@@ -298,7 +305,8 @@ private:
     void expect_runnable() const;
     void update_creation() noexcept;
     friend struct detail::loop_core;
-    friend void detail::start_task(detail::task_core&, std::string_view, await_site);
+    friend void detail::start_task(detail::task_core&, std::string_view, await_site,
+                                   detail::first_step);
     friend void detail::notify_frame(std::ptrdiff_t) noexcept;
     void task_started(detail::task_core& task) noexcept;
     template <class F>
@@ -308,8 +316,16 @@ private:
 
     std::unique_ptr<implementation> implementation_;
     detail::loop_core* core_ = nullptr;
-    bool has_special_creation_ = false;  ///< a factory is set, the loop is closed, or debug mode
+    std::optional<std::size_t> origin_depth_;
+    /// A factory is set, the loop is closed, debug mode, or creators are noted.
+    bool has_special_creation_ = false;
 };
+
+/// A task factory (`set_task_factory`) whose tasks begin at once: `create_task` runs the coroutine
+/// up to its first suspension, so that one that need not wait is done when `create_task` returns
+/// and never passes through the ready queue. Order changes with it: an eager task runs before what
+/// is ready already. Its first step counts as its own, not as its creator's.
+[[nodiscard]] any_task eager_task_factory(loop& in, any_coro work, task_options& options);
 
 /// The loop that runs on this thread; throws `std::logic_error` ("no running loop") otherwise.
 [[nodiscard]] loop& get_running_loop();

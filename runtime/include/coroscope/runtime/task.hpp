@@ -49,8 +49,9 @@ public:
     void set_name(std::string_view name) { core().set_name(name); }
     /// Unique in its loop, counted from 1 in order of creation.
     [[nodiscard]] std::uint64_t id() const { return core().id(); }
-    /// Where it was created.
-    [[nodiscard]] await_site origin() const;
+    /// Where it was created: the `create_task` call, then the co_awaits through which its creator
+    /// had come there, outward, as many as `loop::set_origin_depth` asked for at the time.
+    [[nodiscard]] std::vector<await_site> origin() const;
     /// The co_await lines it stands at, innermost first, across the coroutines it awaits; empty
     /// once it is done or before it began.
     [[nodiscard]] std::vector<await_site> stack() const;
@@ -122,6 +123,9 @@ private:
 struct task_options {
     std::string name;         ///< empty: `task-ID`
     await_site created_at{};  ///< where `create_task` was called
+    /// Runs the first step at once, in the middle of the creator's, instead of soon; see
+    /// `eager_task_factory`. No effect while the loop does not run.
+    bool eager = false;
 };
 
 /// A `coro` of some type, for task factories.

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <typeinfo>
+#include <vector>
 
 namespace coroscope::detail {
 
@@ -55,7 +56,8 @@ struct task_operations {
 struct task_extras {
     std::string name;
     std::string cancel_message;
-    std::exception_ptr interruption;  ///< thrown instead of the next `cancelled_error`
+    std::exception_ptr interruption;   ///< thrown instead of the next `cancelled_error`
+    std::vector<await_site> creators;  ///< the co_awaits that led to its creation, innermost first
 };
 
 /// A task without its result type. Lies behind its `task_record` in a task block.
@@ -209,7 +211,15 @@ private:
     State* state_ = nullptr;
 };
 
-/// Enters a new task into its loop: record, list, ready queue, hooks.
-void start_task(task_core& task, std::string_view name, await_site created_at);
+/// Notes for `task_handle::origin` through which co_awaits the running task came here, at most
+/// `most`.
+void note_creators(task_core& created, std::size_t most);
+
+enum class first_step : std::uint8_t { soon, now };
+
+/// Enters a new task into its loop: record, list, hooks, and the ready queue if its first step is
+/// to come soon; otherwise the caller runs it.
+void start_task(task_core& task, std::string_view name, await_site created_at,
+                first_step when = first_step::soon);
 
 }  // namespace coroscope::detail
