@@ -9,6 +9,9 @@
 #       [TIMEOUT 30]                 # seconds for each test case; default: 60
 #       [NO_PCH])                    # for sources that are compiled with flags of their own
 #
+# COROSCOPE_TESTS_TAGGED, a regular expression, leaves out the source files in which no tag matches it:
+# a sanitizer that only some cases are for need not compile the others.
+#
 # A test case's tags refine its labels: a tag that names a kind ([integration], [golden],
 # [stress], ...) replaces LABELS, [threads] and [slow] are added, and [serial] keeps the case from
 # running beside others. Test cases are listed by the executable itself when ctest starts, so
@@ -59,6 +62,20 @@ function(coroscope_tests)
     endif()
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 60)
+    endif()
+
+    if(COROSCOPE_TESTS_TAGGED)
+        set(tagged "")
+        foreach(source IN LISTS arg_SOURCES)
+            file(STRINGS "${source}" lines REGEX "\"[^\"]*\\[(${COROSCOPE_TESTS_TAGGED})\\]" LIMIT_COUNT 1)
+            if(lines)
+                list(APPEND tagged "${source}")
+            endif()
+        endforeach()
+        set(arg_SOURCES ${tagged})
+        if(NOT arg_SOURCES)
+            return()
+        endif()
     endif()
 
     set(target coroscope_${arg_NAME}_tests)
