@@ -4,6 +4,8 @@
 #include <coroscope/runtime/detail/loop_core.hpp>
 #include <coroscope/runtime/exception_context.hpp>
 
+#include "fork_safety.hpp"
+
 #include <cerrno>
 #include <csignal>
 #include <stdexcept>
@@ -166,6 +168,7 @@ void child_process::take(int code) noexcept {
 }
 
 void child_process::stop_watching() noexcept {
+    leave_parent(core.get());
     error_code ignored;
     descriptor_.close(ignored);
     if (thread_.joinable() && ::getpid() == parent_) { thread_.join(); }

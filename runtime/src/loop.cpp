@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/loop.hpp>
 
+#include "fork_safety.hpp"
 #include "loop_implementation.hpp"
 #include "loop_registry.hpp"
 
@@ -27,6 +28,7 @@ loop::loop(loop_options options)
     : implementation_(std::make_unique<implementation>(*this, options)),
       core_(&implementation_->core) {
     set_debug(options.debug.has_value() ? *options.debug : debug_from_environment());
+    detail::expect_forks();
     core_->time->on_loop_opened(*this);
     detail::register_loop(*this);
 }

@@ -5,6 +5,7 @@
 #include <coroscope/runtime/error.hpp>
 
 #include "child_process.hpp"
+#include "fork_safety.hpp"
 #include "watches.hpp"
 
 #include <atomic>
@@ -52,6 +53,7 @@ void loop::implementation::close() {
     if (state.load() != loop_state::idle) {
         throw invalid_state_error("a running loop cannot be closed; stop() it first");
     }
+    detail::leave_parent(core);
     state.store(loop_state::closed);
     self.has_special_creation_ = true;  // what runs meanwhile cannot schedule
     observers.flush();

@@ -6,6 +6,7 @@
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
+#include "fork_safety.hpp"
 #include "sited.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -71,6 +72,7 @@ coro<bool> reading_pipe::fill(await_site where) {
 
 void reading_pipe::close() noexcept {
     is_closed_ = true;
+    leave_parent(core.get());
     error_code ignored;
     descriptor_.close(ignored);
 }
@@ -182,6 +184,7 @@ void writing_pipe::abort() noexcept {
 
 void writing_pipe::close_descriptor() noexcept {
     phase_ = phase::closed;
+    leave_parent(core_.get());
     error_code ignored;
     descriptor_.close(ignored);
     is_paused_ = false;
