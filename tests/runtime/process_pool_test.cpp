@@ -10,6 +10,8 @@
 #include "runtime/subprocess_pair.hpp"
 #include "support/catch.hpp"
 
+#include <boost/system/system_error.hpp>
+
 #include <cstdlib>
 #include <iostream>
 #include <stdexcept>
