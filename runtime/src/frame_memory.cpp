@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/detail/frame_memory.hpp>
 
+#include "fork_safety.hpp"
+
 #include <coroscope/runtime/task_table.hpp>
 
 #include <algorithm>
@@ -126,6 +128,8 @@ public:
             append(kind, place, block);
         }
     }
+
+    [[nodiscard]] std::mutex& lock() noexcept { return mutex_; }
 
 private:
     struct shelf {
@@ -285,6 +289,10 @@ std::size_t task_slab_count() noexcept {
 slab_view task_slab(std::size_t index) noexcept {
     const auto& entry = task_slabs.at(index);
     return {entry.first, entry.stride, entry.carved.load(std::memory_order_acquire)};
+}
+
+std::mutex& lock_of_block_depot() noexcept {
+    return the_depot().lock();
 }
 
 }  // namespace coroscope::detail

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/detail/io_operation.hpp>
 
+#include "fork_safety.hpp"
+
 #include <cstdint>
 #include <mutex>
 #include <new>
@@ -42,6 +44,10 @@ struct nothing_to_cancel {
 constinit std::mutex foreign_ends;
 
 }  // namespace
+
+std::mutex& lock_of_foreign_ends() noexcept {
+    return foreign_ends;
+}
 
 reused_signal* take_signal() {
     auto* signal = spares.first;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/loop.hpp>
 
+#include "fork_safety.hpp"
 #include "loop_implementation.hpp"
 #include "loop_registry.hpp"
 
@@ -28,6 +29,7 @@ loop::loop(loop_options options)
       core_(&implementation_->core),
       origin_depth_(options.origin_depth) {
     set_debug(options.debug.has_value() ? *options.debug : debug_from_environment());
+    detail::expect_forks();
     core_->time->on_loop_opened(*this);
     detail::register_loop(*this);
 }

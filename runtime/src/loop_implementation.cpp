@@ -17,6 +17,11 @@ void loop::implementation::expect_runnable() const {
             + std::to_string(detail::running_loop->id)
             + "; await the coroutine, or use another thread");
     }
+    if (core.is_copy) {
+        throw invalid_state_error("loop " + std::to_string(core.id)
+                                  + " belongs to the process that this one was forked from; "
+                                    "make a loop of its own here");
+    }
     const auto now = state.load();
     if (now != loop_state::idle) {
         throw invalid_state_error(now == loop_state::closed
@@ -227,6 +232,11 @@ void loop::implementation::run() {
     do {
         run_until_stopped();
     } while (std::exchange(finishing_, false) && !core.ready.empty());
+    if (core.is_copy) {
+        throw broken_loop_error("this process was forked inside of loop " + std::to_string(core.id)
+                                + ", which runs in the other one; end with _exit or exec there, "
+                                  "before the callback or task returns to the loop");
+    }
 }
 
 detail::ready_entry loop::implementation::take_next(std::size_t among) {

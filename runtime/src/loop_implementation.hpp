@@ -60,6 +60,8 @@ public:
     bool owns_executor = false;
 
 private:
+    class carried_job;
+
     void run_until_stopped();
     void run_watched_pass();
     template <bool Timed, bool Observed>

@@ -4,6 +4,8 @@
 #include <coroscope/runtime/detail/generator_promise.hpp>
 #include <coroscope/runtime/error.hpp>
 
+#include "child_process.hpp"
+#include "fork_safety.hpp"
 #include "watches.hpp"
 
 #include <atomic>
@@ -51,12 +53,14 @@ void loop::implementation::close() {
     if (state.load() != loop_state::idle) {
         throw invalid_state_error("a running loop cannot be closed; stop() it first");
     }
+    detail::leave_parent(core);
     state.store(loop_state::closed);
     self.has_special_creation_ = true;  // what runs meanwhile cannot schedule
     observers.flush();
     abandon_jobs();
     core.mail->close();
     detail::remove_watches(io);
+    detail::end_children(io);
     destroy_tasks();
     while (core.first_generator != nullptr) {
         core.first_generator->leave_loop();
@@ -90,18 +94,68 @@ void loop::implementation::destroy_tasks() noexcept {
 
 // --- Executor jobs
 
+/// A job on its way: comes back to its loop, whether the executor ran it or dropped it.
+class loop::implementation::carried_job {
+public:
+    carried_job(implementation& loop, std::unique_ptr<detail::executor_job> job) noexcept
+        : loop_(&loop),
+          mail_(loop.core.mail),
+          job_(std::move(job)) {}
+    carried_job(carried_job&&) noexcept = default;
+    carried_job& operator=(carried_job&&) = delete;
+    ~carried_job() {
+        if (job_ == nullptr) { return; }
+        if (being_submitted == job_.get()) {
+            being_submitted = nullptr;  // refused: nobody knows of it yet
+        } else {
+            come_back();
+        }
+    }
+    void operator()() {
+        job_->has_begun.store(true);
+        {
+            const detail::context_scope inside(job_->context);
+            job_->run();
+        }
+        come_back();
+    }
+
+    /// While the executor takes it, on this thread; null once it was dropped meanwhile.
+    static constinit thread_local const detail::executor_job* being_submitted;
+
+private:
+    void come_back() {
+        auto deliver = [loop = loop_, done = std::move(job_)]() mutable {
+            loop->job_done(std::move(done));
+        };
+        detail::post_mail(*mail_, std::move(deliver));
+    }
+    implementation* loop_;
+    std::shared_ptr<detail::inbox> mail_;
+    std::unique_ptr<detail::executor_job> job_;
+};
+
+constinit thread_local const detail::executor_job*
+    loop::implementation::carried_job::being_submitted = nullptr;
+
 void loop::implementation::submit(executor& in, std::unique_ptr<detail::executor_job> job) {
     auto* raw = job.get();
-    in.submit([this, mail = core.mail, carried = std::move(job)]() mutable {
-        {
-            const detail::context_scope inside(carried->context);
-            carried->run();
-        }
-        detail::post_mail(
-            *mail, [this, done = std::move(carried)]() mutable { job_done(std::move(done)); });
-    });
+    carried_job::being_submitted = raw;
+    std::uint64_t ticket = 0;
+    try {
+        ticket = in.submit_withdrawable(carried_job(*this, std::move(job)));
+    } catch (...) {
+        carried_job::being_submitted = nullptr;
+        throw;
+    }
+    const bool is_taken = std::exchange(carried_job::being_submitted, nullptr) == raw;
+    if (!is_taken) {
+        throw invalid_state_error("an executor dropped a job instead of taking or refusing it");
+    }
     // Only now, since an executor that throws has destroyed the job; still in time, since the
     // result comes back through the inbox, which this thread empties.
+    raw->taken_by = ticket != 0 ? &in : nullptr;
+    raw->ticket = ticket;
     raw->next = first_job_;
     if (first_job_ != nullptr) { first_job_->previous = raw; }
     first_job_ = raw;
@@ -125,6 +179,10 @@ void loop::implementation::abandon_jobs() noexcept {
     }
     first_job_ = nullptr;
     core.jobs = 0;
+}
+
+void detail::executor_job::withdraw() noexcept {
+    if (taken_by != nullptr && !has_begun.load()) { taken_by->withdraw(ticket); }
 }
 
 }  // namespace coroscope

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/loop_table.hpp>
 
+#include "fork_safety.hpp"
 #include "loop_registry.hpp"
+
+#include <coroscope/runtime/detail/loop_core.hpp>
 
 #include <algorithm>
 #include <array>
@@ -62,10 +65,22 @@ void register_loop(const loop& l) {
 void unregister_loop(const loop& l) noexcept {
     auto& all = the_registry();
     const std::lock_guard lock(all.mutex);
-    std::erase(all.alive, &l);
+    if (std::erase(all.alive, &l) == 0) { return; }  // a copy that a fork has made
     auto last = view_of(l);
     last.alive = false;
     all.ended[all.ended_count++ % ended_loops_kept] = last;
+}
+
+std::mutex& lock_of_loop_registry() noexcept {
+    return the_registry().mutex;
+}
+
+void disown_loops() noexcept {
+    auto& all = the_registry();  // locked
+    for (const auto* l : all.alive) {
+        l->core().is_copy = true;
+    }
+    all.alive.clear();
 }
 
 }  // namespace detail

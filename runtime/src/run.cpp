@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/run.hpp>
 
+#include "fork_safety.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
@@ -23,18 +25,23 @@ std::atomic<int> interrupts{0};
 
 void on_interrupt(int signal) {
     const int saved = errno;
-    if (interrupts.fetch_add(1) > 0) {
-        // The second time: as if nobody handled it.
+    const int wake = interrupt_descriptor.load();
+    if (wake < 0 || interrupts.fetch_add(1) > 0) {
+        // The second time, or in a process that was forked: as if nobody handled it.
         std::signal(signal, SIG_DFL);
         ::raise(signal);
         return;
     }
     const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(interrupt_descriptor.load(), &one, sizeof one);
+    [[maybe_unused]] const auto written = ::write(wake, &one, sizeof one);
     errno = saved;
 }
 
 }  // namespace
+
+void disown_interrupts() noexcept {
+    interrupt_descriptor.store(-1);
+}
 
 /// Turns SIGINT into a cancellation of the main task while it lives, then restores what was.
 class runner::interrupt_guard {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/signal_handlers.hpp>
 
+#include "fork_safety.hpp"
 #include "stream_state.hpp"
 #include "watches.hpp"
 
@@ -24,6 +25,10 @@ constinit std::mutex originals_lock;
 std::array<original, NSIG> originals;
 
 }  // namespace
+
+std::mutex& lock_of_signal_actions() noexcept {
+    return originals_lock;
+}
 
 /// One signal of one loop.
 class signal_watch : public std::enable_shared_from_this<signal_watch> {

@@ -41,6 +41,7 @@ void server_state::close() noexcept {
 
 void server_state::remove_socket() const noexcept {
     struct stat found = {};
+    if (in.core().is_copy) { return; }  // the other process listens on
     if (!path.empty() && ::lstat(path.c_str(), &found) == 0 && found.st_ino == inode
         && S_ISSOCK(found.st_mode)) {
         ::unlink(path.c_str());

@@ -5,6 +5,7 @@
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
 
+#include "fork_safety.hpp"
 #include "sited.hpp"
 
 #include <algorithm>
@@ -208,6 +209,10 @@ void stream_state::throw_if_failed() const {
 
 void stream_state::close() noexcept {
     if (where_in_life != phase::open) { return; }
+    if (core->is_copy) {  // the other process has the connection
+        close_socket();
+        return;
+    }
     where_in_life = phase::closing;
     if (filter_) {
         try {
@@ -234,6 +239,7 @@ void stream_state::abort() noexcept {
 
 void stream_state::close_socket() noexcept {
     where_in_life = phase::closed;
+    leave_parent(core.get());
     boost::system::error_code error;
     socket.close(error);
     end_timer_.cancel();

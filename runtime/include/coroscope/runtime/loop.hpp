@@ -225,7 +225,9 @@ public:
     // --- Executors
 
     /// Runs `f()` in the default executor's threads; the future gets its result or exception.
-    /// Cancelling the future abandons the job, it does not interrupt it.
+    /// Cancelling the future takes the job back if it has not begun (where the executor can do
+    /// that, as ours do); one that has begun goes on, and its result is dropped. Throws what the
+    /// executor throws: `queue_full`, `invalid_state_error`.
     template <class F>
     auto run_in_executor(F f, await_site where = await_site::current())
         -> future<std::invoke_result_t<F&>> {
@@ -235,8 +237,9 @@ public:
     auto run_in_executor(executor& in, F f, await_site where = await_site::current())
         -> future<std::invoke_result_t<F&>> {
         using result = std::invoke_result_t<F&>;
-        future<result> target(new detail::future_state<result>(core(), wait_kind::executor, where));
-        submit(in, std::make_unique<detail::typed_job<F, result>>(std::move(f), target));
+        auto* state = new detail::job_future<result>(core(), wait_kind::executor, where);
+        future<result> target(state);
+        submit(in, std::make_unique<detail::typed_job<F, result>>(std::move(f), target, *state));
         return target;
     }
     /// Null restores the loop's own pool. Must outlive the jobs given to it.

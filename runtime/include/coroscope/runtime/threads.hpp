@@ -7,9 +7,11 @@
 #include <coroscope/runtime/task.hpp>
 
 #include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace coroscope {
@@ -83,6 +85,21 @@ template <class F>
         return source.get();
     };
     return get_running_loop().run_in_executor(std::move(wait), where);
+}
+
+/// Calls `f(args...)` in the default executor and gives its result: asyncio's `to_thread`. Callable
+/// and arguments are moved into the call; it sees a copy of the context. **Cancellation**: a call
+/// that has not begun is taken back, one that has goes on, and its result is dropped.
+///
+///     const auto size = co_await coroscope::to_thread(count_bytes, path);
+template <class F, class... Args>
+[[nodiscard]] coro<std::invoke_result_t<F, Args...>> to_thread(F f, Args... args) {
+    auto job = [f = std::move(f),
+                ... args = std::move(args)]() mutable -> std::invoke_result_t<F, Args...> {
+        return std::invoke(std::move(f), std::move(args)...);
+    };
+    auto pending = get_running_loop().run_in_executor(std::move(job));
+    co_return co_await std::move(pending);
 }
 
 }  // namespace coroscope

@@ -58,6 +58,8 @@ struct loop_core {
     std::uint32_t id = 0;
     hook_set hooks = 0;
     bool debug = false;
+    bool is_copy = false;          ///< this process was forked from the one that made the loop
+    bool has_left_parent = false;  ///< and the copy shares nothing with that loop any more
     const std::uint64_t* step_began = nullptr;  ///< stamp; null: steps are not measured
     std::atomic<std::thread::id> runs_on{};     ///< the thread inside `run_*`; none: not running
     std::shared_ptr<inbox> mail;                ///< what other threads send

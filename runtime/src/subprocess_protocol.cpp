@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/runtime/subprocess_protocol.hpp>
+
+#include <coroscope/runtime/combine.hpp>
+#include <coroscope/runtime/error.hpp>
+#include <coroscope/runtime/loop.hpp>
+
+#include <stdexcept>
+#include <utility>
+
+namespace coroscope {
+
+namespace detail {
+
+struct subprocess_transport_state {
+    subprocess_transport_state(process p, const subprocess_options& options)
+        : child(std::move(p)),
+          has_input(options.input.what() == redirect::kind::pipe),
+          has_output(options.output.what() == redirect::kind::pipe),
+          has_error(options.error.what() == redirect::kind::pipe) {}
+    process child;
+    const bool has_input;
+    const bool has_output;
+    const bool has_error;
+    std::shared_ptr<subprocess_protocol> protocol;
+    task<> attending;
+    std::exception_ptr problem;  ///< what the protocol threw first
+};
+
+}  // namespace detail
+
+namespace {
+
+using state_pointer = std::shared_ptr<detail::subprocess_transport_state>;
+
+constexpr std::size_t most_at_once = std::size_t{64} * 1024;
+
+/// What has come, or nothing at the end; why it ended, if that was an error.
+coro<std::string> next_bytes(process_output& from, std::exception_ptr& problem) {
+    try {
+        co_return co_await from.read(most_at_once);
+    } catch (const cancelled_error&) { throw; } catch (...) {
+        problem = std::current_exception();
+    }
+    co_return std::string();
+}
+
+coro<> pass_on(state_pointer s, int stream) {
+    const bool is_piped = stream == 1 ? s->has_output : s->has_error;
+    if (!is_piped) { co_return; }
+    auto& pipe = stream == 1 ? s->child.output() : s->child.error();
+    std::exception_ptr problem;
+    std::string bytes = co_await next_bytes(pipe, problem);
+    while (!bytes.empty()) {
+        s->protocol->pipe_data_received(stream, bytes);
+        bytes = co_await next_bytes(pipe, problem);
+    }
+    s->protocol->pipe_connection_lost(stream, problem);
+}
+
+coro<> tell_end(state_pointer s) {
+    co_await s->child.wait();
+    s->protocol->process_exited();
+    if (!s->has_input) { co_return; }
+    s->child.input().close();
+    s->protocol->pipe_connection_lost(0, nullptr);
+}
+
+/// The rest goes on to its end when one callback has thrown: soon, since the child is killed.
+coro<> guarded(coro<> part, state_pointer s) {
+    try {
+        co_await std::move(part);
+    } catch (const cancelled_error&) { throw; } catch (...) {
+        if (s->problem == nullptr) { s->problem = std::current_exception(); }
+        subprocess_transport(s).close();
+    }
+}
+
+/// From `connection_made` to `connection_lost`.
+coro<> attend(state_pointer s) {
+    std::exception_ptr cancellation;
+    try {
+        auto all =
+            gather(guarded(pass_on(s, 1), s), guarded(pass_on(s, 2), s), guarded(tell_end(s), s));
+        co_await std::move(all);
+    } catch (...) { cancellation = std::current_exception(); }
+    if (cancellation != nullptr) { subprocess_transport(s).close(); }
+    s->attending = {};
+    const auto protocol = std::exchange(s->protocol, nullptr);
+    protocol->connection_lost(cancellation != nullptr ? cancellation : s->problem);
+    if (cancellation != nullptr) { std::rethrow_exception(cancellation); }
+}
+
+}  // namespace
+
+pid_t subprocess_transport::pid() const {
+    return state_->child.pid();
+}
+
+std::optional<int> subprocess_transport::returncode() const {
+    return state_->child.returncode();
+}
+
+void subprocess_transport::write(std::string_view bytes) {
+    state_->child.input().write(bytes);
+}
+
+void subprocess_transport::write_eof() {
+    state_->child.input().close();
+}
+
+bool subprocess_transport::send_signal(int signal) {
+    return state_->child.send_signal(signal);
+}
+
+bool subprocess_transport::terminate() {
+    return state_->child.terminate();
+}
+
+bool subprocess_transport::kill() {
+    return state_->child.kill();
+}
+
+void subprocess_transport::close() {
+    auto& s = *state_;
+    s.child.kill();
+    if (s.has_input) { s.child.input().close(); }
+    if (s.has_output) { s.child.output().close(); }
+    if (s.has_error) { s.child.error().close(); }
+}
+
+subprocess_options all_piped() {
+    subprocess_options options;
+    options.input = options.output = options.error = redirect::pipe();
+    return options;
+}
+
+coro<subprocess_connection> subprocess_exec(subprocess_protocol_factory factory, command program,
+                                            subprocess_options options, await_site where) {
+    auto protocol = factory();
+    if (protocol == nullptr) {
+        throw std::invalid_argument("the protocol factory given to subprocess_exec returned null");
+    }
+    auto child = co_await create_subprocess_exec(std::move(program), options, where);
+    auto state = std::make_shared<detail::subprocess_transport_state>(std::move(child), options);
+    state->protocol = protocol;
+    const subprocess_transport transport(state);
+    protocol->connection_made(transport);
+    const auto name = "child process " + std::to_string(transport.pid());
+    state->attending = get_running_loop().create_task(attend(state), name, where);
+    co_return subprocess_connection{transport, protocol};
+}
+
+coro<subprocess_connection> subprocess_shell(subprocess_protocol_factory factory, std::string line,
+                                             subprocess_options options, await_site where) {
+    return subprocess_exec(std::move(factory), command("/bin/sh", "-c", std::move(line)),
+                           std::move(options), where);
+}
+
+}  // namespace coroscope

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/runtime/subprocess_protocol.hpp>
+
+#include <coroscope/runtime/error.hpp>
+#include <coroscope/runtime/event.hpp>
+
+#include "runtime/subprocess_pair.hpp"
+#include "support/catch.hpp"
+
+#include <array>
+#include <csignal>
+#include <stdexcept>
+
+using coroscope::coro;
+using coroscope::subprocess_transport;
+
+namespace {
+
+/// Notes what it is told.
+class noting final : public coroscope::subprocess_protocol {
+public:
+    void connection_made(subprocess_transport t) override {
+        log += 'm';
+        if (greets) {
+            t.write("hello");
+            t.write_eof();
+        }
+    }
+    void pipe_data_received(int stream, std::string_view bytes) override {
+        received.at(static_cast<std::size_t>(stream)) += bytes;
+        if (throws) { throw std::out_of_range("in the protocol"); }
+    }
+    void pipe_connection_lost(int stream, std::exception_ptr e) override {
+        if (e == nullptr) { log += std::to_string(stream); }
+    }
+    void process_exited() override { log += 'x'; }
+    void connection_lost(std::exception_ptr e) override {
+        log += 'l';
+        problem = e;
+        over.set();
+    }
+    [[nodiscard]] bool was_told(char what) const { return log.find(what) != std::string::npos; }
+
+    std::string log;
+    std::array<std::string, 3> received;
+    std::exception_ptr problem;
+    coroscope::event over;
+    bool greets = false;
+    bool throws = false;
+};
+
+}  // namespace
+
+TEST_CASE("a protocol is told of data, the pipes' ends and the child's, and the last thing last",
+          "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto protocol = std::make_shared<noting>();
+        protocol->greets = true;
+        const auto give = [protocol] {
+            return protocol;
+        };
+        auto connection =
+            co_await coroscope::subprocess_shell(give, "cat; echo problem >&2; exit 3");
+        CHECK(connection.protocol == protocol);
+        CHECK(protocol->log == "m");
+        co_await protocol->over.wait();
+        CHECK(protocol->received[1] == "hello");
+        CHECK(protocol->received[2] == "problem\n");
+        CHECK(protocol->log.size() == 6);
+        CHECK(protocol->log.back() == 'l');
+        for (const char each : {'0', '1', '2', 'x'}) {
+            CHECK(protocol->was_told(each));
+        }
+        CHECK(protocol->problem == nullptr);
+        CHECK(connection.transport.returncode() == 3);
+    }());
+}
+
+TEST_CASE("closing a transport kills the child, and the protocol is told all the same", "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto protocol = std::make_shared<noting>();
+        const auto give = [protocol] {
+            return protocol;
+        };
+        auto connection = co_await coroscope::subprocess_exec(give, coroscope::command("cat"));
+        connection.transport.close();
+        co_await protocol->over.wait();
+        CHECK(connection.transport.returncode() == -SIGKILL);
+        CHECK(protocol->problem == nullptr);
+        CHECK_FALSE(connection.transport.terminate());
+        CHECK(connection.transport.pid() > 0);
+    }());
+    CHECK_FALSE(subprocess_pair::has_children());
+}
+
+TEST_CASE("a protocol that throws loses its child", "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto protocol = std::make_shared<noting>();
+        protocol->throws = true;
+        const auto give = [protocol] {
+            return protocol;
+        };
+        auto connection = co_await coroscope::subprocess_exec(give, coroscope::command("yes"));
+        co_await protocol->over.wait();
+        CHECK_THROWS_AS(std::rethrow_exception(protocol->problem), std::out_of_range);
+    }());
+    CHECK_FALSE(subprocess_pair::has_children());
+}
+
+TEST_CASE("a child that runs when its loop ends is killed, and its protocol told", "[io]") {
+    auto protocol = std::make_shared<noting>();
+    coroscope::run([](std::shared_ptr<noting> p) -> coro<> {
+        const auto give = [p] {
+            return p;
+        };
+        auto connection = co_await coroscope::subprocess_exec(give, coroscope::command("cat"));
+        co_await stream_pair::let_others_run();
+        CHECK_FALSE(connection.transport.returncode().has_value());
+    }(protocol));
+    CHECK(protocol->was_told('l'));
+    CHECK_THROWS_AS(std::rethrow_exception(protocol->problem), coroscope::cancelled_error);
+    CHECK_FALSE(subprocess_pair::has_children());
+}
