@@ -30,6 +30,10 @@ extern const benchmark timers_1m;
 extern const benchmark timer_cancel_1m;
 extern const benchmark post_cross_thread;
 extern const benchmark tcp_echo_50;
+extern const benchmark tcp_echo_1000;
+extern const benchmark tls_echo_50;
+extern const benchmark generator_next;
+extern const benchmark mutex_handover;
 
 // The same beside awaitables that name io_context's executor, as few programs do, where
 // awaitable<T> would use any_io_executor.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the benchmarks with few operations and checks the file that they write.
 
-usage: check_results.py PROGRAM FILE
+usage: check_results.py PROGRAM FILE       asyncio's figures as well, if this Python is new enough
        check_results.py FILE              checks a file that is there already
 """
 
@@ -12,22 +12,26 @@ import pathlib
 import subprocess
 import sys
 
+import asyncio_peer
+
 PAIRS = ("yield_2", "yield_1000", "spawn_join", "bytes_per_task", "await_chain_10",
-         "queue_pingpong", "timers_1m", "timer_cancel_1m", "post_cross_thread", "tcp_echo_50",
-         "yield_2_deferred", "yield_2_concrete", "spawn_join_concrete")
+         "queue_pingpong", "generator_next", "mutex_handover", "timers_1m", "timer_cancel_1m",
+         "post_cross_thread", "tcp_echo_50", "tcp_echo_1000", "tls_echo_50", "yield_2_deferred",
+         "yield_2_concrete", "spawn_join_concrete")
 NAMES = ["rdtsc"] + [name + suffix for name in PAIRS for suffix in ("", "_bare")]
 NUMBERS = ("ours", "peer_value", "ratio")
+OPTIONAL = ("asyncio",)  # numbers that benchmarks/asyncio_peer.py adds
 TEXTS = ("name", "peer", "unit")
 
 
 def problems_of_row(row):
-    if not isinstance(row, dict) or set(row) != set(NUMBERS + TEXTS):
+    if not isinstance(row, dict) or set(row) - set(OPTIONAL) != set(NUMBERS + TEXTS):
         yield f"not a row with exactly the keys {', '.join(sorted(NUMBERS + TEXTS))}: {row}"
         return
     for key in TEXTS:
         if not isinstance(row[key], str) or not row[key]:
             yield f"{key} is not a text: {row}"
-    for key in NUMBERS:
+    for key in [*NUMBERS, *(k for k in OPTIONAL if k in row)]:
         value = row[key]
         if isinstance(value, bool) or not isinstance(value, (int, float)) \
                 or not math.isfinite(value) or value <= 0:
@@ -52,7 +56,14 @@ def main():
     if len(sys.argv) > 2:
         subprocess.run([sys.argv[1], "--quick", "--rounds", "1", "--scale", "0.001",
                         "--output", str(path)], check=True)
-    found = list(problems(json.loads(path.read_text(encoding="utf-8"))))
+    found = []
+    if len(sys.argv) > 2 and sys.version_info >= asyncio_peer.OLDEST:
+        subprocess.run([sys.executable, "-B", asyncio_peer.__file__, "--rounds", "1", "--scale",
+                        "0.001", "--program", sys.argv[1], str(path)], check=True)
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        found += [f"no asyncio in {row}" for row in rows
+                  if (row["name"] in asyncio_peer.ROWS) != ("asyncio" in row)]
+    found += problems(json.loads(path.read_text(encoding="utf-8")))
     for problem in found:
         print(f"{path}: {problem}", file=sys.stderr)
     return 1 if found else 0

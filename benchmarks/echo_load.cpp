@@ -4,8 +4,14 @@
 #include "pinning.hpp"
 #include "stopwatch.hpp"
 
+#include <openssl/ssl.h>
+
 #include <array>
 #include <cerrno>
+#include <exception>
+#include <memory>
+#include <new>
+#include <stdexcept>
 #include <system_error>
 #include <vector>
 
@@ -13,6 +19,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,34 +59,82 @@ private:
     return socket;
 }
 
-struct connection {
-    descriptor socket;
-    std::size_t received = 0;
-};
+using tls_settings = std::unique_ptr<SSL_CTX, decltype(&::SSL_CTX_free)>;
 
-/// Reads what is there; true if that completes an echo.
-[[nodiscard]] bool receive(connection& c) {
-    message buffer;
-    const auto bytes = check(::recv(c.socket.get(), buffer.data(), buffer.size() - c.received, 0));
-    if (bytes == 0) { throw std::system_error(ECONNRESET, std::generic_category()); }
-    c.received += static_cast<std::size_t>(bytes);
-    if (c.received < buffer.size()) { return false; }
-    c.received = 0;
-    return true;
+[[nodiscard]] tls_settings make_tls_settings() {
+    tls_settings made(::SSL_CTX_new(::TLS_client_method()), &::SSL_CTX_free);
+    if (!made) { throw std::bad_alloc(); }
+    // A read that meets only a session ticket comes back.
+    ::SSL_CTX_clear_mode(made.get(), SSL_MODE_AUTO_RETRY);
+    return made;
 }
 
-void send(const connection& c) {
-    static constexpr message text{};
-    check(::send(c.socket.get(), text.data(), text.size(), MSG_NOSIGNAL));
+/// One connection with a message on its way, to the server or back.
+class connection {
+public:
+    explicit connection(std::uint16_t port) : socket_(connect_to(port)) {}
+    void shake_hands(SSL_CTX& settings) {
+        tls_.reset(::SSL_new(&settings));
+        if (!tls_ || ::SSL_set_fd(tls_.get(), socket_.get()) != 1
+            || ::SSL_connect(tls_.get()) != 1) {
+            throw std::runtime_error("the handshake failed");
+        }
+    }
+    [[nodiscard]] int descriptor_number() const noexcept { return socket_.get(); }
+
+    /// Reads what is there; true if that completes an echo.
+    [[nodiscard]] bool receive() {
+        message buffer;
+        const auto room = buffer.size() - received_;
+        const int bytes = tls_ ? ::SSL_read(tls_.get(), buffer.data(), static_cast<int>(room))
+                               : check(::recv(socket_.get(), buffer.data(), room, 0));
+        if (bytes <= 0) {
+            if (tls_ && ::SSL_get_error(tls_.get(), bytes) == SSL_ERROR_WANT_READ) { return false; }
+            throw std::runtime_error("the server closed a connection");
+        }
+        received_ += static_cast<std::size_t>(bytes);
+        if (received_ < buffer.size()) { return false; }
+        received_ = 0;
+        return true;
+    }
+    void send() {
+        static constexpr message text{};
+        if (!tls_) {
+            check(::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL));
+        } else if (::SSL_write(tls_.get(), text.data(), static_cast<int>(text.size())) <= 0) {
+            throw std::runtime_error("sending over TLS failed");
+        }
+    }
+
+private:
+    descriptor socket_;
+    std::unique_ptr<SSL, decltype(&::SSL_free)> tls_{nullptr, &::SSL_free};
+    std::size_t received_ = 0;
+};
+
+[[nodiscard]] std::vector<connection> open_connections(std::uint16_t port, std::size_t count,
+                                                       SSL_CTX* tls, int poll) {
+    std::vector<connection> all;
+    all.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        auto& made = all.emplace_back(port);
+        if (tls != nullptr) { made.shake_hands(*tls); }
+        epoll_event interest{};
+        interest.events = EPOLLIN;
+        interest.data.u64 = i;
+        check(::epoll_ctl(poll, EPOLL_CTL_ADD, made.descriptor_number(), &interest));
+    }
+    return all;
 }
 
 }  // namespace
 
-echo_load::echo_load(std::uint16_t port, std::size_t round_trips)
-    : thread_([this, port, round_trips] {
+echo_load::echo_load(std::uint16_t port, std::size_t connections, std::size_t round_trips,
+                     transport over)
+    : thread_([this, port, connections, round_trips, over] {
           try {
-              run(port, round_trips);
-          } catch (const std::system_error& e) { error_ = e.code().value(); }
+              run(port, connections, round_trips, over);
+          } catch (const std::exception& e) { error_ = e.what(); }
       }) {}
 
 echo_load::~echo_load() {
@@ -88,40 +143,49 @@ echo_load::~echo_load() {
 
 double echo_load::nanoseconds_per_round_trip() {
     thread_.join();
-    if (error_ != 0) {
-        throw std::system_error(error_, std::generic_category(),
-                                "the client of the echo benchmark");
+    if (!error_.empty()) {
+        throw std::runtime_error("the client of the echo benchmark: " + error_);
     }
     return result_;
 }
 
-void echo_load::run(std::uint16_t port, std::size_t round_trips) {
+void echo_load::run(std::uint16_t port, std::size_t connections, std::size_t round_trips,
+                    transport over) {
     pin_loading_thread();
     const descriptor poll(check(::epoll_create1(EPOLL_CLOEXEC)));
-    std::vector<connection> all;
-    all.reserve(connections);
-    for (std::size_t i = 0; i < connections; ++i) {
-        all.push_back({connect_to(port)});
-        epoll_event interest{};
-        interest.events = EPOLLIN;
-        interest.data.u64 = i;
-        check(::epoll_ctl(poll.get(), EPOLL_CTL_ADD, all.back().socket.get(), &interest));
-    }
+    const auto tls = make_tls_settings();
+    auto all = open_connections(port, connections, over == transport::tls ? tls.get() : nullptr,
+                                poll.get());
     const stopwatch watch(stopwatch::kind::wall);
-    for (const auto& c : all) {
-        send(c);
+    for (auto& c : all) {
+        c.send();
     }
-    std::array<epoll_event, connections> ready;
+    std::vector<epoll_event> ready(connections);
     for (std::size_t done = 0; done < round_trips;) {
-        const auto count = check(::epoll_wait(poll.get(), ready.data(), connections, -1));
+        const auto count =
+            check(::epoll_wait(poll.get(), ready.data(), static_cast<int>(ready.size()), -1));
         for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
             auto& c = all[ready[i].data.u64];
-            if (!receive(c)) { continue; }
+            if (!c.receive()) { continue; }
             ++done;
-            send(c);
+            c.send();
         }
     }
     result_ = watch.nanoseconds_per(round_trips);
+}
+
+void allow_open_files(std::size_t count) {
+    rlimit limit{};
+    check(::getrlimit(RLIMIT_NOFILE, &limit));
+    if (limit.rlim_cur >= count) { return; }
+    if (limit.rlim_max < count) {
+        throw std::runtime_error("tcp_echo_1000 needs " + std::to_string(count)
+                                 + " open files, and the hard limit is "
+                                 + std::to_string(limit.rlim_max)
+                                 + "; raise it (ulimit -Hn), or choose others with --filter");
+    }
+    limit.rlim_cur = count;
+    check(::setrlimit(RLIMIT_NOFILE, &limit));
 }
 
 }  // namespace coroscope::benchmarks

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "benchmark.hpp"
+#include "echo_load.hpp"
 #include "measurement.hpp"
 #include "pinning.hpp"
 
@@ -19,9 +20,10 @@ namespace coroscope::benchmarks {
 namespace {
 
 constexpr std::array all{
-    &yield_2,          &yield_1000,       &spawn_join,         &bytes_per_task,    &await_chain_10,
-    &queue_pingpong,   &timers_1m,        &timer_cancel_1m,    &post_cross_thread, &tcp_echo_50,
-    &yield_2_deferred, &yield_2_concrete, &spawn_join_concrete};
+    &yield_2,           &yield_1000,         &spawn_join,     &bytes_per_task, &await_chain_10,
+    &queue_pingpong,    &generator_next,     &mutex_handover, &timers_1m,      &timer_cancel_1m,
+    &post_cross_thread, &tcp_echo_50,        &tcp_echo_1000,  &tls_echo_50,    &yield_2_deferred,
+    &yield_2_concrete,  &spawn_join_concrete};
 
 constexpr std::string_view usage =
     R"(usage: coroscope_benchmarks [--quick] [--rounds N] [--scale F] [--filter REGEX] [--output FILE]
@@ -56,8 +58,16 @@ void print_memory(const std::string& of, std::size_t count) {
     return std::regex_search(name.begin(), name.end(), filter);
 }
 
+/// For the echo benchmarks of other languages: one client for all.
+void print_echo_load(std::uint16_t port, std::size_t connections, std::size_t round_trips) {
+    allow_open_files(connections + 100);
+    echo_load load(port, connections, round_trips);
+    std::cout << load.nanoseconds_per_round_trip() << std::endl;
+}
+
 void run(const options& chosen) {
     pin_measured_thread();
+    if (matches(chosen.filter, tcp_echo_1000.name)) { allow_open_files(2'200); }
     std::vector<result> rows;
     const auto add = [&rows](result row) {
         write_table_row(std::cout, row);
@@ -108,6 +118,11 @@ void list() {
         if (argument == "--memory-of") {
             const auto& of = value();
             print_memory(of, std::stoul(value()));
+        } else if (argument == "--echo-load") {
+            const auto port = static_cast<std::uint16_t>(std::stoul(value()));
+            const auto connections = std::stoul(value());
+            print_echo_load(port, connections, std::stoul(value()));
+            return false;
         } else if (argument == "--quick") {
             chosen.how_much = {3, 0.25};
         } else if (argument == "--rounds") {

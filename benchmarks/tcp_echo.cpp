@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An echo server with fifty busy connections, driven over the loopback interface.
+// An echo server with fifty or a thousand busy connections, driven over the loopback interface.
 #include "benchmark.hpp"
 #include "echo_load.hpp"
 #include "measured_loop.hpp"
@@ -43,9 +43,9 @@ coro<> session(tcp::socket socket) {
     }
 }
 
-coro<> serve(tcp::acceptor& acceptor) {
+coro<> serve(tcp::acceptor& acceptor, std::size_t connections) {
     std::vector<task<>> sessions;
-    for (std::size_t i = 0; i < echo_load::connections; ++i) {
+    for (std::size_t i = 0; i < connections; ++i) {
         auto socket = co_await acceptor.async_accept(use_coro);
         socket.set_option(tcp::no_delay(true));
         sessions.push_back(get_running_loop().create_task(session(std::move(socket))));
@@ -68,36 +68,40 @@ asio::awaitable<void> asio_session(tcp::socket socket) {
     }
 }
 
-asio::awaitable<void> asio_serve(tcp::acceptor& acceptor) {
+asio::awaitable<void> asio_serve(tcp::acceptor& acceptor, std::size_t connections) {
     const auto here = co_await asio::this_coro::executor;
-    for (std::size_t i = 0; i < echo_load::connections; ++i) {
+    for (std::size_t i = 0; i < connections; ++i) {
         auto socket = co_await acceptor.async_accept(asio::use_awaitable);
         socket.set_option(tcp::no_delay(true));
         asio::co_spawn(here, asio_session(std::move(socket)), asio::detached);
     }
 }
 
+template <std::size_t Connections>
 double ours(std::size_t count, watching how) {
     measured_loop loop(how);
     tcp::acceptor acceptor(loop->io_context(), any_port_of_loopback());
-    auto server = loop->create_task(serve(acceptor));
-    echo_load load(acceptor.local_endpoint().port(), count);
+    auto server = loop->create_task(serve(acceptor, Connections));
+    echo_load load(acceptor.local_endpoint().port(), Connections, count);
     loop->run_until_complete(server);
     return load.nanoseconds_per_round_trip();
 }
 
+template <std::size_t Connections>
 double peer(std::size_t count) {
     asio::io_context io(1);
     tcp::acceptor acceptor(io, any_port_of_loopback());
-    asio::co_spawn(io, asio_serve(acceptor), asio::detached);
-    echo_load load(acceptor.local_endpoint().port(), count);
+    asio::co_spawn(io, asio_serve(acceptor, Connections), asio::detached);
+    echo_load load(acceptor.local_endpoint().port(), Connections, count);
     io.run();
     return load.nanoseconds_per_round_trip();
 }
 
 }  // namespace
 
-const benchmark tcp_echo_50{
-    "tcp_echo_50", "ns/round trip", "boost::asio::use_awaitable", 60'000, ours, peer};
+const benchmark tcp_echo_50{"tcp_echo_50", "ns/round trip", "boost::asio::use_awaitable",
+                            60'000,        ours<50>,        peer<50>};
+const benchmark tcp_echo_1000{"tcp_echo_1000", "ns/round trip", "boost::asio::use_awaitable",
+                              60'000,          ours<1000>,      peer<1000>};
 
 }  // namespace coroscope::benchmarks

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "options.hpp"
 
-#include <coroscope/report/duration_text.hpp>
+#include "serving/command_line.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -11,6 +11,8 @@
 
 namespace docserver {
 namespace {
+
+using serving::add_duration;
 
 constexpr const char* examples = R"(Examples:
   docserver
@@ -24,21 +26,6 @@ constexpr const char* examples = R"(Examples:
 
 SIGINT or SIGTERM stops it: requests in flight are finished, at most for --grace; a second one
 cuts them off. Exit status: 0 stopped, 1 it could not run, 2 wrong usage.)";
-
-void add_duration(CLI::App& app, const std::string& name, const std::string& description,
-                  std::chrono::nanoseconds& value) {
-    const auto read = [name, &value](const std::string& text) {
-        const auto duration = coroscope::report::parse_duration(text);
-        if (!duration) {
-            throw CLI::ValidationError(name,
-                                       "'" + text + "' is not a duration; write 5ms, 1.5s or 2m");
-        }
-        value = *duration;
-    };
-    app.add_option_function<std::string>(name, read, description)
-        ->type_name("DURATION")
-        ->default_str(coroscope::report::format_duration(value));
-}
 
 void add_serving(CLI::App& app, options& o) {
     app.add_option("--root", o.root, "the directory tree to serve")

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs what the documentation tells people to run.
 
-usage: documentation.py ROOT COROSCOPE
+usage: documentation.py ROOT COROSCOPE [EXAMPLES]
 
 Every `coroscope` command in README.md and docs/ must be one that the program understands: the
-subcommand exists and has every option that is shown. Every script that is named must exist and explain itself with --help. The README's
-first snippet must be the example that is compiled and run.
+subcommand exists and has every option that is shown. So must the programs of examples/, which are
+built below EXAMPLES. Every script that is named must exist and explain itself with --help. The
+README's first snippet must be the example that is compiled and run.
 """
 
 import pathlib
@@ -17,7 +18,7 @@ import sys
 
 def commands(text, program):
     for line in text.splitlines():
-        found = re.match(rf"(?:\$ |    )({program}(?=[ \n]|$)[^|#\[]*)", line)
+        found = re.match(rf"(?:\$ |    )((?:{program})(?=[ \n]|$)[^|#\[]*)", line)
         if found:
             yield found.group(1).split()
 
@@ -42,7 +43,16 @@ def problems_of_script(words, root):
     return [] if ok else [f"{words[0]} --help does not explain it"]
 
 
-def problems(root, coroscope):
+def problems_of_example(words, examples):
+    program = examples / words[0].split("/examples/")[1]
+    if not program.is_file():
+        return [f"{words[0]} is not built by examples/"]
+    shown = subprocess.run([program, "--help"], capture_output=True, text=True).stdout
+    return [f"`{program.name}` has no option {o}" for o in words[1:]
+            if o.startswith("--") and not re.search(re.escape(o) + r"\b(?!-)", shown)]
+
+
+def problems(root, coroscope, examples):
     pages = [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").glob("*.md"))]
     count = 0
     for page in pages:
@@ -51,9 +61,12 @@ def problems(root, coroscope):
             if len(words) > 1 and words[1] != "[COMMAND]":
                 count += 1
                 yield from (f"{page.name}: {p}" for p in problems_of_command(words, coroscope))
-        for words in commands(text, "scripts/[a-z]+"):
+        for words in commands(text, r"scripts/[a-z]+|examples/\w+/\w+\.sh"):
             count += 1
             yield from (f"{page.name}: {p}" for p in problems_of_script(words, root))
+        for words in commands(text, r"build/release/examples/\w+/\w+") if examples else ():
+            count += 1
+            yield from (f"{page.name}: {p}" for p in problems_of_example(words, examples))
     if count < 10:
         yield f"only {count} commands were found: the pages are written in another way"
     snippet = re.search(r"```cpp\n(.*?)```", pages[0].read_text(encoding="utf-8"), re.S).group(1)
@@ -63,7 +76,8 @@ def problems(root, coroscope):
 
 
 def main():
-    found = list(problems(pathlib.Path(sys.argv[1]), sys.argv[2]))
+    examples = pathlib.Path(sys.argv[3]) if len(sys.argv) > 3 else None
+    found = list(problems(pathlib.Path(sys.argv[1]), sys.argv[2], examples))
     for problem in found:
         print(problem, file=sys.stderr)
     return 1 if found else 0
