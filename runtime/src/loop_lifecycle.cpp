@@ -4,6 +4,7 @@
 #include <coroscope/runtime/detail/generator_promise.hpp>
 #include <coroscope/runtime/error.hpp>
 
+#include "open_transports.hpp"
 #include "watches.hpp"
 
 #include <atomic>
@@ -57,6 +58,7 @@ void loop::implementation::close() {
     abandon_jobs();
     core.mail->close();
     detail::remove_watches(io);
+    detail::forget_transports(io);
     destroy_tasks();
     while (core.first_generator != nullptr) {
         core.first_generator->leave_loop();
