@@ -135,10 +135,8 @@ void stream_transport::update_writing() noexcept {
 void stream_transport::on_drained() noexcept {
     if (!is_writing_paused_) { return; }
     soon([self = shared_from_this()] {
-        // Something may have been written since, or the connection lost.
-        if (self->stream_ == nullptr || self->reason_ != nullptr || self->stream_->is_paused()) {
-            return;
-        }
+        // Something may have been written since, or the connection cut.
+        if (self->stream_ == nullptr || self->is_cut_ || self->stream_->is_paused()) { return; }
         if (!std::exchange(self->is_writing_paused_, false)) { return; }
         self->tell("protocol::resume_writing failed",
                    [](streaming_protocol& p) { p.resume_writing(); });
@@ -160,7 +158,9 @@ void stream_transport::close() noexcept {
 }
 
 void stream_transport::abort() noexcept {
-    if (stream_ != nullptr) { stream_->abort(); }
+    if (stream_ == nullptr || stream_->where_in_life == stream_state::phase::closed) { return; }
+    is_cut_ = true;
+    stream_->abort();
 }
 
 std::string stream_transport::description() const {
@@ -174,7 +174,7 @@ int stream_transport::native_handle() const noexcept {
 void stream_transport::lose(std::exception_ptr reason) noexcept {
     if (stream_ == nullptr || stream_->where_in_life == stream_state::phase::closed) { return; }
     if (reason_ == nullptr) { reason_ = std::move(reason); }
-    stream_->abort();
+    abort();
 }
 
 void stream_transport::lose(const std::string& doing, const error_code& error) noexcept {

@@ -38,6 +38,23 @@ public:
     /// Null after the end.
     [[nodiscard]] const std::shared_ptr<stream_state>& state() const noexcept { return stream_; }
 
+    /// Keeps the transport from reading while something else talks with the other side.
+    class upgrade {
+    public:
+        /// Throws `invalid_state_error` for a transport that has ended, or is being upgraded.
+        explicit upgrade(stream_transport& t);
+        upgrade(const upgrade&) = delete;
+        upgrade& operator=(const upgrade&) = delete;
+        ~upgrade();
+        [[nodiscard]] const std::shared_ptr<stream_state>& stream() const noexcept {
+            return stream_;
+        }
+
+    private:
+        std::shared_ptr<stream_transport> transport_;
+        std::shared_ptr<stream_state> stream_;
+    };
+
     void close() noexcept override;
     [[nodiscard]] bool is_closing() const noexcept override;
     [[nodiscard]] std::string description() const override;
@@ -110,6 +127,8 @@ private:
     bool is_read_scheduled_ = false;
     bool is_input_at_end_ = false;
     bool is_writing_paused_ = false;  ///< and the protocol was told so
+    bool is_upgrading_ = false;
+    bool is_cut_ = false;  ///< aborted or lost, rather than closed
 };
 
 template <class F>

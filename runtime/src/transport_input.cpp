@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stream_transport.hpp"
 
+#include <coroscope/runtime/error.hpp>
+
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
@@ -29,7 +31,22 @@ constexpr std::size_t fitting_size = std::size_t{64} * 1024;
 }  // namespace
 
 bool stream_transport::wants_input() const noexcept {
-    return is_open() && !is_paused_ && !is_input_at_end_ && stream_->channel.can_read();
+    return is_open() && !is_paused_ && !is_upgrading_ && !is_input_at_end_
+           && stream_->channel.can_read();
+}
+
+stream_transport::upgrade::upgrade(stream_transport& t)
+    : transport_(t.shared_from_this()),
+      stream_(t.stream_) {
+    if (!t.is_open() || std::exchange(t.is_upgrading_, true)) {
+        throw invalid_state_error("the transport " + t.description()
+                                  + " cannot be upgraded: it is closed, or being upgraded");
+    }
+}
+
+stream_transport::upgrade::~upgrade() {
+    transport_->is_upgrading_ = false;
+    if (transport_->wants_input()) { transport_->schedule_read(); }
 }
 
 bool stream_transport::is_reading() const noexcept {

@@ -111,6 +111,21 @@ TEST_CASE("an exception from data_received is reported and ends the connection w
     }());
 }
 
+TEST_CASE("who aborts and then throws has lost the connection without a reason", "[io]") {
+    coroscope::run([]() -> coro<> {
+        const reports told;
+        auto t = co_await talk();
+        t.protocol->on_data = [p = t.protocol.get()] {
+            p->connection->abort();
+            fail();
+        };
+        t.peer.write("hello");
+        co_await until_lost(t.protocol);
+        CHECK(t.protocol->log == "made;data;lost;");
+        CHECK(told.all.size() == 1);
+    }());
+}
+
 TEST_CASE("an exception from eof_received is fatal as well", "[io]") {
     coroscope::run([]() -> coro<> {
         const reports told;

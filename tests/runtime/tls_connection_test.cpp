@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/tls_connection.hpp>
 
+#include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/run.hpp>
 
@@ -115,6 +116,46 @@ TEST_CASE("over TLS much arrives whole, both ways, and paused reading loses noth
         co_await until_lost(t.protocol);
         CHECK(contains(t.protocol->log, "pause;resume;lost;"));
         CHECK(t.protocol->lost_by == nullptr);
+    }());
+}
+
+TEST_CASE("a transport starts to speak TLS in the middle of its connection", "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto t = co_await protocol_pair::talk();
+        t.peer.write("plain;");
+        co_await let_others_run();
+        auto serving = coroscope::get_running_loop().create_task(
+            coroscope::start_tls(std::move(t.peer), tls_role::server, server_context()));
+        co_await coroscope::start_tls(t.connection, tls_role::client, client_context(),
+                                      to_localhost());
+        auto peer = co_await std::move(serving);
+        CHECK(t.protocol->log == "made;data;");
+        CHECK(coroscope::facts_of(*t.connection).has_value());
+        peer.write("secret");
+        t.connection->write("answer");
+        const auto answer = co_await peer.read_exactly(6);
+        CHECK(answer == "answer");
+        co_await let_others_run();
+        CHECK(t.protocol->received == "plain;secret");
+        t.connection->close();
+        peer.close();
+        co_await until_lost(t.protocol);
+        CHECK(t.protocol->lost_by == nullptr);
+    }());
+}
+
+TEST_CASE("a transport whose handshake fails loses its connection", "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto t = co_await protocol_pair::talk();
+        t.peer.write("this is no TLS at all\r\n");
+        const auto message = co_await message_of<boost::system::system_error>(
+            coroscope::start_tls(t.connection, tls_role::client, client_context(), to_localhost()));
+        CHECK(contains(message, "the TLS handshake with"));
+        co_await until_lost(t.protocol);
+        CHECK(t.protocol->log == "made;lost;");
+        const auto again = co_await message_of<coroscope::invalid_state_error>(
+            coroscope::start_tls(t.connection, tls_role::client, client_context(), to_localhost()));
+        CHECK(contains(again, "cannot be upgraded"));
     }());
 }
 

@@ -4,6 +4,7 @@
 #include "stream_transport.hpp"
 #include "tls_filter.hpp"
 
+#include <stdexcept>
 #include <utility>
 
 namespace coroscope {
@@ -14,6 +15,17 @@ std::optional<tls_facts> facts_of(const transport& t) {
     const auto* filter = dynamic_cast<const detail::tls_filter*>(ours->state()->filter());
     if (filter == nullptr) { return std::nullopt; }
     return filter->facts();
+}
+
+coro<> start_tls(std::shared_ptr<transport> over, tls_role role, tls_context context,
+                 tls_options options, await_site where) {
+    const auto ours = std::dynamic_pointer_cast<detail::stream_transport>(over);
+    if (ours == nullptr) {
+        throw std::invalid_argument("start_tls: this is no transport of a connection of coroscope");
+    }
+    const detail::stream_transport::upgrade upgrading(*ours);
+    co_await detail::secure(upgrading.stream(), role, std::move(context), std::move(options),
+                            where);
 }
 
 namespace detail {

@@ -43,6 +43,19 @@ template <detail::makes_protocols Factory>
     return start_server(std::move(handler), std::move(host), port, listening, where);
 }
 
+/// Speaks TLS from here on, over a transport of whatever kind that does not yet: completes when the
+/// handshake is done. The transport and its protocol stay the same, and nothing is called
+/// meanwhile; what the protocol gets afterwards has been decrypted.
+///
+///     transport_->write("STARTTLS\r\n");  // answered: then, in a task
+///     co_await coroscope::start_tls(transport_, coroscope::tls_role::client, trusting, options);
+///
+/// **Cancellation** and **errors** as of `start_tls` for a stream; the connection is lost then,
+/// with null. Throws `std::invalid_argument` for a transport that is not this library's.
+[[nodiscard]] coro<> start_tls(std::shared_ptr<transport> over, tls_role role, tls_context context,
+                               tls_options options = tls_options(),
+                               await_site where = await_site::current());
+
 /// Nothing for a transport that does not speak TLS, or has ended.
 [[nodiscard]] std::optional<tls_facts> facts_of(const transport& t);
 
