@@ -4,6 +4,7 @@
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
 
+#include "datagram_state.hpp"
 #include "sited.hpp"
 #include "socket_address.hpp"
 #include "stream_state.hpp"
@@ -23,28 +24,94 @@ using boost::system::system_error;
 
 namespace detail {
 
-/// Shared by the endpoint and the coroutines that use it.
-class datagram_state {
-public:
-    explicit datagram_state(boost::asio::io_context& io) : socket(io) {}
+void datagram_state::throw_failed(const error_code& error, const std::string& doing) const {
+    expect_open();
+    throw system_error(error, doing);
+}
 
-    /// What Asio's operation on `socket` failed with, as its user should see it.
-    [[noreturn]] void throw_failed(const error_code& error, const std::string& doing) const {
-        expect_open();
-        throw system_error(error, doing);
+void datagram_state::expect_open() const {
+    if (!socket.is_open()) {
+        throw invalid_state_error("the datagram endpoint " + local
+                                  + " is closed; end those that use it before you close it");
     }
-    void expect_open() const {
-        if (!socket.is_open()) {
-            throw invalid_state_error("the datagram endpoint " + local
-                                      + " is closed; end those that use it before you close it");
+}
+
+udp::endpoint numeric(const datagram_address& a) {
+    const std::string host = a.host == "localhost" ? "127.0.0.1" : a.host;
+    error_code error;
+    const auto address = boost::asio::ip::make_address(host, error);
+    if (error) {
+        throw system_error(error, "sending a datagram to '" + a.host
+                                      + "', which is no numeric address; look it up first");
+    }
+    return {address, a.port};
+}
+
+namespace {
+
+[[nodiscard]] coro<std::vector<udp::endpoint>> addresses_of(const datagram_address* a,
+                                                            await_site where) {
+    std::vector<udp::endpoint> endpoints;
+    if (a == nullptr) { co_return endpoints; }
+    if (a->host.empty()) {
+        endpoints.emplace_back(udp::v4(), a->port);
+        co_return endpoints;
+    }
+    const auto found = co_await resolve(a->host, a->port, where);
+    for (const auto& endpoint : found) {
+        endpoints.emplace_back(endpoint.address(), endpoint.port());
+    }
+    co_return endpoints;
+}
+
+[[nodiscard]] std::string name_of(const datagram_address& a) {
+    return a.host + " port " + std::to_string(a.port);
+}
+
+/// Null and an error where the machine refuses.
+[[nodiscard]] std::shared_ptr<datagram_state> open_one(boost::asio::io_context& io,
+                                                       const udp::endpoint* here,
+                                                       const udp::endpoint* there,
+                                                       error_code& error) {
+    auto s = std::make_shared<datagram_state>(io);
+    s->socket.open(here != nullptr ? here->protocol() : there->protocol(), error);
+    if (!error && here != nullptr) { s->socket.bind(*here, error); }
+    if (!error && there != nullptr) {
+        s->socket.connect(*there, error);
+        s->remote = to_text(*there);
+    }
+    if (!error) { s->socket.non_blocking(true, error); }
+    if (error) { return nullptr; }
+    s->local = to_text(s->socket.local_endpoint());
+    return s;
+}
+
+}  // namespace
+
+coro<std::shared_ptr<datagram_state>> open_datagram_socket(const datagram_address* here,
+                                                           const datagram_address* there,
+                                                           await_site where) {
+    auto& io = get_running_loop().io_context();
+    auto ours = co_await addresses_of(here, where);
+    auto theirs = co_await addresses_of(there, where);
+    error_code error = boost::asio::error::host_not_found;
+    // One that is not asked for counts as one, so that both loops have a turn.
+    const std::size_t first_count = here != nullptr ? ours.size() : 1;
+    const std::size_t second_count = there != nullptr ? theirs.size() : 1;
+    for (std::size_t i = 0; i < first_count; ++i) {
+        for (std::size_t j = 0; j < second_count; ++j) {
+            const auto* from = here != nullptr ? &ours[i] : nullptr;
+            const auto* to = there != nullptr ? &theirs[j] : nullptr;
+            auto s = open_one(io, from, to, error);
+            if (s != nullptr) { co_return s; }
         }
     }
-
-    udp::socket socket;
-    std::vector<char> room = std::vector<char>(65'536);  ///< more than fits in any datagram
-    std::string local;
-    std::string remote;  ///< empty: not connected
-};
+    std::string doing;
+    if (here != nullptr) { doing = "binding a datagram endpoint to " + name_of(*here); }
+    if (here != nullptr && there != nullptr) { doing += ", and "; }
+    if (there != nullptr) { doing += "connecting a datagram endpoint to " + name_of(*there); }
+    throw system_error(error, doing);
+}
 
 }  // namespace detail
 
@@ -57,20 +124,9 @@ void expect_open(const state_pointer& s) {
     s->expect_open();
 }
 
-[[nodiscard]] udp::endpoint numeric(const datagram_address& a) {
-    const std::string host = a.host == "localhost" ? "127.0.0.1" : a.host;
-    error_code error;
-    const auto address = boost::asio::ip::make_address(host, error);
-    if (error) {
-        throw system_error(error, "sending a datagram to '" + a.host
-                                      + "', which is no numeric address; look it up first");
-    }
-    return {address, a.port};
-}
-
 coro<> send_datagram(state_pointer s, std::string bytes, datagram_address to, await_site where) {
     expect_open(s);
-    const auto target = numeric(to);
+    const auto target = detail::numeric(to);
     try {
         co_await detail::at(where,
                             s->socket.async_send_to(boost::asio::buffer(bytes), target, use_coro));
@@ -115,43 +171,6 @@ coro<datagram> receive_datagram(state_pointer s, await_site where) {
         }
         s->expect_open();
     }
-}
-
-/// The first address for which `f(socket, endpoint, error)` reports none.
-template <class F>
-coro<state_pointer> open_first(std::string host, std::uint16_t port, std::string doing, F f,
-                               await_site where) {
-    auto& loop = get_running_loop();
-    std::vector<udp::endpoint> endpoints;
-    if (host.empty()) {
-        endpoints.emplace_back(udp::v4(), port);
-    } else {
-        const auto found = co_await detail::resolve(host, port, where);
-        for (const auto& endpoint : found) {
-            endpoints.emplace_back(endpoint.address(), endpoint.port());
-        }
-    }
-    error_code error = boost::asio::error::host_not_found;
-    for (const auto& endpoint : endpoints) {
-        auto state = std::make_shared<detail::datagram_state>(loop.io_context());
-        state->socket.open(endpoint.protocol(), error);
-        if (!error) { f(*state, endpoint, error); }
-        if (!error) { state->socket.non_blocking(true, error); }
-        if (!error) {
-            state->local = detail::to_text(state->socket.local_endpoint());
-            co_return state;
-        }
-    }
-    throw system_error(error, doing + " " + host + " port " + std::to_string(port));
-}
-
-void bind_to(detail::datagram_state& s, const udp::endpoint& endpoint, error_code& error) {
-    s.socket.bind(endpoint, error);
-}
-
-void connect_to(detail::datagram_state& s, const udp::endpoint& endpoint, error_code& error) {
-    s.socket.connect(endpoint, error);
-    s.remote = detail::to_text(endpoint);
 }
 
 }  // namespace
@@ -204,15 +223,15 @@ const std::string& datagram_endpoint::local_endpoint() const noexcept {
 
 coro<datagram_endpoint> open_datagram_endpoint(std::string host, std::uint16_t port,
                                                await_site where) {
-    auto state = co_await open_first(std::move(host), port, "binding a datagram endpoint to",
-                                     bind_to, where);
+    const datagram_address here(std::move(host), port);
+    auto state = co_await detail::open_datagram_socket(&here, nullptr, where);
     co_return datagram_endpoint(std::move(state));
 }
 
 coro<datagram_endpoint> connect_datagram_endpoint(std::string host, std::uint16_t port,
                                                   await_site where) {
-    auto state = co_await open_first(std::move(host), port, "connecting a datagram endpoint to",
-                                     connect_to, where);
+    const datagram_address there(std::move(host), port);
+    auto state = co_await detail::open_datagram_socket(nullptr, &there, where);
     co_return datagram_endpoint(std::move(state));
 }
 

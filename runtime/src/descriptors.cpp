@@ -62,6 +62,7 @@ private:
         exception_context problem;
         problem.message = "a descriptor is watched no longer, since waiting for it failed";
         problem.exception = std::make_exception_ptr(boost::system::system_error(error));
+        problem.socket = descriptor_->registration.native_handle();
         problem.created_at = created_at_;
         in.call_exception_handler(problem);
     }

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/exception_context.hpp>
 
+#include <coroscope/runtime/protocol.hpp>
+#include <coroscope/runtime/transport.hpp>
+
+#include <boost/core/demangle.hpp>
+
 #include <atomic>
 #include <iostream>
+#include <sstream>
+#include <typeinfo>
 
 #include <cxxabi.h>
 
@@ -32,6 +39,31 @@ std::string describe(const std::exception_ptr& exception) {
         return type != nullptr ? std::string("an exception of type ") + type->name()
                                : std::string("an exception of unknown type");
     }
+}
+
+std::string to_string(const exception_context& context) {
+    std::ostringstream text;
+    text << context.message << '\n';
+    if (context.task_id != 0) {
+        text << "  task: " << context.task_id << " (" << context.task_name << ")\n";
+    }
+    if (context.future_id != 0) { text << "  future: " << context.future_id << '\n'; }
+    if (context.handle_id != 0) { text << "  handle: " << context.handle_id << '\n'; }
+    if (context.protocol != nullptr) {
+        const auto& made = *context.protocol;
+        text << "  protocol: " << boost::core::demangle(typeid(made).name()) << '\n';
+    }
+    if (context.transport != nullptr) {
+        text << "  transport: " << context.transport->description() << '\n';
+    }
+    if (context.socket >= 0) { text << "  socket: descriptor " << context.socket << '\n'; }
+    if (context.created_at.line() != 0) {
+        text << "  created at: " << to_string(context.created_at) << '\n';
+    }
+    if (context.exception != nullptr) {
+        text << "  exception: " << describe(context.exception) << '\n';
+    }
+    return text.str();
 }
 
 orphan_handler set_orphan_handler(orphan_handler handler) noexcept {

@@ -11,7 +11,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
-#include <sstream>
 #include <utility>
 
 namespace coroscope {
@@ -205,18 +204,7 @@ void loop::call_exception_handler(const exception_context& context) noexcept {
 
 void loop::default_exception_handler(const exception_context& context) noexcept {
     try {
-        std::ostringstream text;
-        text << "coroscope: " << context.message << '\n';
-        if (context.task_id != 0) {
-            text << "  task: " << context.task_id << " (" << context.task_name << ")\n";
-        }
-        if (context.created_at.line() != 0) {
-            text << "  created at: " << to_string(context.created_at) << '\n';
-        }
-        if (context.exception != nullptr) {
-            text << "  exception: " << describe(context.exception) << '\n';
-        }
-        std::cerr << text.str() << std::flush;
+        std::cerr << "coroscope: " + to_string(context) << std::flush;
     } catch (...) {  // NOLINT(bugprone-empty-catch): nobody is left to be told
     }
 }

@@ -6,6 +6,7 @@
 
 #include "child_process.hpp"
 #include "fork_safety.hpp"
+#include "open_transports.hpp"
 #include "watches.hpp"
 
 #include <atomic>
@@ -61,6 +62,7 @@ void loop::implementation::close() {
     core.mail->close();
     detail::remove_watches(io);
     detail::end_children(io);
+    detail::forget_transports(io);
     destroy_tasks();
     while (core.first_generator != nullptr) {
         core.first_generator->leave_loop();

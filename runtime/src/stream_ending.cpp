@@ -57,7 +57,7 @@ coro<boost::system::error_code> stream_state::receive(await_site where) {
     const receiving_turn turn(*this);
     try {
         const auto n =
-            co_await at(where, socket.async_read_some(boost::asio::buffer(wire_), use_coro));
+            co_await at(where, channel.async_read_some(boost::asio::buffer(wire_), use_coro));
         filter_->receive({wire_.data(), n});
     } catch (const boost::system::system_error& e) {
         if (e.code() != boost::asio::error::eof) { co_return e.code(); }
@@ -65,6 +65,23 @@ coro<boost::system::error_code> stream_state::receive(await_site where) {
         co_return filter_->end_of_wire();
     }
     co_return boost::system::error_code();
+}
+
+stream_filter::decoded stream_state::decode_now(boost::system::error_code& error) {
+    auto got = at_end_ ? stream_filter::decoded::end : filter_->decode(input, error);
+    if (got == stream_filter::decoded::nothing && !error) {
+        const auto n = channel.read_some(boost::asio::buffer(wire_), error);
+        if (error == boost::asio::error::eof) {
+            error = filter_->end_of_wire();
+            got = stream_filter::decoded::end;
+        } else if (!error) {
+            filter_->receive({wire_.data(), n});
+            got = filter_->decode(input, error);
+        }
+    }
+    if (got == stream_filter::decoded::end) { at_end_ = true; }
+    send_output();
+    return got;
 }
 
 coro<bool> stream_state::fill_decoded(await_site where) {
@@ -105,8 +122,7 @@ void stream_state::begin_exchange_of_ends() {
     };
     end_timer_ = core->self->call_later(filter_->shutdown_timeout, std::move(give_up));
     if (is_receiving_) {
-        boost::system::error_code error;
-        socket.cancel(error);
+        channel.cancel();
     } else {
         receive_rest();
     }
@@ -130,7 +146,7 @@ void stream_state::receive_rest() {
         return;
     }
     ++core->io_operations;
-    socket.async_read_some(
+    channel.async_read_some(
         boost::asio::buffer(wire_),
         [self = shared_from_this()](const boost::system::error_code& error, std::size_t n) {
             --self->core->io_operations;

@@ -74,10 +74,11 @@ void start_connection(const state_pointer& s, stream_state::socket_type socket) 
     task.add_done_callback(std::move(forget), s->created_at);
 }
 
-void tell(const server_state& s, std::string problem, std::exception_ptr exception) {
+void tell(const server_state& s, int socket, std::string problem, std::exception_ptr exception) {
     exception_context context;
     context.message = "the server on " + s.name + ' ' + std::move(problem);
     context.exception = std::move(exception);
+    context.socket = socket;
     context.created_at = s.created_at;
     s.in.call_exception_handler(context);
 }
@@ -89,13 +90,17 @@ coro<bool> accept_one(state_pointer s, std::size_t index) {
         co_await at(s->created_at, s->acceptors[index].async_accept(socket, use_coro));
     } catch (const boost::system::system_error&) {
         if (!s->closed) {
-            tell(*s, "accepts no connections for a moment", std::current_exception());
+            tell(*s, s->acceptors[index].native_handle(), "accepts no connections for a moment",
+                 std::current_exception());
         }
         co_return false;
     }
     try {
         start_connection(s, std::move(socket));
-    } catch (...) { tell(*s, "dropped a connection", std::current_exception()); }
+    } catch (...) {
+        tell(*s, s->acceptors[index].native_handle(), "dropped a connection",
+             std::current_exception());
+    }
     co_return true;
 }
 

@@ -68,28 +68,39 @@ void stream_state::check(const stream_options& options) {
 
 stream_state::stream_state(loop_core& owner, socket_type connected, const stream_options& settings)
     : core(owner),
-      socket(std::move(connected)),
+      channel(std::move(connected)),
       options(settings),
+      high_water_(settings.high_water),
       low_water_(settings.low_water.value_or(settings.high_water / 4)) {
     check(options);
-    boost::system::error_code error;
-    // Best effort: the other side may be gone already, which the first read or drain will tell. A
-    // Unix-domain socket has no such option.
-    socket.set_option(boost::asio::ip::tcp::no_delay(true), error);
-    socket.non_blocking(true, error);
-    auto names = names_of(socket);
+    auto names = names_of(*channel.socket());
     remote = std::move(names.remote);
     local = std::move(names.local);
+}
+
+stream_state::stream_state(loop_core& owner, byte_channel::pipe_type end,
+                           byte_channel::direction goes, const stream_options& settings)
+    : core(owner),
+      channel(std::move(end), goes),
+      options(settings),
+      remote("pipe " + std::to_string(channel.descriptor())),
+      local(remote),
+      high_water_(settings.high_water),
+      low_water_(settings.low_water.value_or(settings.high_water / 4)) {
+    check(options);
 }
 
 coro<bool> stream_state::fill(await_site where) {
     const auto self = shared_from_this();
     // Asio never completes a read that follows the end: the kernel tells of it only once.
     if (where_in_life != phase::open || at_end_) { co_return false; }
+    if (!channel.can_read()) {
+        throw invalid_state_error("reading from " + remote + ", which is the end to write to");
+    }
     if (filter_) { co_return co_await fill_decoded(where); }
     try {
         const auto n =
-            co_await at(where, socket.async_read_some(input.prepare(), coroscope::use_coro));
+            co_await at(where, channel.async_read_some(input.prepare(), coroscope::use_coro));
         input.commit(n);
     } catch (const boost::system::system_error& e) {
         at_end_ = true;
@@ -101,6 +112,9 @@ coro<bool> stream_state::fill(await_site where) {
 }
 
 void stream_state::write(std::string_view bytes) {
+    if (!channel.can_write()) {
+        throw invalid_state_error("write to " + remote + ", which is the end to read from");
+    }
     if (where_in_life != phase::open || eof_written_) {
         throw invalid_state_error("write to the stream to " + remote
                                   + " after its close() or write_eof()");
@@ -125,7 +139,7 @@ void stream_state::write(std::string_view bytes) {
 void stream_state::put(std::string_view wire) {
     if (!is_sending_) {
         boost::system::error_code error;
-        const auto n = socket.write_some(boost::asio::buffer(wire.data(), wire.size()), error);
+        const auto n = channel.write_some(boost::asio::buffer(wire.data(), wire.size()), error);
         if (error && error != boost::asio::error::would_block
             && error != boost::asio::error::interrupted) {
             fail(error);
@@ -135,7 +149,7 @@ void stream_state::put(std::string_view wire) {
         if (wire.empty()) { return; }
     }
     queued_.append(wire);
-    if (unsent() > options.high_water) { is_paused_ = true; }
+    if (unsent() > high_water_) { is_paused_ = true; }
     if (!is_sending_) { send(); }
 }
 
@@ -149,7 +163,7 @@ void stream_state::send() {
     is_sending_ = true;
     ++core->io_operations;
     const auto rest = boost::asio::buffer(sending_.data() + sent_, sending_.size() - sent_);
-    socket.async_write_some(
+    channel.async_write_some(
         rest, [self = shared_from_this()](const boost::system::error_code& error, std::size_t n) {
             --self->core->io_operations;
             self->is_sending_ = false;
@@ -166,7 +180,10 @@ void stream_state::on_sent(const boost::system::error_code& error, std::size_t n
         return;
     }
     sent_ += n;
-    if (unsent() <= low_water_) { release_drained(); }
+    if (unsent() <= low_water_) {
+        release_drained();
+        if (listener != nullptr) { listener->on_drained(); }
+    }
     if (unsent() > 0) {
         send();
     } else {
@@ -179,9 +196,8 @@ void stream_state::on_all_sent() noexcept {
         end_if_exchanged();
     } else if (where_in_life == phase::closing) {
         close_socket();
-    } else if (eof_written_) {
-        boost::system::error_code error;
-        socket.shutdown(socket_type::shutdown_send, error);
+    } else if (eof_written_ && channel.end_writing()) {
+        close_socket();
     }
 }
 
@@ -200,7 +216,14 @@ void stream_state::fail(const boost::system::error_code& error) noexcept {
     sending_.clear();
     sent_ = 0;
     release_drained();
+    if (listener != nullptr) { listener->on_failed(error); }
     if (where_in_life == phase::closing) { close_socket(); }
+}
+
+void stream_state::set_water_marks(std::size_t high, std::size_t low) noexcept {
+    high_water_ = high;
+    low_water_ = low;
+    if (unsent() > high_water_) { is_paused_ = true; }
 }
 
 void stream_state::throw_if_failed() const {
@@ -227,8 +250,7 @@ void stream_state::close() noexcept {
         return;
     }
     // A reader learns of it at once; the socket stays open until all is sent.
-    boost::system::error_code error;
-    socket.shutdown(socket_type::shutdown_receive, error);
+    channel.end_reading();
 }
 
 void stream_state::abort() noexcept {
@@ -240,11 +262,11 @@ void stream_state::abort() noexcept {
 void stream_state::close_socket() noexcept {
     where_in_life = phase::closed;
     leave_parent(core.get());
-    boost::system::error_code error;
-    socket.close(error);
+    channel.close();
     end_timer_.cancel();
     release_drained();
     closed.release();
+    if (listener != nullptr) { listener->on_closed(); }
 }
 
 void stream_state::release_drained() noexcept {

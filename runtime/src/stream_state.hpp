@@ -5,6 +5,7 @@
 #include <coroscope/runtime/handle.hpp>
 #include <coroscope/runtime/stream.hpp>
 
+#include "byte_channel.hpp"
 #include "socket_address.hpp"
 #include "stream_filter.hpp"
 
@@ -60,16 +61,31 @@ private:
     std::size_t end_ = 0;
 };
 
-/// A connection over whatever kind of socket. Shared by its `stream`, the coroutines that read, and
-/// the operations in the background.
+/// What a transport is told of its connection, in the middle of the stream's calls and of Asio's
+/// handlers: it may schedule, and call nobody.
+class stream_listener {
+public:
+    /// No more than the low-water mark is unsent.
+    virtual void on_drained() noexcept = 0;
+    virtual void on_failed(const boost::system::error_code& error) noexcept = 0;
+    virtual void on_closed() noexcept = 0;
+
+protected:
+    ~stream_listener() = default;
+};
+
+/// A connection over whatever kind of socket, or one end of a pipe. Shared by its `stream`, the
+/// coroutines that read, and the operations in the background.
 ///
 /// All that is sent goes through `put`. With a filter, what is written is encoded first, and what
 /// arrives is decoded; closing then means to announce the end and to wait for the other side's.
 class stream_state : public std::enable_shared_from_this<stream_state> {
 public:
-    using socket_type = boost::asio::generic::stream_protocol::socket;
+    using socket_type = byte_channel::socket_type;
 
     stream_state(loop_core& core, socket_type socket, const stream_options& options);
+    stream_state(loop_core& core, byte_channel::pipe_type end, byte_channel::direction goes,
+                 const stream_options& options);
     /// Throws `std::invalid_argument` for limits that make no sense.
     static void check(const stream_options& options);
 
@@ -86,19 +102,27 @@ public:
     /// The high-water mark was passed, the low one not reached since.
     [[nodiscard]] bool is_paused() const noexcept { return is_paused_; }
     void throw_if_failed() const;
+    /// What sending failed with; `operation_aborted` after an `abort` that dropped something.
+    [[nodiscard]] const boost::system::error_code& error() const noexcept { return error_; }
+    void set_water_marks(std::size_t high, std::size_t low) noexcept;
+    [[nodiscard]] std::size_t high_water() const noexcept { return high_water_; }
+    [[nodiscard]] std::size_t low_water() const noexcept { return low_water_; }
 
     /// From here on bytes go through the filter, those that have arrived and were not read as well.
     void set_filter(std::unique_ptr<stream_filter> filter);
     [[nodiscard]] stream_filter* filter() const noexcept { return filter_.get(); }
     /// Waits for something from the socket and gives it to the filter.
     [[nodiscard]] coro<boost::system::error_code> receive(await_site where);
+    /// Puts into `input` what can be decoded at once, reading from the socket at most once; with
+    /// `nothing`, `would_block` or no error means that more must arrive first.
+    [[nodiscard]] stream_filter::decoded decode_now(boost::system::error_code& error);
     /// Sends what the filter has put out.
     void send_output();
 
     enum class phase : std::uint8_t { open, closing, closed };
 
     core_reference core;
-    socket_type socket;
+    byte_channel channel;
     const stream_options options;
     input_buffer input;
     std::string remote;
@@ -107,6 +131,7 @@ public:
     bool has_reader = false;
     waiting_tasks drained;
     waiting_tasks closed;
+    stream_listener* listener = nullptr;
 
 private:
     class receiving_turn;
@@ -130,7 +155,8 @@ private:
     std::string sending_;
     std::size_t sent_ = 0;
     std::string queued_;
-    const std::size_t low_water_;
+    std::size_t high_water_;
+    std::size_t low_water_;
     bool is_sending_ = false;
     bool is_paused_ = false;
     bool at_end_ = false;  ///< nothing more arrives
@@ -167,6 +193,10 @@ private:
 struct stream_access {
     [[nodiscard]] static const std::shared_ptr<stream_state>& state(const stream& s) {
         return s.state();
+    }
+    /// Leaves it empty, and its connection open.
+    [[nodiscard]] static std::shared_ptr<stream_state> take(stream& s) noexcept {
+        return std::move(s.state_);
     }
 };
 

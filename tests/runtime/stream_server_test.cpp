@@ -115,9 +115,11 @@ TEST_CASE("a server that runs out of descriptors says so, pauses and goes on") {
         auto& loop = coroscope::get_running_loop();
         auto shortage = loop.create_future();
         std::string told;
+        int listening = -1;
         loop.set_exception_handler(
             [&](coroscope::loop&, const coroscope::exception_context& context) {
                 told = context.message;
+                listening = context.socket;
                 if (!shortage.done()) { shortage.set_result(); }
             });
         coroscope::server_options options;
@@ -137,6 +139,7 @@ TEST_CASE("a server that runs out of descriptors says so, pauses and goes on") {
         co_await shortage;
         REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
         CHECK(told.find("accepts no connections for a moment") != std::string::npos);
+        CHECK(listening >= 0);
 
         auto client = co_await std::move(connecting);
         client.write("y");

@@ -91,12 +91,13 @@ coro<> serve_over_tls(connection_handler handler, tls_context context, tls_optio
 
 }  // namespace
 
-coro<stream> start_tls(stream s, tls_role role, tls_context context, tls_options options,
-                       await_site where) {
-    const auto state = detail::stream_access::state(s);
+namespace detail {
+
+coro<> secure(state_pointer state, tls_role role, tls_context context, tls_options options,
+              await_site where) {
     expect_plain(*state);
-    auto filter = std::make_unique<detail::tls_filter>(
-        tls_access::keep(context), *context.native().native_handle(), role, options);
+    auto filter = std::make_unique<tls_filter>(tls_access::keep(context),
+                                               *context.native().native_handle(), role, options);
     handshake_guard guard(*state);
     state->set_filter(std::move(filter));
     bool is_late = false;
@@ -109,6 +110,14 @@ coro<stream> start_tls(stream s, tls_role role, tls_context context, tls_options
                             + " ms; see tls_options::handshake_timeout");
     }
     guard.is_done = true;
+}
+
+}  // namespace detail
+
+coro<stream> start_tls(stream s, tls_role role, tls_context context, tls_options options,
+                       await_site where) {
+    co_await detail::secure(detail::stream_access::state(s), role, std::move(context),
+                            std::move(options), where);
     co_return s;
 }
 

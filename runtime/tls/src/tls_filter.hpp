@@ -46,4 +46,10 @@ private:
     boost::system::error_code broken_;  ///< nothing can be decoded any more
 };
 
+class stream_state;
+
+/// Gives the stream a filter and shakes hands; the stream is aborted unless that works.
+[[nodiscard]] coro<> secure(std::shared_ptr<stream_state> state, tls_role role, tls_context context,
+                            tls_options options, await_site where);
+
 }  // namespace coroscope::detail
