@@ -124,29 +124,59 @@ struct awaited<shield<T>> {
 
 [[noreturn]] void throw_timeout(duration timeout, await_site where);
 
-/// `wait_for`; `Consume`: the result is moved out of what is awaited, which nobody else has.
-template <bool Consume, class A>
-coro<typename awaited<A>::type> limited(A awaitable, duration timeout, await_site where) {
+/// Awaits the end of a task or future as its own awaiter does, but throws nothing of what it ended
+/// with.
+template <class Awaiter>
+class end_awaiter final : public Awaiter {
+public:
+    using Awaiter::Awaiter;
+    void await_resume() { this->throw_if_cancelled(); }
+};
+template <class Awaiter, class Core>
+struct end_of {
+    Core& core;
+    [[nodiscard]] end_awaiter<Awaiter> coroscope_awaiter() const {
+        return end_awaiter<Awaiter>(task_reference<Core>(&core));
+    }
+};
+[[nodiscard]] inline end_of<join_awaiter, task_core> quiet_end(task_core& core) {
+    return {core};
+}
+[[nodiscard]] inline end_of<future_awaiter, future_core> quiet_end(future_core& core) {
+    return {core};
+}
+
+/// `wait_for` something that ends inside the awaiting task.
+template <class A>
+coro<typename awaited<A>::type> limited_body(A awaitable, duration timeout, await_site where) {
     expiry deadline(timeout, where);
     try {
-        if constexpr (Consume) {
-            co_return co_await std::move(awaitable);
-        } else {
-            co_return co_await std::as_const(awaitable);
-        }
+        co_return co_await std::move(awaitable);
     } catch (const cancelled_error&) {
         if (!deadline.caused_cancellation()) { throw; }
     }
-    if constexpr (requires { awaitable.cancelled(); }) {
-        if (awaitable.done() && !awaitable.cancelled()) {
-            if constexpr (Consume) {
-                co_return co_await std::move(awaitable);
-            } else {
-                co_return co_await std::as_const(awaitable);
-            }
-        }
-    }
     throw_timeout(timeout, where);
+}
+
+/// `wait_for` a task or future; `Consume`: its result is moved out, since nobody else has it.
+/// Exceptions cost more than all else here: none but the last is thrown.
+template <bool Consume, class A>
+coro<typename awaited<A>::type> limited(A awaitable, duration timeout, await_site where) {
+    expiry deadline(timeout, where);
+    bool is_late = false;
+    try {
+        co_await quiet_end(awaitable.core());
+    } catch (const cancelled_error&) {  // the wait was given up before the end
+        if (!deadline.caused_cancellation()) { throw; }
+        is_late = true;
+    }
+    if (awaitable.cancelled()) { is_late = is_late || deadline.caused_cancellation(); }
+    if (is_late && (!awaitable.done() || awaitable.cancelled())) { throw_timeout(timeout, where); }
+    if constexpr (Consume) {
+        co_return co_await std::move(awaitable);
+    } else {
+        co_return co_await std::as_const(awaitable);
+    }
 }
 
 /// Whether a result can be given out and kept as well.
@@ -165,7 +195,12 @@ template <class A>
     A&& awaitable, duration timeout, await_site where = await_site::current()) {
     using result = typename detail::awaited<std::decay_t<A>>::type;
     constexpr bool consume = !std::is_lvalue_reference_v<A> || !detail::is_sharable<result>;
-    return detail::limited<consume, std::decay_t<A>>(std::forward<A>(awaitable), timeout, where);
+    if constexpr (requires { awaitable.cancelled(); }) {
+        return detail::limited<consume, std::decay_t<A>>(std::forward<A>(awaitable), timeout,
+                                                         where);
+    } else {
+        return detail::limited_body<std::decay_t<A>>(std::forward<A>(awaitable), timeout, where);
+    }
 }
 
 }  // namespace coroscope
