@@ -14,10 +14,11 @@
 #include <sys/stat.h>
 
 namespace coroscope {
+
+namespace detail {
 namespace {
 
 using boost::system::error_code;
-using detail::byte_channel;
 
 [[nodiscard]] error_code problem_with(int descriptor) {
     struct stat facts = {};
@@ -26,11 +27,13 @@ using detail::byte_channel;
     return boost::asio::error::operation_not_supported;  // always ready, says poll
 }
 
-[[nodiscard]] stream open_pipe(file_descriptor end, byte_channel::direction goes,
-                               const stream_options& options) {
-    auto& loop = get_running_loop();
-    detail::stream_state::check(options);
-    byte_channel::pipe_type pipe(loop.io_context());
+}  // namespace
+
+std::shared_ptr<stream_state> adopt_pipe(loop& in, file_descriptor end,
+                                         byte_channel::direction goes,
+                                         const stream_options& options) {
+    stream_state::check(options);
+    byte_channel::pipe_type pipe(in.io_context());
     auto error = problem_with(end.get());
     if (!error) { pipe.assign(end.get(), error); }
     if (error) {
@@ -38,18 +41,19 @@ using detail::byte_channel;
             error, "descriptor " + std::to_string(end.get()) + " cannot be used as a pipe");
     }
     static_cast<void>(end.release());
-    return stream(
-        std::make_shared<detail::stream_state>(loop.core(), std::move(pipe), goes, options));
+    return std::make_shared<stream_state>(in.core(), std::move(pipe), goes, options);
 }
 
-}  // namespace
+}  // namespace detail
 
 stream open_read_pipe(file_descriptor end, stream_options options) {
-    return open_pipe(std::move(end), byte_channel::direction::in, options);
+    return stream(detail::adopt_pipe(get_running_loop(), std::move(end),
+                                     detail::byte_channel::direction::in, options));
 }
 
 stream open_write_pipe(file_descriptor end, stream_options options) {
-    return open_pipe(std::move(end), byte_channel::direction::out, options);
+    return stream(detail::adopt_pipe(get_running_loop(), std::move(end),
+                                     detail::byte_channel::direction::out, options));
 }
 
 }  // namespace coroscope

@@ -29,7 +29,7 @@ coro<std::string> read_some(state_pointer s, std::size_t n, await_site where) {
     co_return s->input.take(n);
 }
 
-coro<std::string> read_all_of(state_pointer s, std::size_t n, await_site where) {
+coro<std::string> read_whole(state_pointer s, std::size_t n, await_site where) {
     const detail::reading_turn turn(*s);
     bool more = true;
     while (more && s->input.bytes().size() < n) {
@@ -83,6 +83,11 @@ coro<std::string> read_one_line(state_pointer s, await_site where) {
     }
 }
 
+coro<std::string> read_rest(state_pointer s, await_site where) {
+    co_await detail::read_to_end(s, where);
+    co_return s->input.take(std::string::npos);
+}
+
 coro<> drain_output(state_pointer s, await_site where) {
     s->throw_if_failed();
     if (s->is_paused()) {
@@ -103,6 +108,18 @@ coro<> wait_until_closed(state_pointer s, await_site where) {
 }
 
 }  // namespace
+
+namespace detail {
+
+coro<> read_to_end(state_pointer s, await_site where) {
+    const reading_turn turn(*s);
+    bool more = true;
+    while (more) {
+        more = co_await s->fill(where);
+    }
+}
+
+}  // namespace detail
 
 incomplete_read_error::incomplete_read_error(std::string partial, const std::string& wanted,
                                              const std::string& peer)
@@ -139,7 +156,7 @@ coro<std::string> stream::read(std::size_t n, await_site where) {
 }
 
 coro<std::string> stream::read_exactly(std::size_t n, await_site where) {
-    return read_all_of(state(), n, where);
+    return read_whole(state(), n, where);
 }
 
 coro<std::string> stream::read_until(std::string separator, await_site where) {
@@ -148,6 +165,10 @@ coro<std::string> stream::read_until(std::string separator, await_site where) {
 
 coro<std::string> stream::read_line(await_site where) {
     return read_one_line(state(), where);
+}
+
+coro<std::string> stream::read_all(await_site where) {
+    return read_rest(state(), where);
 }
 
 void stream::write(std::string_view bytes) {

@@ -276,7 +276,7 @@ void stream_state::release_drained() noexcept {
 
 reading_turn::reading_turn(stream_state& state) : state_(state) {
     if (state.has_reader) {
-        throw invalid_state_error("two tasks read from the stream to " + state.remote
+        throw invalid_state_error("two tasks read from " + state.remote
                                   + " at the same time; let one read and pass on what it got");
     }
     state.has_reader = true;

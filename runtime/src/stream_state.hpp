@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/runtime/descriptors.hpp>
 #include <coroscope/runtime/future.hpp>
 #include <coroscope/runtime/handle.hpp>
 #include <coroscope/runtime/stream.hpp>
@@ -182,6 +183,15 @@ public:
 private:
     stream_state& state_;
 };
+
+/// Waits for the end of the stream; all that came is in `input` then, also if the wait is
+/// cancelled.
+[[nodiscard]] coro<> read_to_end(std::shared_ptr<stream_state> s, await_site where);
+
+/// See `open_read_pipe` and `open_write_pipe`.
+[[nodiscard]] std::shared_ptr<stream_state> adopt_pipe(loop& in, file_descriptor end,
+                                                       byte_channel::direction goes,
+                                                       const stream_options& options);
 
 /// The addresses of a host: at once for numeric ones and `localhost`, else looked up in the loop's
 /// default executor. Throws `boost::system::system_error` naming the host.

@@ -6,10 +6,9 @@
 #include <coroscope/runtime/loop.hpp>
 
 #include "child_process.hpp"
-#include "process_pipe.hpp"
 #include "program_start.hpp"
 #include "sited.hpp"
-#include "stream_reading.hpp"
+#include "stream_state.hpp"
 
 #include <csignal>
 #include <utility>
@@ -22,20 +21,21 @@ namespace detail {
 
 struct process_state {
     std::shared_ptr<child_process> child;
-    std::optional<process_input> input;
-    std::optional<process_output> output;
-    std::optional<process_output> error;
-    // The same, for the coroutines that outlive the objects.
-    std::shared_ptr<writing_pipe> to_input;
-    std::shared_ptr<reading_pipe> from_output;
-    std::shared_ptr<reading_pipe> from_error;
+    std::optional<stream> input;
+    std::optional<stream> output;
+    std::optional<stream> error;
 
     process_state() = default;
     process_state(const process_state&) = delete;
     process_state& operator=(const process_state&) = delete;
-    ~process_state() {
+    ~process_state() { give_up(); }
+
+    /// The child is wanted no more, nor what it was sent.
+    void give_up() noexcept {
         if (child) { child->abandon(); }
-        if (to_input) { to_input->abort(); }
+        if (input.has_value()) { input->abort(); }
+        if (output.has_value()) { output->close(); }
+        if (error.has_value()) { error->close(); }
     }
 };
 
@@ -43,6 +43,7 @@ struct process_state {
 
 namespace {
 
+using detail::byte_channel;
 using state_pointer = std::shared_ptr<detail::process_state>;
 
 [[noreturn]] void throw_no_pipe(const char* which, const std::string& of) {
@@ -51,27 +52,23 @@ using state_pointer = std::shared_ptr<detail::process_state>;
                               + " to redirect::pipe()");
 }
 
-template <class Pipe>
-Pipe& expect_pipe(std::optional<Pipe>& pipe, const char* which, const detail::process_state& of) {
+stream& expect_pipe(std::optional<stream>& pipe, const char* which,
+                    const detail::process_state& of) {
     if (!pipe.has_value()) { throw_no_pipe(which, of.child->name()); }
     return *pipe;
 }
 
-coro<std::string> read_everything(std::shared_ptr<detail::reading_pipe> p, await_site where) {
-    co_await detail::read_to_end_of(p, where);
-    co_return p->input.take(p->input.bytes().size());
-}
-
-coro<> read_to_end(std::shared_ptr<detail::reading_pipe> p, await_site where) {
-    if (p) { co_await detail::read_to_end_of(p, where); }
+coro<> read_to_end(std::optional<stream>& from, await_site where) {
+    if (!from.has_value()) { co_return; }
+    co_await detail::read_to_end(detail::stream_access::state(*from), where);
 }
 
 /// Closes the input and waits until all of it is sent, or wanted no more.
-coro<> feed(std::shared_ptr<detail::writing_pipe> p, await_site where) {
-    if (!p) { co_return; }
-    p->close();
+coro<> feed(std::optional<stream>& to, await_site where) {
+    if (!to.has_value()) { co_return; }
+    to->close();
     try {
-        co_await detail::writing_pipe::wait_closed(p, where);
+        co_await to->wait_closed(where);
     } catch (const boost::system::system_error& e) {
         if (e.code() != boost::asio::error::broken_pipe) { throw; }
     }
@@ -86,21 +83,22 @@ coro<int> wait_for_end(state_pointer s, await_site where) {
     co_return child.returncode().value();
 }
 
-[[nodiscard]] std::string take_all(const std::shared_ptr<detail::reading_pipe>& p) {
-    return p ? p->input.take(p->input.bytes().size()) : std::string();
+[[nodiscard]] std::string take_all(const std::optional<stream>& from) {
+    if (!from.has_value()) { return {}; }
+    return detail::stream_access::state(*from)->input.take(std::string::npos);
 }
 
 /// What has arrived stays in the pipes' buffers until the end, so that a cancellation loses
 /// nothing.
 coro<captured_output> exchange(state_pointer s, std::string input, await_site where) {
     if (!input.empty()) { expect_pipe(s->input, "input", *s).write(input); }
-    auto all = gather(feed(s->to_input, where), read_to_end(s->from_output, where),
-                      read_to_end(s->from_error, where));
+    auto all =
+        gather(feed(s->input, where), read_to_end(s->output, where), read_to_end(s->error, where));
     co_await detail::at(where, std::move(all));
     co_await wait_for_end(s, where);
     captured_output captured;
-    captured.output = take_all(s->from_output);
-    captured.error = take_all(s->from_error);
+    captured.output = take_all(s->output);
+    captured.error = take_all(s->error);
     co_return captured;
 }
 
@@ -111,22 +109,15 @@ coro<captured_output> exchange(state_pointer s, std::string input, await_site wh
     s->child = std::make_shared<detail::child_process>(in, started.pid, std::move(program));
     s->child->watch(options.watching);
     detail::children::of(in).add(s->child);
-    const auto of = " of " + s->child->name();
-    if (started.pipes[0].get() >= 0) {
-        s->to_input = std::make_shared<detail::writing_pipe>(in, std::move(started.pipes[0]),
-                                                             options.pipes, "the input" + of);
-        s->input.emplace(s->to_input);
-    }
-    if (started.pipes[1].get() >= 0) {
-        s->from_output = std::make_shared<detail::reading_pipe>(in, std::move(started.pipes[1]),
-                                                                options.pipes, "the output" + of);
-        s->output.emplace(s->from_output);
-    }
-    if (started.pipes[2].get() >= 0) {
-        s->from_error = std::make_shared<detail::reading_pipe>(
-            in, std::move(started.pipes[2]), options.pipes, "the error output" + of);
-        s->error.emplace(s->from_error);
-    }
+    const auto take = [&](file_descriptor& end, byte_channel::direction goes, const char* which) {
+        if (end.get() < 0) { return std::optional<stream>(); }
+        auto pipe = detail::adopt_pipe(in, std::move(end), goes, options.pipes);
+        pipe->remote = pipe->local = which + s->child->name();
+        return std::optional<stream>(std::in_place, std::move(pipe));
+    };
+    s->input = take(started.pipes[0], byte_channel::direction::out, "the input of ");
+    s->output = take(started.pipes[1], byte_channel::direction::in, "the output of ");
+    s->error = take(started.pipes[2], byte_channel::direction::in, "the error output of ");
     return s;
 }
 
@@ -143,100 +134,6 @@ environment current_environment() {
     return all;
 }
 
-// --- The pipes
-
-process_input::process_input(std::shared_ptr<detail::writing_pipe> pipe) noexcept
-    : pipe_(std::move(pipe)) {}
-process_input::process_input(process_input&& other) noexcept = default;
-
-process_input& process_input::operator=(process_input&& other) noexcept {
-    if (this != &other) {
-        close();
-        pipe_ = std::move(other.pipe_);
-    }
-    return *this;
-}
-
-process_input::~process_input() {
-    close();
-}
-
-const std::shared_ptr<detail::writing_pipe>& process_input::pipe() const {
-    if (!pipe_) { throw invalid_state_error("a process_input was used after it was moved from"); }
-    return pipe_;
-}
-
-void process_input::write(std::string_view bytes) {
-    pipe()->write(bytes);
-}
-
-coro<> process_input::drain(await_site where) {
-    return detail::writing_pipe::drain(pipe(), where);
-}
-
-std::size_t process_input::unsent() const noexcept {
-    return pipe_ ? pipe_->unsent() : 0;
-}
-
-void process_input::close() noexcept {
-    if (pipe_) { pipe_->close(); }
-}
-
-coro<> process_input::wait_closed(await_site where) {
-    return detail::writing_pipe::wait_closed(pipe(), where);
-}
-
-bool process_input::is_closing() const noexcept {
-    return !pipe_ || pipe_->is_closing();
-}
-
-process_output::process_output(std::shared_ptr<detail::reading_pipe> pipe) noexcept
-    : pipe_(std::move(pipe)) {}
-process_output::process_output(process_output&& other) noexcept = default;
-
-process_output& process_output::operator=(process_output&& other) noexcept {
-    if (this != &other) {
-        close();
-        pipe_ = std::move(other.pipe_);
-    }
-    return *this;
-}
-
-process_output::~process_output() {
-    close();
-}
-
-const std::shared_ptr<detail::reading_pipe>& process_output::pipe() const {
-    if (!pipe_) { throw invalid_state_error("a process_output was used after it was moved from"); }
-    return pipe_;
-}
-
-coro<std::string> process_output::read(std::size_t n, await_site where) {
-    return detail::read_some_of(pipe(), n, where);
-}
-
-coro<std::string> process_output::read_exactly(std::size_t n, await_site where) {
-    return detail::read_exactly_of(pipe(), n, where);
-}
-
-coro<std::string> process_output::read_until(std::string separator, await_site where) {
-    return detail::read_until_of(pipe(), std::move(separator), where);
-}
-
-coro<std::string> process_output::read_line(await_site where) {
-    return detail::read_line_of(pipe(), where);
-}
-
-coro<std::string> process_output::read_all(await_site where) {
-    return read_everything(pipe(), where);
-}
-
-void process_output::close() noexcept {
-    if (pipe_) { pipe_->close(); }
-}
-
-// --- The process
-
 process::process(std::shared_ptr<detail::process_state> state) noexcept
     : state_(std::move(state)) {}
 process::process(process&& other) noexcept = default;
@@ -250,11 +147,7 @@ process& process::operator=(process&& other) noexcept {
 }
 
 process::~process() {
-    if (!state_) { return; }
-    state_->child->abandon();
-    if (state_->to_input) { state_->to_input->abort(); }
-    if (state_->from_output) { state_->from_output->close(); }
-    if (state_->from_error) { state_->from_error->close(); }
+    if (state_) { state_->give_up(); }
 }
 
 detail::process_state& process::state() const {
@@ -266,15 +159,15 @@ pid_t process::pid() const {
     return state().child->pid;
 }
 
-process_input& process::input() const {
+stream& process::input() const {
     return expect_pipe(state().input, "input", state());
 }
 
-process_output& process::output() const {
+stream& process::output() const {
     return expect_pipe(state().output, "output", state());
 }
 
-process_output& process::error() const {
+stream& process::error() const {
     return expect_pipe(state().error, "error", state());
 }
 

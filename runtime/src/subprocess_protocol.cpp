@@ -36,7 +36,7 @@ using state_pointer = std::shared_ptr<detail::subprocess_transport_state>;
 constexpr std::size_t most_at_once = std::size_t{64} * 1024;
 
 /// What has come, or nothing at the end; why it ended, if that was an error.
-coro<std::string> next_bytes(process_output& from, std::exception_ptr& problem) {
+coro<std::string> next_bytes(stream& from, std::exception_ptr& problem) {
     try {
         co_return co_await from.read(most_at_once);
     } catch (const cancelled_error&) { throw; } catch (...) {

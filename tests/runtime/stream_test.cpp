@@ -6,6 +6,7 @@
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/run.hpp>
 #include <coroscope/runtime/sleep.hpp>
+#include <coroscope/runtime/wait.hpp>
 
 #include "runtime/stream_pair.hpp"
 #include "support/catch.hpp"
@@ -252,7 +253,7 @@ TEST_CASE("a second reader is told so, and the first goes on") {
         co_await let_others_run();
         const auto message =
             co_await message_of<coroscope::invalid_state_error>(ends.peer.read_line());
-        CHECK(message.find("two tasks read from the stream to 127.0.0.1:") != std::string::npos);
+        CHECK(message.find("two tasks read from 127.0.0.1:") != std::string::npos);
         ends.client.write("x");
         const auto first = co_await reading;
         CHECK(first == "x");
@@ -333,5 +334,23 @@ TEST_CASE("streams that still send when their loop ends leak nothing") {
         loop.create_task(ends.peer.wait_closed());
         loop.create_task(ends.client.drain());
         co_await let_others_run();
+    }());
+}
+
+TEST_CASE("read_all gives everything up to the end; a cancelled one leaves it all to the next") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect_by_tcp();
+        ends.client.write("first, ");
+        auto reading = coroscope::get_running_loop().create_task(ends.peer.read_all());
+        co_await let_others_run();
+        reading.cancel();
+        co_await coroscope::wait(reading);
+        CHECK(reading.cancelled());
+        ends.client.write("second");
+        ends.client.write_eof();
+        const auto all = co_await ends.peer.read_all();
+        CHECK(all == "first, second");
+        const auto nothing = co_await ends.peer.read_all();
+        CHECK(nothing.empty());
     }());
 }

@@ -97,6 +97,8 @@ public:
     /// A line with its `\n`; the rest without one at the end of the stream, empty after that. Of a
     /// line over the limit what has come is dropped, and `limit_overrun_error` thrown.
     [[nodiscard]] coro<std::string> read_line(await_site where = await_site::current());
+    /// Everything up to the end of the stream, however much that is.
+    [[nodiscard]] coro<std::string> read_all(await_site where = await_site::current());
 
     // --- Writing
 

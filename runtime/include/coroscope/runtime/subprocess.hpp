@@ -19,8 +19,6 @@
 namespace coroscope {
 
 namespace detail {
-class reading_pipe;
-class writing_pipe;
 struct process_state;
 }  // namespace detail
 
@@ -103,58 +101,6 @@ struct subprocess_options {
     child_watching watching = child_watching::automatic;
 };
 
-/// Our end of the pipe to a child's standard input. Works as the writing half of a `stream`;
-/// destroying it closes it.
-class process_input {
-public:
-    /// For the library's own components.
-    explicit process_input(std::shared_ptr<detail::writing_pipe> pipe) noexcept;
-    process_input(process_input&& other) noexcept;
-    process_input& operator=(process_input&& other) noexcept;
-    ~process_input();
-
-    /// Sends the bytes, now or in the background. Throws `invalid_state_error` after `close`. That
-    /// the child reads no more shows at the next `drain`, as `broken_pipe`; never as SIGPIPE.
-    void write(std::string_view bytes);
-    [[nodiscard]] coro<> drain(await_site where = await_site::current());
-    [[nodiscard]] std::size_t unsent() const noexcept;
-    /// Ends the child's input, after what was written.
-    void close() noexcept;
-    /// Waits until all was sent and the pipe is closed; throws what it failed with.
-    [[nodiscard]] coro<> wait_closed(await_site where = await_site::current());
-    [[nodiscard]] bool is_closing() const noexcept;
-
-private:
-    [[nodiscard]] const std::shared_ptr<detail::writing_pipe>& pipe() const;
-    std::shared_ptr<detail::writing_pipe> pipe_;
-};
-
-/// Our end of the pipe from a child's standard output or error. Works as the reading half of a
-/// `stream`; destroying it closes it.
-class process_output {
-public:
-    /// For the library's own components.
-    explicit process_output(std::shared_ptr<detail::reading_pipe> pipe) noexcept;
-    process_output(process_output&& other) noexcept;
-    process_output& operator=(process_output&& other) noexcept;
-    ~process_output();
-
-    [[nodiscard]] coro<std::string> read(std::size_t n, await_site where = await_site::current());
-    [[nodiscard]] coro<std::string> read_exactly(std::size_t n,
-                                                 await_site where = await_site::current());
-    [[nodiscard]] coro<std::string> read_until(std::string separator,
-                                               await_site where = await_site::current());
-    [[nodiscard]] coro<std::string> read_line(await_site where = await_site::current());
-    /// Everything until nobody has the other end open: the child, or one that it has left behind.
-    [[nodiscard]] coro<std::string> read_all(await_site where = await_site::current());
-    /// A child that writes on gets SIGPIPE.
-    void close() noexcept;
-
-private:
-    [[nodiscard]] const std::shared_ptr<detail::reading_pipe>& pipe() const;
-    std::shared_ptr<detail::reading_pipe> pipe_;
-};
-
 /// What a child wrote into its pipes.
 struct captured_output {
     std::string output;
@@ -183,10 +129,13 @@ public:
     ~process();
 
     [[nodiscard]] pid_t pid() const;
-    /// The pipes; `invalid_state_error` for a stream that was not redirected to one.
-    [[nodiscard]] process_input& input() const;
-    [[nodiscard]] process_output& output() const;
-    [[nodiscard]] process_output& error() const;
+    /// Our ends of the pipes: the first is to be written to, the others to be read. Closing the
+    /// first (or `write_eof`) ends the child's input; that it reads no more shows at the next
+    /// `drain`, as `broken_pipe`, never as SIGPIPE. A child that writes to what was closed here
+    /// gets SIGPIPE. `invalid_state_error` for a stream that was not redirected to a pipe.
+    [[nodiscard]] stream& input() const;
+    [[nodiscard]] stream& output() const;
+    [[nodiscard]] stream& error() const;
 
     /// Waits for the child's end and gives its return code. A child that fills a pipe which nobody
     /// reads never ends: use `communicate` then.

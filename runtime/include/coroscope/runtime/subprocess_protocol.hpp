@@ -29,7 +29,7 @@ public:
 
     [[nodiscard]] pid_t pid() const;
     [[nodiscard]] std::optional<int> returncode() const;
-    /// To the child's input; see `process_input::write`.
+    /// To the child's input; see `stream::write`.
     void write(std::string_view bytes);
     /// Ends the child's input, after what was written.
     void write_eof();
