@@ -38,7 +38,7 @@ constexpr std::size_t longest_name = 20;
 }  // namespace
 
 std::shared_ptr<member> chat::enter() {
-    if (members_.size() >= limits_.members) { return nullptr; }
+    if (!last_words_.empty() || members_.size() >= limits_.members) { return nullptr; }
     auto name = "guest" + std::to_string(++guests_);
     while (members_.contains(name)) {
         name = "guest" + std::to_string(++guests_);
@@ -122,7 +122,12 @@ void chat::end(member& whom, std::string_view reason, std::string farewell) {
     tell_room(whom.room, "* " + whom.name + ' ' + std::string(reason), nullptr);
 }
 
+std::string chat::refusal() const {
+    return last_words_.empty() ? "* the chat is full; try later" : last_words_;
+}
+
 void chat::end_all(const std::string& farewell) {
+    last_words_ = farewell;
     for (const auto& [name, each] : std::exchange(members_, {})) {
         each->farewell = farewell;
         each->ended.set();

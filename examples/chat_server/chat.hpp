@@ -40,15 +40,17 @@ class chat {
 public:
     explicit chat(const chat_limits& limits) : limits_(limits) {}
 
-    /// A new member, with a name of its own, in the lobby; null if the chat is full.
+    /// A new member, with a name of its own, in the lobby; null if the chat is full or over.
     [[nodiscard]] std::shared_ptr<member> enter();
     /// What a member has typed: a command, if it begins with a slash, or something to say.
     void take_line(member& from, std::string_view line);
     /// Ends a membership. The others in the room are told the reason; the member, the farewell.
     /// Does nothing the second time.
     void end(member& whom, std::string_view reason, std::string farewell);
-    /// Ends all memberships.
+    /// Ends all memberships, and lets nobody in any more.
     void end_all(const std::string& farewell);
+    /// What to tell somebody who was not let in.
+    [[nodiscard]] std::string refusal() const;
 
     [[nodiscard]] std::size_t size() const noexcept { return members_.size(); }
 
@@ -65,6 +67,7 @@ private:
     chat_limits limits_;
     members members_;  // by name
     std::uint64_t guests_ = 0;
+    std::string last_words_;  ///< empty: it goes on
 };
 
 }  // namespace chat_server

@@ -70,13 +70,17 @@ coro<> discard_input(stream& from) {
     }
 }
 
+coro<> end_connection(stream& connection) {
+    co_await discard_input(connection);
+    connection.close();
+    co_await connection.wait_closed();
+}
+
 /// Sends what is left, and closes.
 coro<> say_goodbye(stream& connection, std::string last_lines, coroscope::duration time) {
     try {
         connection.write(last_lines);
-        co_await discard_input(connection);
-        connection.close();
-        co_await coroscope::wait_for(connection.wait_closed(), time);
+        co_await coroscope::wait_for(end_connection(connection), time);
     } catch (const coroscope::timeout_error&) {
         connection.abort();
     } catch (const boost::system::system_error&) {  // NOLINT(bugprone-empty-catch)
@@ -87,7 +91,7 @@ coro<> say_goodbye(stream& connection, std::string last_lines, coroscope::durati
 coro<> take_part(chat& in, stream& connection, coroscope::duration farewell_time) {
     const auto who = in.enter();
     if (who == nullptr) {
-        co_await say_goodbye(connection, "* the chat is full; try later\n", farewell_time);
+        co_await say_goodbye(connection, in.refusal() + '\n', farewell_time);
         co_return;
     }
     coroscope::task_group both;

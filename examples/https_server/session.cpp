@@ -32,6 +32,7 @@ coro<arrival> receive(stream& connection, std::string& input, coroscope::duratio
 
 /// Waits for the first bytes of a request; a server that stops closes the connection meanwhile.
 coro<arrival> receive_first(service& s, stream& connection, std::string& input) {
+    if (s.stopping) { co_return arrival::end; }
     s.idle.insert(&connection);
     struct leaving {
         leaving(service& in, stream& which) : set(in.idle), entry(&which) {}

@@ -30,8 +30,8 @@ constexpr std::size_t block_size = std::size_t{64} * 1024;
 [[nodiscard]] int flags_of(file_mode mode) noexcept {
     switch (mode) {
     case file_mode::read: return O_RDONLY;
-    case file_mode::write: return O_RDWR | O_CREAT | O_TRUNC;
-    case file_mode::append: return O_RDWR | O_CREAT | O_APPEND;
+    case file_mode::write: return O_WRONLY | O_CREAT | O_TRUNC;
+    case file_mode::append: return O_WRONLY | O_CREAT | O_APPEND;
     case file_mode::update: return O_RDWR;
     }
     return O_RDONLY;
@@ -128,7 +128,17 @@ private:
 namespace detail {
 
 /// A file on a loop: what is asked of it goes through one line.
-class file_state {
+class file_state : public std::enable_shared_from_this<file_state> {
+private:
+    // A job keeps all this: its future may ask the line to take it back.
+    template <class F>
+    auto begin_in(executor& in, F operation, await_site where) {
+        auto job = [self = shared_from_this(), f = std::move(operation)]() mutable {
+            return f(*self->file_);
+        };
+        return get_running_loop().run_in_executor(in, std::move(job), where);
+    }
+
 public:
     file_state(std::string p, std::shared_ptr<blocking_file> opened)
         : path(std::move(p)),
@@ -139,18 +149,35 @@ public:
         if (is_closed) {
             throw invalid_state_error("the file '" + path + "' was used after its close()");
         }
-        auto job = [file = file_, f = std::move(operation)]() mutable {
-            return f(*file);
+        return begin_in(line_, std::move(operation), where);
+    }
+    /// Once begun it is done, also if the one who waits for it is cancelled.
+    future<> close(await_site where) {
+        auto close = [](blocking_file& f) {
+            f.close();
         };
-        return get_running_loop().run_in_executor(line_, std::move(job), where);
+        auto closed = begin_in(for_good_, std::move(close), where);
+        is_closed = true;
+        return closed;
     }
 
     const std::string path;
     bool is_closed = false;
 
 private:
+    /// The line, for jobs that are not taken back.
+    class one_way final : public executor {
+    public:
+        explicit one_way(executor& to) noexcept : to_(to) {}
+        void submit(callback job) override { to_.submit(std::move(job)); }
+
+    private:
+        executor& to_;
+    };
+
     std::shared_ptr<blocking_file> file_;
     serial_executor line_;
+    one_way for_good_{line_};
 };
 
 }  // namespace detail
@@ -200,9 +227,7 @@ future<> async_file::close(await_site where) {
         done.set_result();
         return done;
     }
-    auto closed = s.begin([](blocking_file& f) { f.close(); }, where);
-    s.is_closed = true;
-    return closed;
+    return s.close(where);
 }
 
 const std::string& async_file::path() const noexcept {

@@ -60,8 +60,10 @@ public:
     /// `then(error)` once something has arrived, or the other side is gone.
     template <class Handler>
     void async_wait_input(Handler then) {
+        const bool reads = can_read();
         const auto wait = [&](auto& c) {
-            c.async_wait(std::decay_t<decltype(c)>::wait_read, std::move(then));
+            using waits = std::decay_t<decltype(c)>;
+            c.async_wait(reads ? waits::wait_read : waits::wait_error, std::move(then));
         };
         std::visit(wait, channel_);
     }

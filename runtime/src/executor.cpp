@@ -71,6 +71,11 @@ struct thread_pool_executor::pool {
         return options.max_queued == 0 || queue.size() < options.max_queued;
     }
     std::uint64_t submit(detail::callback job) {
+        if (::getpid() != owner) {
+            throw invalid_state_error("the executor '" + options.name
+                                      + "' has its threads in the process that this one was forked "
+                                        "from; make another");
+        }
         const std::scoped_lock lock(mutex);
         expect_open_locked();
         if (!has_room_locked()) {
@@ -173,6 +178,7 @@ coro<> thread_pool_executor::wait_for_room(await_site where) {
         place& operator=(const place&) = delete;
         ~place() {
             waiter->woken = {};
+            if (::getpid() != in.owner) { return; }  // nobody there may have the lock
             const std::scoped_lock lock(in.mutex);
             // One that was woken lets the next one look as well, after what it submits now.
             if (std::erase(in.waiters, waiter) == 0) { in.wake_waiter_locked(); }
@@ -281,7 +287,8 @@ std::uint64_t serial_executor::submit_withdrawable(detail::callback job) {
         number = line_->queue.add(std::move(job));
         if (std::exchange(line_->is_running, true)) { return number; }
     }
-    (in_ != nullptr ? *in_ : get_running_loop().default_executor()).submit(turn(line_));
+    turn first(line_);  // empties the line if there is no executor for it
+    (in_ != nullptr ? *in_ : get_running_loop().default_executor()).submit(std::move(first));
     return number;
 }
 

@@ -49,11 +49,14 @@ bool inbox::begin_sleep() noexcept {
 }
 
 void inbox::close() {
-    {
-        const std::scoped_lock lock(mutex_);
-        io_ = nullptr;
-    }
-    auto* mail = take();
+    std::unique_lock lock(mutex_, std::defer_lock);
+    // In a forked process nobody else is there, and a thread of the parent may have had the lock.
+    if (!core_->is_copy) { lock.lock(); }
+    io_ = nullptr;
+    last_ = nullptr;
+    pending_.store(false);
+    auto* mail = std::exchange(first_, nullptr);
+    if (lock.owns_lock()) { lock.unlock(); }
     while (mail != nullptr) {
         auto* const dropped = std::exchange(mail, mail->next_mail);
         dropped->loop = nullptr;

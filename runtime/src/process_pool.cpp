@@ -92,6 +92,8 @@ coro<std::string> dismiss(process& worker) {
 
 coro<> answer(state_pointer s, std::optional<process>& worker, worker_request& request) {
     std::exception_ptr problem;
+    // One that ended while it had nothing to do has failed nobody.
+    if (worker.has_value() && worker->returncode().has_value()) { worker.reset(); }
     try {
         if (!worker.has_value()) {
             worker.emplace(co_await create_subprocess_exec(s->program, s->options.process));
@@ -136,6 +138,19 @@ coro<> serve(state_pointer s) {
     }
 }
 
+void cancel_servants(detail::process_pool_state& s) {
+    for (auto& each : s.servants) {
+        if (!each.done()) { each.cancel(); }
+    }
+}
+
+void cancel_requests(detail::process_pool_state& s) {
+    while (!s.requests.empty()) {
+        auto request = s.requests.get_nowait();
+        request.reply.cancel("the process pool was cancelled");
+    }
+}
+
 }  // namespace
 
 process_pool::process_pool(command worker, process_pool_options options)
@@ -144,9 +159,8 @@ process_pool::process_pool(process_pool&& other) noexcept = default;
 
 process_pool::~process_pool() {
     if (!state_) { return; }
-    for (auto& each : state_->servants) {
-        if (!each.done()) { each.cancel(); }
-    }
+    cancel_servants(*state_);
+    cancel_requests(*state_);
 }
 
 future<std::string> process_pool::submit(std::string function, std::string argument,
@@ -177,17 +191,14 @@ coro<process_pool&> process_pool::enter() {
 coro<> process_pool::exit(std::exception_ptr error) {
     auto& s = *state_;
     s.requests.shutdown();
-    if (error != nullptr && detail::is_cancellation(error)) {
-        for (auto& each : s.servants) {
-            each.cancel();
-        }
-        while (!s.requests.empty()) {
-            auto request = s.requests.get_nowait();
-            request.reply.cancel("the process pool was cancelled");
-        }
+    const bool is_cancelled = detail::is_cancellation(error);
+    if (is_cancelled) {
+        cancel_servants(s);
+        cancel_requests(s);
     }
     std::vector<any_task> left(s.servants.begin(), s.servants.end());
     if (!left.empty()) { co_await wait(left); }
+    if (is_cancelled) { cancel_requests(s); }  // what a servant gave back
 }
 
 }  // namespace coroscope

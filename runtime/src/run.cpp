@@ -46,7 +46,10 @@ void disown_interrupts() noexcept {
 /// Turns SIGINT into a cancellation of the main task while it lives, then restores what was.
 class runner::interrupt_guard {
 public:
-    interrupt_guard(loop& l, any_task main) : main_(std::move(main)), wake_(l.io_context()) {
+    interrupt_guard(loop& l, any_task main)
+        : loop_(l.core()),
+          main_(std::move(main)),
+          wake_(l.io_context()) {
         const int descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (descriptor < 0) { throw std::system_error(errno, std::generic_category(), "eventfd"); }
         wake_.assign(descriptor);
@@ -62,6 +65,7 @@ public:
     interrupt_guard(const interrupt_guard&) = delete;
     interrupt_guard& operator=(const interrupt_guard&) = delete;
     ~interrupt_guard() {
+        leave_parent(loop_);
         ::sigaction(SIGINT, &before_, nullptr);
         interrupt_descriptor.store(-1);
     }
@@ -81,6 +85,7 @@ private:
                               });
     }
 
+    loop_core& loop_;
     any_task main_;
     boost::asio::posix::stream_descriptor wake_;
     std::uint64_t count_ = 0;

@@ -44,6 +44,7 @@ void stream_transport::start() {
 
 void stream_transport::begin() {
     begun_.release();  // first, so that who waits goes on before anything is read
+    has_begun_ = true;
     if (!is_open()) { return; }
     if (stream_->filter() != nullptr || !stream_->input.bytes().empty()) {
         schedule_read();
@@ -69,6 +70,7 @@ void stream_transport::set_protocol(std::shared_ptr<streaming_protocol> to) {
     if (to == nullptr) {
         throw std::invalid_argument("a transport was given a null protocol; it needs one to call");
     }
+    if (stream_ == nullptr) { return; }  // nothing would ever let go of it
     plain_ = dynamic_cast<protocol*>(to.get());
     buffered_ = dynamic_cast<buffered_protocol*>(to.get());
     protocol_ = std::move(to);
@@ -83,6 +85,7 @@ std::shared_ptr<streaming_protocol> stream_transport::get_protocol() const noexc
 void stream_transport::write(std::string_view bytes) {
     if (core_->debug) { check_thread(core_.get(), "transport::write"); }
     if (!is_open()) { return; }
+    expect_no_upgrade("write");
     stream_->write(bytes);
     update_writing();
 }
@@ -96,7 +99,15 @@ void stream_transport::writelines(std::span<const std::string> parts) {
 }
 
 void stream_transport::write_eof() {
-    if (is_open()) { stream_->write_eof(); }
+    if (!is_open()) { return; }
+    expect_no_upgrade("write_eof");
+    stream_->write_eof();
+}
+
+void stream_transport::expect_no_upgrade(const char* call) const {
+    if (!is_upgrading_) { return; }
+    throw invalid_state_error(std::string(call) + " on the transport " + description()
+                              + " during start_tls; await that first");
 }
 
 bool stream_transport::can_write_eof() const noexcept {

@@ -99,6 +99,8 @@ private:
     void begin();
     [[nodiscard]] bool is_open() const noexcept;
     [[nodiscard]] bool wants_input() const noexcept;
+    /// The handshake has the connection to itself.
+    void expect_no_upgrade(const char* call) const;
     void await_input();
     void schedule_read() noexcept;
     void read();
@@ -122,6 +124,7 @@ private:
     std::exception_ptr reason_;  ///< what the connection was lost by
     waiting_tasks begun_;
     waiting_tasks lost_;
+    bool has_begun_ = false;          ///< reading may
     bool is_paused_ = false;          ///< reading is
     bool is_awaiting_input_ = false;  ///< in Asio
     bool is_read_scheduled_ = false;

@@ -76,8 +76,21 @@ coro<> guarded(coro<> part, state_pointer s) {
     }
 }
 
+/// Lets go of a protocol whose loop was closed under it, and which keeps its transport as a rule.
+class attendance {
+public:
+    explicit attendance(state_pointer s) noexcept : state(std::move(s)) {}
+    attendance(attendance&&) = default;
+    attendance& operator=(attendance&&) = delete;
+    ~attendance() {
+        if (state) { const auto released = std::exchange(state->protocol, nullptr); }
+    }
+    state_pointer state;
+};
+
 /// From `connection_made` to `connection_lost`.
-coro<> attend(state_pointer s) {
+coro<> attend(attendance of) {
+    const auto s = of.state;
     std::exception_ptr cancellation;
     try {
         auto all =
@@ -147,7 +160,7 @@ coro<subprocess_connection> subprocess_exec(subprocess_protocol_factory factory,
     const subprocess_transport transport(state);
     protocol->connection_made(transport);
     const auto name = "child process " + std::to_string(transport.pid());
-    state->attending = get_running_loop().create_task(attend(state), name, where);
+    state->attending = get_running_loop().create_task(attend(attendance(state)), name, where);
     co_return subprocess_connection{transport, protocol};
 }
 

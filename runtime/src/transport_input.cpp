@@ -31,7 +31,7 @@ constexpr std::size_t fitting_size = std::size_t{64} * 1024;
 }  // namespace
 
 bool stream_transport::wants_input() const noexcept {
-    return is_open() && !is_paused_ && !is_upgrading_ && !is_input_at_end_
+    return is_open() && has_begun_ && !is_paused_ && !is_upgrading_ && !is_input_at_end_
            && stream_->channel.can_read();
 }
 

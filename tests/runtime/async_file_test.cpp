@@ -23,6 +23,14 @@ using stream_pair::contains;
 using stream_pair::message_of;
 using stream_pair::temporary_folder;
 
+namespace {
+
+coro<std::string> read_from(async_file& file) {
+    co_return co_await file.read(1);
+}
+
+}  // namespace
+
 TEST_CASE("a file is written and read as a whole", "[threads]") {
     coroscope::run([]() -> coro<> {
         const temporary_folder folder;
@@ -59,11 +67,9 @@ TEST_CASE("lines, pieces and positions go together", "[threads]") {
     coroscope::run([]() -> coro<> {
         const temporary_folder folder;
         const auto path = folder / "f";
-        auto file = co_await coroscope::open_file(path, file_mode::write);
+        co_await coroscope::write_file(path, "one\ntwo\nthree");
+        auto file = co_await coroscope::open_file(path, file_mode::update);
         CHECK(file.path() == path);
-        co_await file.write("one\ntwo\nthree");
-        const auto start = co_await file.seek(0);
-        CHECK(start == 0);
         const auto line = co_await file.read_line();
         CHECK(line == "one\n");
         const auto piece = co_await file.read(2);
@@ -89,6 +95,9 @@ TEST_CASE("lines, pieces and positions go together", "[threads]") {
         CHECK(all == "one\ntwO\nthree");
         auto appending = co_await coroscope::open_file(path, file_mode::append);
         co_await appending.write("!");
+        const auto unreadable =
+            co_await message_of<boost::system::system_error>(read_from(appending));
+        CHECK(contains(unreadable, "reading the file '" + path + "'"));
         const auto longer = co_await coroscope::read_file(path);
         CHECK(longer == "one\ntwO\nthree!");
     }());
@@ -160,5 +169,33 @@ TEST_CASE("recipe: writing and running async_open", "[threads]") {
         CHECK(message == "in the body");
         const auto kept = co_await coroscope::read_file(path);
         CHECK(kept == "kept all the same");
+    }());
+}
+
+TEST_CASE("a write may be cancelled when its file is gone, a close is not taken back",
+          "[threads]") {
+    coroscope::run([]() -> coro<> {
+        auto& loop = coroscope::get_running_loop();
+        auto pool = std::make_shared<coroscope::thread_pool_executor>(1);
+        loop.set_default_executor(pool);
+        const temporary_folder folder;
+        const auto path = folder / "f";
+        std::promise<void> released;
+        coroscope::future<> last;
+        coroscope::future<> closed;
+        {
+            auto file = co_await coroscope::open_file(path, file_mode::write);
+            pool->submit([&released] { released.get_future().wait(); });
+            file.write("first");
+            last = file.write(" last");
+            closed = file.close();
+        }
+        last.cancel();
+        closed.cancel();
+        released.set_value();
+        auto settled = loop.run_in_executor(*pool, [] {});
+        co_await std::move(settled);
+        const auto all = co_await coroscope::read_file(path);
+        CHECK(all == "first");
     }());
 }

@@ -315,3 +315,15 @@ TEST_CASE("a serial executor gives back what has not begun, and is dropped with 
     CHECK(v.loop.core().jobs == 0);
     CHECK_THROWS_AS(v.loop.run_in_executor(serial, [] {}), coroscope::invalid_state_error);
 }
+
+TEST_CASE("a serial executor that finds no executor refuses the job and takes the next",
+          "[threads]") {
+    virtual_loop v;
+    serial_executor serial;
+    CHECK_THROWS_AS(v.loop.run_in_executor(serial, [] {}), std::logic_error);  // no running loop
+    CHECK(v.loop.core().jobs == 0);
+    coroscope::future<int> answer;
+    v.loop.call_soon([&] { answer = v.loop.run_in_executor(serial, [] { return 42; }); });
+    settle(v.loop);
+    CHECK(v.loop.run_until_complete(answer) == 42);
+}

@@ -5,6 +5,7 @@
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/outcome.hpp>
 #include <coroscope/runtime/queue.hpp>
+#include <coroscope/runtime/sleep.hpp>
 #include <coroscope/runtime/with.hpp>
 
 #include "runtime/subprocess_pair.hpp"
@@ -200,4 +201,39 @@ TEST_CASE("cancelling the user of a pool kills its workers and cancels its reque
         CHECK(requests.at(1).cancelled());
     }());
     CHECK_FALSE(has_children());
+}
+
+TEST_CASE("a pool that is just dropped cancels what it has not begun", "[io]") {
+    coroscope::run([]() -> coro<> {
+        coroscope::future<std::string> begun;
+        coroscope::future<std::string> queued;
+        {
+            auto pool = make_pool(1);
+            begun = pool.submit("hang");
+            queued = pool.submit("echo");
+            co_await stream_pair::let_others_run();
+        }
+        CHECK(queued.cancelled());
+        while (!begun.done()) {
+            co_await coroscope::yield_now();
+        }
+        CHECK(begun.cancelled());
+    }());
+    CHECK_FALSE(has_children());
+}
+
+TEST_CASE("a worker that was killed while it had nothing to do fails nobody", "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto body = [](process_pool& pool) -> coro<> {
+            const auto pid = co_await pool.submit("pid");
+            ::kill(std::stoi(pid), SIGKILL);
+            // Reaped by the loop: then there is no such process.
+            while (::kill(std::stoi(pid), 0) == 0) {
+                co_await stream_pair::let_others_run();
+            }
+            const auto text = co_await pool.submit("echo", "alive");
+            CHECK(text == "alive");
+        };
+        co_await coroscope::with(make_pool(1), body);
+    }());
 }

@@ -189,6 +189,16 @@ TEST_CASE("a handshake that nobody answers ends by timeout", "[io]") {
     }());
 }
 
+TEST_CASE("a client that verifies must know whom: start_tls without a server name is refused",
+          "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto plain = co_await connect();
+        const auto message = co_await message_of<std::invalid_argument>(
+            coroscope::start_tls(std::move(plain.client), tls_role::client, client_context()));
+        CHECK(contains(message, "tls_options::server_name is empty"));
+    }());
+}
+
 TEST_CASE("cancelling a handshake closes the connection", "[io]") {
     coroscope::run([]() -> coro<> {
         auto plain = co_await connect();

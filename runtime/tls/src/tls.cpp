@@ -96,9 +96,9 @@ namespace detail {
 coro<> secure(state_pointer state, tls_role role, tls_context context, tls_options options,
               await_site where) {
     expect_plain(*state);
+    handshake_guard guard(*state);
     auto filter = std::make_unique<tls_filter>(tls_access::keep(context),
                                                *context.native().native_handle(), role, options);
-    handshake_guard guard(*state);
     state->set_filter(std::move(filter));
     bool is_late = false;
     try {

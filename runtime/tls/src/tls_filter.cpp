@@ -10,6 +10,7 @@
 
 #include <limits>
 #include <new>
+#include <stdexcept>
 
 namespace coroscope::detail {
 namespace {
@@ -68,6 +69,11 @@ tls_filter::tls_filter(std::shared_ptr<void> keeps, SSL_CTX& context, tls_role r
 }
 
 void tls_filter::expect_server(const std::string& name, bool verified) {
+    if (verified && name.empty()) {
+        throw std::invalid_argument(
+            "tls_options::server_name is empty, so the server's certificate cannot be checked "
+            "against it; set it, or call tls_context::verify_nothing");
+    }
     error_code not_numeric;
     boost::asio::ip::make_address(name, not_numeric);
     // A name is sent, an address must not be.

@@ -13,7 +13,8 @@
 namespace coroscope {
 
 /// Runs jobs somewhere else than on the loop. **Thread safety**: everything may be called from any
-/// thread.
+/// thread. **Lifetime**: must outlive the futures of its jobs, which take a job back when they are
+/// cancelled.
 class executor {
 public:
     virtual ~executor() = default;
@@ -43,8 +44,8 @@ struct thread_pool_options {
 };
 
 /// A number of threads, each started when it is first needed, and a queue. Destroying it waits for
-/// the jobs that were submitted. After a `fork` the copy in the new process has no threads, and
-/// destroying it does nothing.
+/// the jobs that were submitted. After a `fork` the copy in the new process has no threads and
+/// takes no jobs, and destroying it does nothing.
 class thread_pool_executor final : public executor {
 public:
     explicit thread_pool_executor(std::size_t threads = 0);

@@ -15,7 +15,8 @@ class datagram_transport;
 class transport;
 
 /// What every protocol is told, whatever it talks through. A protocol is an object of yours whose
-/// methods the loop calls, each in a step of its own, from `connection_made` to `connection_lost`.
+/// methods the loop calls, each in a step of its own but for those that answer a call of yours
+/// (`pause_writing`, `error_received`), from `connection_made` to `connection_lost`.
 ///
 /// Derive from `protocol`, `buffered_protocol` or `datagram_protocol`. All methods are optional
 /// unless they are pure. What one throws goes to the loop's exception handler, with the protocol

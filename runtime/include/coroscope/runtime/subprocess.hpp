@@ -150,7 +150,7 @@ public:
     /// runs. 255 if other code has reaped it, which the loop's exception handler is told.
     [[nodiscard]] std::optional<int> returncode() const;
 
-    /// False if the child has ended already: nobody got the signal. Throws
+    /// False if the loop knows already that the child has ended: nobody got the signal. Throws
     /// `boost::system::system_error` for a signal that does not exist or may not be sent.
     bool send_signal(int signal);
     /// SIGTERM.

@@ -46,8 +46,9 @@ private:
 /// Callbacks of a child process, for code that is written in callbacks; with coroutines use
 /// `process`. Streams are counted as the kernel does: 0 input, 1 output, 2 error. Called on the
 /// loop's thread, in this order: `connection_made`; data and the end of each pipe and
-/// `process_exited` as they come; `connection_lost` when all that is over. If one throws, the child
-/// is killed, and `connection_lost` is told.
+/// `process_exited` as they come; `connection_lost` when all that is over. The end of 0 is told at
+/// the child's end; that it read no more before that is not. If one of them throws, the child is
+/// killed, and `connection_lost` is told; what `connection_made` throws reaches the caller instead.
 class subprocess_protocol {
 public:
     subprocess_protocol() = default;

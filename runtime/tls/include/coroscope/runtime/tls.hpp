@@ -68,7 +68,8 @@ struct tls_options {
     tls_options() {}  // NOLINT(modernize-use-equals-default)
 
     /// What the server calls itself: sent to it, and compared with its certificate. Empty: the
-    /// host that `open_tls_connection` was given. A server ignores it.
+    /// host that `open_tls_connection` was given; `start_tls` throws `std::invalid_argument` unless
+    /// the context verifies nothing. A server ignores it.
     std::string server_name;
     /// The handshake fails with `timeout_error` if it takes longer than this of the loop's time.
     duration handshake_timeout = std::chrono::seconds(60);

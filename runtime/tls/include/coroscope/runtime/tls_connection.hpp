@@ -44,8 +44,9 @@ template <detail::makes_protocols Factory>
 }
 
 /// Speaks TLS from here on, over a transport of whatever kind that does not yet: completes when the
-/// handshake is done. The transport and its protocol stay the same, and nothing is called
-/// meanwhile; what the protocol gets afterwards has been decrypted.
+/// handshake is done. The transport and its protocol stay the same; what the protocol gets
+/// afterwards has been decrypted. Meanwhile nothing is called but `resume_writing`, and `write` and
+/// `write_eof` throw `invalid_state_error`.
 ///
 ///     transport_->write("STARTTLS\r\n");  // answered: then, in a task
 ///     co_await coroscope::start_tls(transport_, coroscope::tls_role::client, trusting, options);
