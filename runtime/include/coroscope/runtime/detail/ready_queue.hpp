@@ -28,10 +28,8 @@ public:
         return reinterpret_cast<handle_state*>(  // NOLINT(performance-no-int-to-ptr)
             bits_ & ~handle_bit);
     }
-    /// Where it lies, perhaps one byte on; to be prefetched.
-    [[nodiscard]] const std::byte* address() const noexcept {
-        return reinterpret_cast<const std::byte*>(bits_);  // NOLINT(performance-no-int-to-ptr)
-    }
+    /// Where it lies, perhaps one byte on; 0 for none. To be prefetched.
+    [[nodiscard]] std::uintptr_t address() const noexcept { return bits_; }
 
 private:
     static constexpr std::uintptr_t handle_bit = 1;
