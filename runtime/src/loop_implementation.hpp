@@ -132,8 +132,7 @@ private:
     std::uint64_t poll_in_pass_at_ = 0;  ///< the stamp from which to poll in the middle of one
     time_point idle_armed_until_ = time_point::max();  ///< the largest: not armed
     std::uint64_t poll_interval_ticks_;
-    std::uint64_t steps_at_look_ =
-        0;  ///< `unpublished_steps_` when untimed steps last asked for the time
+    std::uint64_t steps_at_look_ = 0;  ///< `unpublished_steps_` at the last look at the time
     std::uint32_t looks_to_skip_ = 0;
     std::uint32_t fruitless_looks_ = 0;  ///< grows with each in a row, twofold
     std::uint64_t unpublished_steps_ = 0;

@@ -46,7 +46,7 @@ void loop::implementation::look_around() {
 }
 
 /// The same where steps are not timed: their number says when to read the time, the time whether to
-/// poll, since an empty poll costs as much as a hundred steps.
+/// poll, since an empty poll costs as much as many steps.
 void loop::implementation::look_around_if_due() {
     steps_at_look_ = unpublished_steps_;
     if (tick_clock::now() >= poll_at_) { look_around(); }
