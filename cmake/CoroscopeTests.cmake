@@ -12,6 +12,9 @@
 # COROSCOPE_TESTS_TAGGED, a regular expression, leaves out the source files in which no tag matches it:
 # a sanitizer that only some cases are for need not compile the others.
 #
+# COROSCOPE_TESTS_BY_FILE makes the unit tests of one source file one ctest test, in one process: a
+# sanitizer's start and end take longer than most of the cases.
+#
 # A test case's tags refine its labels: a tag that names a kind ([integration], [golden],
 # [stress], ...) replaces LABELS, [threads] and [slow] are added, and [serial] keeps the case from
 # running beside others. Test cases are listed by the executable itself when ctest starts, so
@@ -87,7 +90,11 @@ function(coroscope_tests)
     endif()
 
     list(JOIN arg_LABELS "," labels)
-    set(list_file "${CMAKE_CURRENT_BINARY_DIR}/${target}_list.cmake")
+    set(entries by-case)
+    if(COROSCOPE_TESTS_BY_FILE)
+        set(entries by-file)
+    endif()
+    set(list_file "${CMAKE_CURRENT_BINARY_DIR}/${target}_${entries}.cmake")
     set(include_file "${CMAKE_CURRENT_BINARY_DIR}/${target}_include.cmake")
     file(GENERATE OUTPUT "${include_file}" CONTENT "\
 set(program \"$<TARGET_FILE:${target}>\")
@@ -96,6 +103,7 @@ set(prefix \"${arg_NAME}: \")
 set(labels \"${labels}\")
 set(timeout \"${arg_TIMEOUT}\")
 set(folder \"${CMAKE_CURRENT_BINARY_DIR}\")
+set(entries \"${entries}\")
 include(\"${PROJECT_SOURCE_DIR}/cmake/ListTestCases.cmake\")
 ")
     set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${include_file}")

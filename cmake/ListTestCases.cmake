@@ -9,7 +9,7 @@ endif()
 if(NOT EXISTS "${list_file}" OR "${program}" IS_NEWER_THAN "${list_file}")
     execute_process(
         COMMAND "${program}" --list-for-ctest "${program}" "${prefix}" "${labels}" "${timeout}"
-            "${folder}" "${list_file}"
+            "${folder}" "${list_file}" "${entries}"
         RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
     if(NOT result EQUAL 0)
         file(REMOVE "${list_file}")

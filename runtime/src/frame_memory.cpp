@@ -227,7 +227,7 @@ private:
 thread_local cache_flusher flusher;
 
 /// Keeps a block in this thread's cache, or hands it on if the thread ends.
-void keep(block_kind kind, std::size_t index, void* memory) noexcept {
+[[maybe_unused]] void keep(block_kind kind, std::size_t index, void* memory) noexcept {
     auto& list = cached_list(kind, index);
     flusher.armed = true;
     list.limit = flusher.ended ? 0 : cached_blocks;

@@ -46,8 +46,8 @@ coro<> notify(condition& c, std::size_t n) {
 }  // namespace
 
 TEST_CASE("notify lets as many go on as it is told to, the longest waiting first", "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;  // ends first: tasks may still wait
     std::string log;
     for (const char letter : {'a', 'b', 'c', 'd'}) {
         v.loop.create_task(wait_once(c, log, letter));
@@ -74,8 +74,8 @@ TEST_CASE("notify lets as many go on as it is told to, the longest waiting first
 }
 
 TEST_CASE("those who are notified go on one after the other, when the mutex is free", "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;
     std::string log;
     auto slow = [](condition& x, std::string& to, char letter) -> coro<> {
         const auto lock = co_await x.scoped();
@@ -99,8 +99,8 @@ TEST_CASE("those who are notified go on one after the other, when the mutex is f
 }
 
 TEST_CASE("wait_for tests its predicate at once and after each notification", "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;
     int value = 0;
     int tests = 0;
     auto waiting = [](condition& x, int& current, int& count) -> coro<int> {
@@ -130,8 +130,8 @@ TEST_CASE("wait_for tests its predicate at once and after each notification", "[
 }
 
 TEST_CASE("what the predicate throws leaves wait_for with the mutex held", "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;
     auto body = [](condition& x) -> coro<> {
         const auto lock = co_await x.scoped();
         const auto bad = []() -> bool {
@@ -146,8 +146,8 @@ TEST_CASE("what the predicate throws leaves wait_for with the mutex held", "[syn
 }
 
 TEST_CASE("waiting and notifying need the mutex, and say who holds it instead", "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;
     auto wait = [](condition& x) -> coro<> {
         co_await x.wait();
     };
@@ -198,8 +198,8 @@ TEST_CASE("several conditions share one mutex, and each notifies its own waiters
 }
 
 TEST_CASE("a cancelled wait locks the mutex again before it throws", "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;
     std::string log;
     auto waiting = v.loop.create_task(wait_once(c, log, 'a'));
     settle(v.loop);
@@ -223,8 +223,8 @@ TEST_CASE("a cancelled wait locks the mutex again before it throws", "[sync]") {
 
 TEST_CASE("a cancellation while locking again is not lost, and the notification goes to the next",
           "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;
     std::string log;
     auto first = v.loop.create_task(wait_once(c, log, 'a'));
     v.loop.create_task(wait_once(c, log, 'b'));
@@ -243,8 +243,8 @@ TEST_CASE("a cancellation while locking again is not lost, and the notification 
 }
 
 TEST_CASE("a cancellation after the mutex was handed over again passes both on", "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;
     std::string log;
     auto first = v.loop.create_task(wait_once(c, log, 'a'));
     v.loop.create_task(wait_once(c, log, 'b'));
@@ -263,8 +263,8 @@ TEST_CASE("a cancellation after the mutex was handed over again passes both on",
 }
 
 TEST_CASE("a waiter that is cancelled before it is notified takes no notification", "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;
     std::string log;
     auto first = v.loop.create_task(wait_once(c, log, 'a'));
     v.loop.create_task(wait_once(c, log, 'b'));
@@ -282,8 +282,8 @@ TEST_CASE("a waiter that is cancelled before it is notified takes no notificatio
 
 TEST_CASE("a cancellation asked for before the wait is thrown by it with the mutex held",
           "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;
     std::string log;
     auto body = [](condition& x, std::string& to) -> coro<> {
         const auto lock = co_await x.scoped();
@@ -308,8 +308,8 @@ TEST_CASE("a cancellation asked for before the wait is thrown by it with the mut
 }
 
 TEST_CASE("a wait with a timeout ends as timeout_error with the mutex held", "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;
     auto body = [](condition& x) -> coro<> {
         const auto lock = co_await x.scoped();
         const auto never = [] {
@@ -328,8 +328,8 @@ TEST_CASE("a wait with a timeout ends as timeout_error with the mutex held", "[s
 }
 
 TEST_CASE("a notification that comes with the timeout goes to the next", "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;
     std::string log;
     auto limited = [](condition& x, std::string& to) -> coro<> {
         const auto lock = co_await x.scoped();
@@ -410,8 +410,8 @@ TEST_CASE("those who wait for a condition that is destroyed are told so, with th
 }
 
 TEST_CASE("listings tell waiting for a notification from waiting for the mutex", "[sync]") {
-    virtual_loop v;
     condition c;
+    virtual_loop v;
     std::string log;
     const auto t = v.loop.create_task(wait_once(c, log, 'a'));
     settle(v.loop);

@@ -8,6 +8,7 @@
 
 #include "runtime/stream_pair.hpp"
 #include "support/catch.hpp"
+#include "support/sanitizers.hpp"
 
 #include <boost/system/system_error.hpp>
 
@@ -109,7 +110,7 @@ TEST_CASE("what a handler throws reaches the loop's exception handler, and the s
 }
 
 // With no descriptor left, the sanitizers cannot tell which memory is accessible, and cry wolf.
-#ifndef __SANITIZE_ADDRESS__
+#ifndef COROSCOPE_TEST_ADDRESS_SANITIZER
 TEST_CASE("a server that runs out of descriptors says so, pauses and goes on") {
     coroscope::run([]() -> coro<> {
         auto& loop = coroscope::get_running_loop();

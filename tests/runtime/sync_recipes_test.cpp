@@ -184,8 +184,8 @@ coro<std::string> trade(market& m, std::uint32_t seed) {
 }  // namespace
 
 TEST_CASE("recipe: watchers wait on conditions of one lock for their stock to fall", "[sync]") {
-    virtual_loop v;
     market m;
+    virtual_loop v;  // ends first: watchers still wait
     const auto why = v.loop.run_until_complete(trade(m, 7));
     CHECK(why == "SPR is under -50$");
     CHECK(v.clock.elapsed() == 0s);  // the watcher goes first

@@ -4,6 +4,7 @@
 #include <coroscope/testkit/test_run.hpp>
 
 #include "support/catch.hpp"
+#include "support/sanitizers.hpp"
 
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -74,7 +75,7 @@ TEST_CASE("two runs of a day of retries are identical", "[run_test]") {
           != first.event_log_hash);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(COROSCOPE_TEST_ADDRESS_SANITIZER) && !defined(COROSCOPE_TEST_THREAD_SANITIZER)
 TEST_CASE("a day of retries takes less than 50 ms", "[run_test]") {
     // CPU time, because the machine may be busy; real time, because waiting takes none.
     const auto began = std::chrono::steady_clock::now();
