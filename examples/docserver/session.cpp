@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session.hpp"
 
+#include "serving/receive.hpp"
+
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
@@ -14,8 +16,8 @@ namespace {
 
 using coroscope::coro;
 using coroscope::stream;
-
-constexpr std::size_t read_size = std::size_t{16} * 1024;
+using serving::arrival;
+using serving::receive;
 
 /// A connection as the place where responses go.
 class connection_sink final : public response_sink {
@@ -37,17 +39,6 @@ private:
     coroscope::duration timeout_;
     bool begun_ = false;
 };
-
-/// Adds what comes next to `input`; false at the end of the stream, or after `timeout`.
-enum class arrival { bytes, end, timeout };
-coro<arrival> receive(stream& connection, std::string& input, coroscope::duration timeout) {
-    try {
-        const auto bytes = co_await coroscope::wait_for(connection.read(read_size), timeout);
-        if (bytes.empty()) { co_return arrival::end; }
-        input += bytes;
-    } catch (const coroscope::timeout_error&) { co_return arrival::timeout; }
-    co_return arrival::bytes;
-}
 
 /// What came of waiting for a request.
 struct reception {

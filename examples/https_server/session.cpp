@@ -2,6 +2,7 @@
 #include "session.hpp"
 
 #include "answer.hpp"
+#include "serving/receive.hpp"
 
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/error.hpp>
@@ -15,20 +16,8 @@ namespace {
 
 using coroscope::coro;
 using coroscope::stream;
-
-constexpr std::size_t read_size = std::size_t{16} * 1024;
-
-enum class arrival { bytes, end, timeout };
-
-/// Adds what comes next to `input`.
-coro<arrival> receive(stream& connection, std::string& input, coroscope::duration timeout) {
-    try {
-        const auto bytes = co_await coroscope::wait_for(connection.read(read_size), timeout);
-        if (bytes.empty()) { co_return arrival::end; }
-        input += bytes;
-    } catch (const coroscope::timeout_error&) { co_return arrival::timeout; }
-    co_return arrival::bytes;
-}
+using serving::arrival;
+using serving::receive;
 
 /// Waits for the first bytes of a request; a server that stops closes the connection meanwhile.
 coro<arrival> receive_first(service& s, stream& connection, std::string& input) {

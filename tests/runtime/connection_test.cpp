@@ -8,11 +8,13 @@
 #include <coroscope/runtime/task.hpp>
 
 #include "runtime/protocol_pair.hpp"
+#include "runtime/raw_pipe.hpp"
 #include "support/catch.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <array>
 #include <csignal>
 #include <stdexcept>
 #include <string>
@@ -42,17 +44,6 @@ public:
 private:
     std::vector<std::string>& said_;
     std::shared_ptr<transport> transport_;
-};
-
-struct raw_pipe {
-    raw_pipe() {
-        int ends[2] = {};
-        if (::pipe2(ends, O_CLOEXEC) != 0) { throw std::runtime_error("pipe2 failed"); }
-        out = file_descriptor(ends[0]);
-        in = file_descriptor(ends[1]);
-    }
-    file_descriptor out;
-    file_descriptor in;
 };
 
 std::shared_ptr<noting> no_protocol() {
@@ -319,6 +310,25 @@ TEST_CASE("a protocol that writes to a pipe learns at once that the reader is go
         CHECK(made.protocol->log == (fills ? "made;pause;lost by error;" : "made;lost;"));
         if (fills) { CHECK(contains(coroscope::describe(made.protocol->lost_by), "writing to")); }
     }(has_unsent));
+}
+
+TEST_CASE("what comes back over a socket that is written to as a pipe is nobody's", "[io]") {
+    coroscope::run([]() -> coro<> {
+        int ends[2] = {};
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        file_descriptor reader(ends[1]);
+        auto made = co_await coroscope::connect_write_pipe(coroscope::make_protocol<noting>,
+                                                           file_descriptor(ends[0]));
+        CHECK(::write(reader.get(), "unasked", 7) == 7);
+        co_await let_others_run();
+        CHECK_FALSE(made.transport->is_closing());
+        made.transport->write("some");
+        std::array<char, 8> bytes = {};
+        CHECK(::read(reader.get(), bytes.data(), bytes.size()) == 4);
+        reader.close();
+        co_await until_lost(made.protocol);
+        CHECK(made.protocol->log == "made;lost;");
+    }());
 }
 
 TEST_CASE("the end of writing closes a pipe once all is sent", "[io]") {

@@ -230,6 +230,30 @@ TEST_CASE("a signal to the new process does not reach the loop of the old one", 
     CHECK(WTERMSIG(status) == SIGINT);
 }
 
+TEST_CASE("a copy that leaves its run takes no SIGINT from the original", "[io]") {
+    struct sigaction before = {};
+    struct sigaction plain = {};
+    plain.sa_handler = SIG_DFL;
+    ::sigaction(SIGINT, &plain, &before);
+    const pid_t original = ::getpid();
+    std::string problem;
+    auto body = []() -> coro<> {
+        const pid_t child = ::fork();
+        if (child != 0) {
+            int status = 0;
+            ::waitpid(child, &status, 0);
+            coroscope::get_running_loop().call_soon([] { ::raise(SIGINT); });
+        }
+        co_await sleep_and_give(10'000);
+    };
+    try {
+        coroscope::run(body());
+    } catch (const std::exception& e) { problem = e.what(); }
+    if (::getpid() != original) { ::_exit(0); }
+    ::sigaction(SIGINT, &before, nullptr);
+    CHECK(stream_pair::contains(problem, "SIGINT"));
+}
+
 TEST_CASE("recipe: a loop per process", "[io]") {
     std::vector<pid_t> children;
     for (int i = 0; i < 5; ++i) {

@@ -6,6 +6,7 @@
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/run.hpp>
 
+#include "runtime/raw_pipe.hpp"
 #include "runtime/stream_pair.hpp"
 #include "support/catch.hpp"
 
@@ -24,21 +25,6 @@ using namespace stream_pair;
 using coroscope::file_descriptor;
 using coroscope::open_read_pipe;
 using coroscope::open_write_pipe;
-
-namespace {
-
-struct raw_pipe {
-    raw_pipe() {
-        int ends[2] = {};
-        if (::pipe2(ends, O_CLOEXEC) != 0) { throw std::runtime_error("pipe2 failed"); }
-        out = file_descriptor(ends[0]);
-        in = file_descriptor(ends[1]);
-    }
-    file_descriptor out;
-    file_descriptor in;
-};
-
-}  // namespace
 
 TEST_CASE("what is written to a pipe comes out of it, line by line, until it is closed", "[io]") {
     coroscope::run([]() -> coro<> {

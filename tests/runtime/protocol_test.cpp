@@ -91,6 +91,28 @@ TEST_CASE("a protocol is made, gets data, the end, and the loss, in this order",
     }());
 }
 
+TEST_CASE("who waits for a connection goes on before its first data is told", "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto ends = co_await connect();
+        ends.peer.write("early");
+        co_await let_others_run();
+        auto p = std::make_shared<noting>();
+        p->on_made = [&p] {  // asks for reading before its time
+            p->connection->pause_reading();
+            p->connection->resume_reading();
+        };
+        const auto factory = [p] {
+            return p;
+        };
+        auto made = co_await coroscope::connect_stream(factory, std::move(ends.client));
+        CHECK(p->log == "made;");
+        co_await let_others_run();
+        CHECK(p->log == "made;data;");
+        made.transport->abort();
+        co_await until_lost(p);
+    }());
+}
+
 TEST_CASE("an exception from data_received is reported and ends the connection with it", "[io]") {
     coroscope::run([]() -> coro<> {
         const reports told;

@@ -9,6 +9,8 @@
 
 #include <array>
 #include <csignal>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 
 using coroscope::coro;
@@ -21,6 +23,7 @@ class noting final : public coroscope::subprocess_protocol {
 public:
     void connection_made(subprocess_transport t) override {
         log += 'm';
+        kept = t;
         if (greets) {
             t.write("hello");
             t.write_eof();
@@ -44,6 +47,7 @@ public:
     std::string log;
     std::array<std::string, 3> received;
     std::exception_ptr problem;
+    std::optional<subprocess_transport> kept;
     coroscope::event over;
     bool greets = false;
     bool throws = false;
@@ -119,5 +123,21 @@ TEST_CASE("a child that runs when its loop ends is killed, and its protocol told
     }(protocol));
     CHECK(protocol->was_told('l'));
     CHECK_THROWS_AS(std::rethrow_exception(protocol->problem), coroscope::cancelled_error);
+    CHECK_FALSE(subprocess_pair::has_children());
+}
+
+TEST_CASE("a loop that closes lets go of a protocol and the transport that it keeps", "[io]") {
+    std::weak_ptr<coroscope::subprocess_protocol> seen;
+    {
+        coroscope::loop loop;
+        loop.run_until_complete([](std::weak_ptr<coroscope::subprocess_protocol>& out) -> coro<> {
+            const auto connection = co_await coroscope::subprocess_exec(
+                [] { return std::make_shared<noting>(); }, coroscope::command("cat"));
+            out = connection.protocol;
+        }(seen));
+        CHECK_FALSE(seen.expired());
+        loop.close();
+    }
+    CHECK(seen.expired());
     CHECK_FALSE(subprocess_pair::has_children());
 }

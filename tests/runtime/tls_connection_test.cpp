@@ -144,6 +144,29 @@ TEST_CASE("a transport starts to speak TLS in the middle of its connection", "[i
     }());
 }
 
+TEST_CASE("nothing is written to a transport while it starts to speak TLS", "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto t = co_await protocol_pair::talk();
+        auto& loop = coroscope::get_running_loop();
+        auto upgrading = loop.create_task(
+            coroscope::start_tls(t.connection, tls_role::client, client_context(), to_localhost()));
+        co_await let_others_run();
+        using coroscope::invalid_state_error;
+        CHECK_THROWS_AS(t.connection->write("secret"), invalid_state_error);
+        CHECK_THROWS_AS(t.connection->write_eof(), invalid_state_error);
+        auto peer =
+            co_await coroscope::start_tls(std::move(t.peer), tls_role::server, server_context());
+        co_await std::move(upgrading);
+        t.connection->write("secret");
+        const auto got = co_await peer.read_exactly(6);
+        CHECK(got == "secret");
+        t.connection->close();
+        peer.close();
+        co_await until_lost(t.protocol);
+        CHECK(t.protocol->lost_by == nullptr);
+    }());
+}
+
 TEST_CASE("a transport whose handshake fails loses its connection", "[io]") {
     coroscope::run([]() -> coro<> {
         auto t = co_await protocol_pair::talk();

@@ -218,6 +218,18 @@ TEST_CASE("who sets another protocol has it called from then on", "[io]") {
     }());
 }
 
+TEST_CASE("a transport keeps no protocol that it is given after the end", "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto t = co_await talk();
+        t.connection->abort();
+        co_await until_lost(t.protocol);
+        auto late = std::make_shared<noting>();
+        t.connection->set_protocol(late);
+        CHECK(late.use_count() == 1);
+        CHECK(t.connection->get_protocol() == nullptr);
+    }());
+}
+
 TEST_CASE("many lines are one write", "[io]") {
     coroscope::run([]() -> coro<> {
         auto t = co_await talk();
