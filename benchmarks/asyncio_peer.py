@@ -110,6 +110,14 @@ async def contending(count):
     await asyncio.gather(contend(), contend())
 
 
+async def limiting(count):
+    async def work():
+        await asyncio.sleep(0)
+
+    for _ in range(count):
+        await asyncio.wait_for(work(), 60)
+
+
 def deadlines(loop, count):
     """As in timers.cpp: all in the future while the timers are armed, within 100 ms."""
     source = random.Random(42)
@@ -211,6 +219,7 @@ ROWS = {
     "queue_pingpong": (50_000, lambda n, _: run_measured(playing(n)) / n),
     "generator_next": (300_000, lambda n, _: run_measured(consuming(n)) / n),
     "mutex_handover": (100_000, lambda n, _: run_measured(contending(n)) / (n // 2 * 2)),
+    "wait_for": (50_000, lambda n, _: run_measured(limiting(n)) / n),
     "timers_1m": (1_000_000, lambda n, _: fire_timers(n)),
     "timer_cancel_1m": (1_000_000, lambda n, _: cancel_timers(n)),
     "post_cross_thread": (100_000, lambda n, _: post(n)),

@@ -34,6 +34,7 @@ extern const benchmark tcp_echo_1000;
 extern const benchmark tls_echo_50;
 extern const benchmark generator_next;
 extern const benchmark mutex_handover;
+extern const benchmark wait_for_in_time;
 
 // The same beside awaitables that name io_context's executor, as few programs do, where
 // awaitable<T> would use any_io_executor.

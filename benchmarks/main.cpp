@@ -20,10 +20,10 @@ namespace coroscope::benchmarks {
 namespace {
 
 constexpr std::array all{
-    &yield_2,           &yield_1000,         &spawn_join,     &bytes_per_task, &await_chain_10,
-    &queue_pingpong,    &generator_next,     &mutex_handover, &timers_1m,      &timer_cancel_1m,
-    &post_cross_thread, &tcp_echo_50,        &tcp_echo_1000,  &tls_echo_50,    &yield_2_deferred,
-    &yield_2_concrete,  &spawn_join_concrete};
+    &yield_2,          &yield_1000,        &spawn_join,         &bytes_per_task,   &await_chain_10,
+    &queue_pingpong,   &generator_next,    &mutex_handover,     &wait_for_in_time, &timers_1m,
+    &timer_cancel_1m,  &post_cross_thread, &tcp_echo_50,        &tcp_echo_1000,    &tls_echo_50,
+    &yield_2_deferred, &yield_2_concrete,  &spawn_join_concrete};
 
 constexpr std::string_view usage =
     R"(usage: coroscope_benchmarks [--quick] [--rounds N] [--scale F] [--filter REGEX] [--output FILE]
