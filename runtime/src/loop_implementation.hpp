@@ -100,6 +100,7 @@ private:
     void take_mail_and_timers();
     /// Returns how many handlers ran.
     std::size_t run_asio(bool may_block);
+    std::size_t poll_asio();
     void look_for_more();
     void plan_polls(std::uint64_t now) noexcept;
 
@@ -115,6 +116,7 @@ private:
     // the time.
     static constexpr duration time_between_polls = std::chrono::microseconds(50);
     static constexpr std::uint64_t in_pass_factor = 4;
+    static constexpr std::size_t most_handlers_at_once = 16;  ///< of Asio, in one poll
     static constexpr std::size_t steps_between_looks = 64;  ///< at the time, if steps are untimed
 
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;

@@ -85,6 +85,7 @@ stream_filter::decoded stream_state::decode_now(boost::system::error_code& error
 }
 
 coro<bool> stream_state::fill_decoded(await_site where) {
+    const auto self = shared_from_this();
     while (where_in_life == phase::open) {
         boost::system::error_code error;
         const auto got = at_end_ ? stream_filter::decoded::end : filter_->decode(input, error);

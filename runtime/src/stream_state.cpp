@@ -91,13 +91,16 @@ stream_state::stream_state(loop_core& owner, byte_channel::pipe_type end,
 }
 
 coro<bool> stream_state::fill(await_site where) {
+    return filter_ ? fill_decoded(where) : fill_plain(where);
+}
+
+coro<bool> stream_state::fill_plain(await_site where) {
     const auto self = shared_from_this();
     // Asio never completes a read that follows the end: the kernel tells of it only once.
     if (where_in_life != phase::open || at_end_) { co_return false; }
     if (!channel.can_read()) {
         throw invalid_state_error("reading from " + remote + ", which is the end to write to");
     }
-    if (filter_) { co_return co_await fill_decoded(where); }
     try {
         const auto n =
             co_await at(where, channel.async_read_some(input.prepare(), coroscope::use_coro));

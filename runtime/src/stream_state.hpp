@@ -145,6 +145,7 @@ private:
     void close_socket() noexcept;
     void release_drained() noexcept;
 
+    [[nodiscard]] coro<bool> fill_plain(await_site where);
     [[nodiscard]] coro<bool> fill_decoded(await_site where);
     void announce_end();
     void begin_exchange_of_ends();

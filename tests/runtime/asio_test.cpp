@@ -359,3 +359,34 @@ TEST_CASE("use_coro can be an I/O object's default token") {
     };
     CHECK(v.loop.run_until_complete(body(v.loop)) == 1);
 }
+
+TEST_CASE("handlers that one poll leaves are run by the next pass, not after a while") {
+    constexpr int all = 100;
+    coroscope::loop loop;
+    int passes = 0;
+    loop.run_until_complete([](int& between) -> coro<> {
+        int handled = 0;
+        for (int i = 0; i < all; ++i) {
+            asio::post(coroscope::get_running_loop().io_context(), [&handled] { ++handled; });
+        }
+        while (handled < all) {
+            co_await coroscope::yield_now();
+            if (handled > 0) { ++between; }
+        }
+    }(passes));
+    CHECK(passes > 1);  // tasks had their turn in between
+    CHECK(passes < 20);
+}
+
+TEST_CASE("virtual time does not pass over handlers that are due") {
+    constexpr int all = 100;
+    virtual_loop v;
+    int on_time = 0;
+    for (int i = 0; i < all; ++i) {
+        asio::post(v.loop.io_context(), [&] { on_time += v.clock.elapsed() == 0s ? 1 : 0; });
+    }
+    v.loop.run_until_complete([]() -> coro<> {
+        co_await coroscope::sleep_for(1h);
+    }());
+    CHECK(on_time == all);
+}

@@ -126,9 +126,15 @@ void tls_filter::receive(std::string_view wire) {
     if (taken != to_length(wire.size())) { throw std::bad_alloc(); }
 }
 
+/// Without anything to read SSL_read only says so, which takes a good part of what a record takes.
+bool tls_filter::can_decode() const noexcept {
+    return BIO_pending(from_wire_) > 0 || ::SSL_pending(ssl_.get()) > 0
+           || (::SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
 stream_filter::decoded tls_filter::decode(input_buffer& to, error_code& error) {
     auto found = decoded::nothing;
-    while (!broken_) {
+    while (!broken_ && can_decode()) {
         const auto room = to.prepare();
         ::ERR_clear_error();
         const int n = ::SSL_read(ssl_.get(), room.data(), to_length(room.size()));

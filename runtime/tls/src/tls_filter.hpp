@@ -38,6 +38,7 @@ private:
         void operator()(SSL* ssl) const noexcept { ::SSL_free(ssl); }
     };
     void expect_server(const std::string& name, bool verified);
+    [[nodiscard]] bool can_decode() const noexcept;
 
     std::shared_ptr<void> keeps_;
     std::unique_ptr<SSL, freer> ssl_;
