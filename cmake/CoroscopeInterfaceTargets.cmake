@@ -18,6 +18,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
         target_compile_options(coroscope_warnings INTERFACE
             -Wno-maybe-uninitialized -Wno-null-dereference -Wno-mismatched-new-delete)
     endif()
+    if(CMAKE_UNITY_BUILD)
+        # Sources that are included are no headers: their types may be their own.
+        target_compile_options(coroscope_warnings INTERFACE -Wno-subobject-linkage)
+    endif()
 endif()
 if(COROSCOPE_WERROR)
     target_compile_options(coroscope_warnings INTERFACE -Werror)

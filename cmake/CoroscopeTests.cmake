@@ -35,7 +35,8 @@ add_executable(coroscope_test_pch "${PROJECT_SOURCE_DIR}/tests/support/precompil
 function(coroscope_test_settings target)
     target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
     target_compile_features(${target} PRIVATE cxx_std_20)
-    set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+    # Tests of several files may give different things the same name.
+    set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF UNITY_BUILD OFF)
     target_link_libraries(${target} PRIVATE
         coroscope_test_main coroscope_warnings coroscope_sanitizer
         Boost::headers Threads::Threads)

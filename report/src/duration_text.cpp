@@ -22,7 +22,7 @@ constexpr std::array<unit, 6> units{{{"ns", 1},
                                      {"m", 60'000'000'000},
                                      {"h", 3'600'000'000'000}}};
 
-constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t longest_duration = std::numeric_limits<std::int64_t>::max();
 
 std::string_view take_digits(std::string_view& text) {
     std::size_t length = 0;
@@ -36,7 +36,7 @@ std::string_view take_digits(std::string_view& text) {
 
 // Adds digit * scale, unless the sum would not fit.
 bool add(std::int64_t& sum, std::int64_t digit, std::int64_t scale) {
-    if (digit > (most - sum) / scale) { return false; }
+    if (digit > (longest_duration - sum) / scale) { return false; }
     sum += digit * scale;
     return true;
 }

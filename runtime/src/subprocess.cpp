@@ -44,7 +44,7 @@ struct process_state {
 namespace {
 
 using detail::byte_channel;
-using state_pointer = std::shared_ptr<detail::process_state>;
+using process_pointer = std::shared_ptr<detail::process_state>;
 
 [[noreturn]] void throw_no_pipe(const char* which, const std::string& of) {
     throw invalid_state_error("the " + std::string(which) + " of " + of
@@ -74,7 +74,7 @@ coro<> feed(std::optional<stream>& to, await_site where) {
     }
 }
 
-coro<int> wait_for_end(state_pointer s, await_site where) {
+coro<int> wait_for_end(process_pointer s, await_site where) {
     auto& child = *s->child;
     if (!child.returncode().has_value()) {
         auto ended = child.ended.add(child.core.get(), wait_kind::io, where);
@@ -90,7 +90,7 @@ coro<int> wait_for_end(state_pointer s, await_site where) {
 
 /// What has arrived stays in the pipes' buffers until the end, so that a cancellation loses
 /// nothing.
-coro<captured_output> exchange(state_pointer s, std::string input, await_site where) {
+coro<captured_output> exchange(process_pointer s, std::string input, await_site where) {
     if (!input.empty()) { expect_pipe(s->input, "input", *s).write(input); }
     auto all =
         gather(feed(s->input, where), read_to_end(s->output, where), read_to_end(s->error, where));
@@ -103,7 +103,7 @@ coro<captured_output> exchange(state_pointer s, std::string input, await_site wh
 }
 
 /// Connects what was started with the loop.
-[[nodiscard]] state_pointer adopt(loop& in, detail::started_program started, std::string program,
+[[nodiscard]] process_pointer adopt(loop& in, detail::started_program started, std::string program,
                                   const subprocess_options& options) {
     auto s = std::make_shared<detail::process_state>();
     s->child = std::make_shared<detail::child_process>(in, started.pid, std::move(program));
