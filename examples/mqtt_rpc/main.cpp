@@ -13,7 +13,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <csignal>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -79,8 +78,6 @@ int main(int argc, char** argv) {
     serving::add_duration(app, "--timeout", "how long to wait for the broker and for each reply",
                           chosen.timeout);
     if (const auto code = serving::parse(app, argc, argv)) { return *code; }
-    // libmosquitto writes to a broker that has gone as to a broken pipe.
-    static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
     const auto rest = [&chosen] {
         coroscope::run_options options;
         options.handle_sigint = false;  // `play_until_stopped` does, and SIGTERM as well

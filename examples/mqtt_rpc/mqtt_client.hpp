@@ -28,7 +28,8 @@ namespace mqtt_rpc {
 /// loop says when: `add_reader` always, `add_writer` while the library has something to write, a
 /// timer once a second. No thread is involved, and no library call blocks. What the library's
 /// callbacks tell is only noted in them; it is acted upon when the library has returned, so no
-/// exception passes through its frames and none of its calls is inside another.
+/// exception passes through its frames and none of its calls is inside another. The library
+/// makes the process ignore SIGPIPE.
 ///
 /// **Lifetime**: within the loop's; not destroyed by a handler of its own. Destroying it says
 /// goodbye to the broker. **Thread safety**: the loop's thread only.
