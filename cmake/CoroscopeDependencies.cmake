@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Finds the third-party packages that the chosen parts need. A missing one stops the configuration
-# with the name of the Debian package that has it and of the option that does without it.
+# with the name of the Debian package that has it and of the option that does without it. Only what a
+# single example needs is left out, with a message that says so.
 
 function(coroscope_require found package debian reason)
     if(NOT found)
@@ -35,6 +36,20 @@ if(COROSCOPE_BUILD_EXAMPLES OR COROSCOPE_BUILD_TESTS)
     find_package(ZLIB QUIET)
     coroscope_require("${ZLIB_FOUND}" zlib zlib1g-dev
         "examples/docserver; turn off COROSCOPE_BUILD_EXAMPLES to do without")
+endif()
+if(COROSCOPE_BUILD_EXAMPLES)
+    find_path(MOSQUITTO_INCLUDE_DIR mosquitto.h)
+    find_library(MOSQUITTO_LIBRARY mosquitto)
+    mark_as_advanced(MOSQUITTO_INCLUDE_DIR MOSQUITTO_LIBRARY)
+    if(MOSQUITTO_INCLUDE_DIR AND MOSQUITTO_LIBRARY)
+        add_library(mosquitto::mosquitto UNKNOWN IMPORTED)
+        set_target_properties(mosquitto::mosquitto PROPERTIES
+            IMPORTED_LOCATION "${MOSQUITTO_LIBRARY}"
+            INTERFACE_INCLUDE_DIRECTORIES "${MOSQUITTO_INCLUDE_DIR}")
+    else()
+        message(STATUS "coroscope: examples/mqtt_rpc is not built, since libmosquitto was not "
+            "found. On Debian or Ubuntu: apt-get install libmosquitto-dev")
+    endif()
 endif()
 if(COROSCOPE_BUILD_TESTS)
     find_package(Catch2 QUIET)
