@@ -7,6 +7,8 @@
 #include <csignal>
 #include <ctime>
 
+#include <poll.h>
+
 namespace coroscope::detail {
 namespace {
 
@@ -68,6 +70,11 @@ int byte_channel::descriptor() noexcept {
         return c.is_open() ? c.native_handle() : -1;
     };
     return std::visit(number, channel_);
+}
+
+bool byte_channel::is_reader_gone() noexcept {
+    pollfd facts = {descriptor(), 0, 0};
+    return ::poll(&facts, 1, 0) == 1 && (facts.revents & (POLLERR | POLLHUP)) != 0;
 }
 
 std::size_t byte_channel::read_some(boost::asio::mutable_buffer to, error_code& error) {

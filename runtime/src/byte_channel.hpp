@@ -57,16 +57,21 @@ public:
         };
         std::get<pipe_type>(channel_).async_wait(pipe_type::wait_write, std::move(write));
     }
-    /// `then(error)` once something has arrived, or the other side is gone.
-    template <class Handler>
-    void async_wait_input(Handler then) {
-        const bool reads = can_read();
-        const auto wait = [&](auto& c) {
-            using waits = std::decay_t<decltype(c)>;
-            c.async_wait(reads ? waits::wait_read : waits::wait_error, std::move(then));
+    /// Until something has arrived, or the other side is gone.
+    template <class Token>
+    auto async_wait_input(Token&& token) {
+        auto start = [this](auto handler) {
+            const bool reads = can_read();
+            const auto wait = [&](auto& c) {
+                using waits = std::decay_t<decltype(c)>;
+                c.async_wait(reads ? waits::wait_read : waits::wait_error, std::move(handler));
+            };
+            std::visit(wait, channel_);
         };
-        std::visit(wait, channel_);
+        return boost::asio::async_initiate<Token, void(error_code)>(std::move(start), token);
     }
+    /// Of the end to write to: nobody has the other one.
+    [[nodiscard]] bool is_reader_gone() noexcept;
 
     // At once, as much as the kernel takes or has.
     std::size_t read_some(boost::asio::mutable_buffer to, error_code& error);

@@ -18,7 +18,14 @@ namespace coroscope {
 
 namespace detail {
 
+/// Whoever drops one that has no reply yet cancels it, so that nobody waits for ever.
 struct worker_request {
+    worker_request() = default;
+    worker_request(worker_request&&) noexcept = default;
+    worker_request& operator=(worker_request&&) = delete;
+    ~worker_request() {
+        if (reply.valid() && !reply.done()) { reply.cancel("the process pool was cancelled"); }
+    }
     std::string function;
     std::string argument;
     future<std::string> reply;
@@ -123,14 +130,9 @@ coro<> serve(state_pointer s) {
         try {
             request.emplace(co_await s->requests.get());
         } catch (const queue_shutdown&) { break; }
-        try {
-            const bool is_taken_back = request->reply.done();
-            if (!is_taken_back) { co_await answer(s, worker, *request); }
-            --s->unanswered;
-        } catch (const cancelled_error&) {
-            request->reply.cancel("the process pool was cancelled");
-            throw;
-        }
+        const bool is_taken_back = request->reply.done();
+        if (!is_taken_back) { co_await answer(s, worker, *request); }
+        --s->unanswered;
     }
     if (worker.has_value()) {
         worker->input().close();
@@ -138,17 +140,12 @@ coro<> serve(state_pointer s) {
     }
 }
 
-void cancel_servants(detail::process_pool_state& s) {
+/// Also the requests that a servant was chosen for and has not taken yet.
+void cancel_all(detail::process_pool_state& s) {
     for (auto& each : s.servants) {
         if (!each.done()) { each.cancel(); }
     }
-}
-
-void cancel_requests(detail::process_pool_state& s) {
-    while (!s.requests.empty()) {
-        auto request = s.requests.get_nowait();
-        request.reply.cancel("the process pool was cancelled");
-    }
+    s.requests.shutdown(true);
 }
 
 }  // namespace
@@ -158,9 +155,7 @@ process_pool::process_pool(command worker, process_pool_options options)
 process_pool::process_pool(process_pool&& other) noexcept = default;
 
 process_pool::~process_pool() {
-    if (!state_) { return; }
-    cancel_servants(*state_);
-    cancel_requests(*state_);
+    if (state_) { cancel_all(*state_); }
 }
 
 future<std::string> process_pool::submit(std::string function, std::string argument,
@@ -191,14 +186,9 @@ coro<process_pool&> process_pool::enter() {
 coro<> process_pool::exit(std::exception_ptr error) {
     auto& s = *state_;
     s.requests.shutdown();
-    const bool is_cancelled = detail::is_cancellation(error);
-    if (is_cancelled) {
-        cancel_servants(s);
-        cancel_requests(s);
-    }
+    if (detail::is_cancellation(error)) { cancel_all(s); }
     std::vector<any_task> left(s.servants.begin(), s.servants.end());
     if (!left.empty()) { co_await wait(left); }
-    if (is_cancelled) { cancel_requests(s); }  // what a servant gave back
 }
 
 }  // namespace coroscope

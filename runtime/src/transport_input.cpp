@@ -9,8 +9,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include <poll.h>
-
 // How a transport reads: it waits until there is something, then a callback of the loop takes it
 // out of the kernel and gives it to the protocol. While reading is paused nothing is taken.
 
@@ -21,12 +19,6 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::size_t fitting_size = std::size_t{64} * 1024;
-
-/// What woke us is not just something to read, which the end to write to has none of.
-[[nodiscard]] bool is_reader_gone(int descriptor) noexcept {
-    pollfd facts = {descriptor, 0, 0};
-    return ::poll(&facts, 1, 0) == 1 && (facts.revents & (POLLERR | POLLHUP)) != 0;
-}
 
 }  // namespace
 
@@ -186,7 +178,7 @@ void stream_transport::on_end_of_input() noexcept {
 
 /// Of a pipe that we write to.
 void stream_transport::on_reader_gone() noexcept {
-    if (!is_reader_gone(stream_->channel.descriptor())) { return; }
+    if (!stream_->channel.is_reader_gone()) { return; }
     if (stream_->unsent() > 0) {
         lose("writing to ", boost::asio::error::broken_pipe);
     } else {

@@ -9,70 +9,18 @@
 #include <coroscope/runtime/with.hpp>
 
 #include "runtime/subprocess_pair.hpp"
+#include "runtime/worker_program.hpp"
 #include "support/catch.hpp"
 
 #include <boost/system/system_error.hpp>
 
-#include <cstdlib>
-#include <iostream>
 #include <stdexcept>
 
 using namespace subprocess_pair;
 using coroscope::process_pool;
 using stream_pair::contains;
 using stream_pair::message_of;
-
-namespace {
-
-constexpr const char* worker_variable = "COROSCOPE_TEST_WORKER";
-
-/// The functions of the worker, which is this executable again.
-int be_a_worker() {
-    coroscope::worker_functions functions;
-    functions["echo"] = [](std::string text) {
-        return text;
-    };
-    functions["print"] = [](const std::string&) {
-        std::cout << "not a reply" << std::endl;
-        return std::string();
-    };
-    functions["pid"] = [](const std::string&) {
-        return std::to_string(::getpid());
-    };
-    functions["sum"] = [](const std::string& text) {
-        const auto space = text.find(' ');
-        return std::to_string(std::stoi(text) + std::stoi(text.substr(space)));
-    };
-    functions["fail"] = [](const std::string& text) -> std::string {
-        throw std::out_of_range("failed: " + text);
-    };
-    functions["crash"] = [](const std::string&) -> std::string {
-        ::raise(SIGKILL);
-        return {};
-    };
-    functions["hang"] = [](const std::string&) {
-        ::pause();
-        return std::string();
-    };
-    return coroscope::process_worker_main(functions);
-}
-
-// Before main, which is Catch's.
-[[maybe_unused]] const bool is_no_worker = [] {
-    if (std::getenv(worker_variable) != nullptr) { ::_exit(be_a_worker()); }
-    return true;
-}();
-
-process_pool make_pool(std::size_t workers) {
-    coroscope::process_pool_options options;
-    options.workers = workers;
-    options.process.variables = coroscope::current_environment();
-    options.process.variables->insert_or_assign(worker_variable, "1");
-    options.process.error = redirect::devnull();
-    return process_pool(command("/proc/self/exe"), options);
-}
-
-}  // namespace
+using worker_program::make_pool;
 
 TEST_CASE("recipe: functions run in worker processes, and the end waits for all", "[io]") {
     coroscope::run([]() -> coro<> {
@@ -161,6 +109,16 @@ TEST_CASE("a worker program that cannot be started fails every request", "[io]")
         process_pool pool(command("/no/such/worker"));
         co_await coroscope::with(pool, body);
         CHECK_THROWS_AS(pool.submit("late"), coroscope::queue_shutdown);
+    }());
+}
+
+TEST_CASE("a pool may be made where it is used, with no options", "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto body = [](process_pool& pool) -> coro<> {
+            CHECK(pool.queued() == 0);
+            co_return;
+        };
+        co_await coroscope::with(process_pool(command("/no/such/worker")), body);
     }());
 }
 

@@ -1,56 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every operation of a stream, cancelled at each of its suspension points in turn: the connection
 // must be left whole, no byte lost or doubled, and nothing may wait for ever.
-#include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
-#include <coroscope/runtime/run.hpp>
-#include <coroscope/runtime/sleep.hpp>
-#include <coroscope/runtime/task_table.hpp>
-#include <coroscope/runtime/wait.hpp>
 
+#include "runtime/cancellation_sweep.hpp"
 #include "runtime/stream_pair.hpp"
 #include "support/catch.hpp"
 
 #include <string>
 #include <utility>
 
-using coroscope::coro;
-using coroscope::stream;
-using coroscope::task;
+using namespace cancellation_sweep;
 using namespace stream_pair;
 
 namespace {
-
-/// Cancels `t` once it has had so many steps, waits for its end; false if it was done before, or is
-/// done all the same, since a completed operation beats its cancellation.
-template <class T>
-coro<bool> cancel_after(task<T> t, std::uint64_t steps) {
-    auto& loop = coroscope::get_running_loop();
-    for (;;) {
-        std::uint64_t taken = steps;
-        for (const auto& view : coroscope::read_tasks(loop.id())) {
-            if (view.id == t.id()) { taken = view.steps; }
-        }
-        if (t.done() || taken >= steps) { break; }
-        co_await coroscope::yield_now();
-    }
-    t.cancel();
-    co_await coroscope::wait(t);
-    co_return t.cancelled();
-}
-
-/// Runs the scenario again and again, cancelled after 0, 1, 2 ... steps, until it ends before that.
-/// Returns how often.
-template <class Scenario>
-std::uint64_t sweep(const Scenario& scenario) {
-    for (std::uint64_t steps = 0; steps < 200; ++steps) {
-        bool reached_its_end = false;
-        coroscope::run(scenario(steps, reached_its_end));
-        if (reached_its_end) { return steps + 1; }
-    }
-    FAIL("the scenario never ends");
-    return 0;
-}
 
 constexpr std::size_t part = 70'000;    // more than one read takes, less than the high-water mark
 constexpr std::size_t whole = 400'000;  // more than the kernel's buffers hold

@@ -7,6 +7,10 @@
 #include "runtime/subprocess_pair.hpp"
 #include "support/catch.hpp"
 
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <memory>
@@ -34,7 +38,11 @@ public:
         if (throws) { throw std::out_of_range("in the protocol"); }
     }
     void pipe_connection_lost(int stream, std::exception_ptr e) override {
-        if (e == nullptr) { log += std::to_string(stream); }
+        if (e == nullptr) {
+            log += std::to_string(stream);
+        } else {
+            input_problem = e;
+        }
     }
     void process_exited() override { log += 'x'; }
     void connection_lost(std::exception_ptr e) override {
@@ -47,6 +55,7 @@ public:
     std::string log;
     std::array<std::string, 3> received;
     std::exception_ptr problem;
+    std::exception_ptr input_problem;
     std::optional<subprocess_transport> kept;
     coroscope::event over;
     bool greets = false;
@@ -78,6 +87,74 @@ TEST_CASE("a protocol is told of data, the pipes' ends and the child's, and the 
         CHECK(protocol->problem == nullptr);
         CHECK(connection.transport.returncode() == 3);
     }());
+}
+
+TEST_CASE("a protocol is told at once that its child reads no more, or was told to", "[io]") {
+    coroscope::run([]() -> coro<> {
+        const std::string runs_on = "exec tail -f /dev/null";
+        for (const bool greets : {false, true}) {
+            auto protocol = std::make_shared<noting>();
+            protocol->greets = greets;
+            const auto give = [protocol] {
+                return protocol;
+            };
+            const auto line = (greets ? "cat; " : "exec <&-; ") + runs_on;
+            auto made = co_await coroscope::subprocess_shell(give, line);
+            const auto told = [&protocol] {
+                return protocol->was_told('0');
+            };
+            co_await subprocess_pair::until(told);
+            CHECK_FALSE(protocol->was_told('x'));
+            CHECK_FALSE(made.transport.returncode().has_value());
+            if (!greets) { made.transport.write("to nobody"); }
+            made.transport.close();
+            co_await protocol->over.wait();
+            CHECK(std::count(protocol->log.begin(), protocol->log.end(), '0') == 1);
+            CHECK(protocol->problem == nullptr);
+        }
+    }());
+}
+
+TEST_CASE("a child that reads no more while something is unsent shows as broken_pipe", "[io]") {
+    coroscope::run([]() -> coro<> {
+        auto protocol = std::make_shared<noting>();
+        const auto give = [protocol] {
+            return protocol;
+        };
+        auto made = co_await coroscope::subprocess_shell(
+            give, "read line; exec <&-; exec tail -f /dev/null");
+        made.transport.write("line\n" + std::string(300'000, 'x'));
+        const auto told = [&protocol] {
+            return protocol->input_problem != nullptr;
+        };
+        co_await subprocess_pair::until(told);
+        try {
+            std::rethrow_exception(protocol->input_problem);
+        } catch (const boost::system::system_error& e) {
+            CHECK(e.code() == boost::asio::error::broken_pipe);
+            CHECK(stream_pair::contains(e.what(), "the input of process"));
+        }
+        CHECK_FALSE(protocol->was_told('x'));
+        made.transport.close();
+        co_await protocol->over.wait();
+    }());
+    CHECK_FALSE(subprocess_pair::has_children());
+}
+
+TEST_CASE("a protocol whose task never begins is told of the end all the same", "[io]") {
+    auto protocol = std::make_shared<noting>();
+    coroscope::run([](std::shared_ptr<noting> p) -> coro<> {
+        const auto give = [p] {
+            return p;
+        };
+        co_await coroscope::subprocess_exec(give, coroscope::command("cat"));
+    }(protocol));
+    CHECK(protocol->log == "ml");
+    CHECK_THROWS_AS(std::rethrow_exception(protocol->problem), coroscope::cancelled_error);
+    CHECK_FALSE(protocol->kept->kill());  // the transport outlives its loop, and does nothing
+    protocol->kept->write("to nobody");
+    CHECK(protocol->kept->pid() > 0);
+    CHECK_FALSE(subprocess_pair::has_children());
 }
 
 TEST_CASE("closing a transport kills the child, and the protocol is told all the same", "[io]") {

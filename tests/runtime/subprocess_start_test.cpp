@@ -34,6 +34,18 @@ std::string contents_of(const std::string& path) {
 
 }  // namespace
 
+TEST_CASE("a child may be started with no options", "[io]") {
+    coroscope::run([]() -> coro<> {
+        const command quiet("true");
+        auto first = co_await coroscope::create_subprocess_exec(quiet);
+        auto second = co_await coroscope::create_subprocess_shell("exit 3");
+        const int zero = co_await first.wait();
+        const int three = co_await second.wait();
+        CHECK(zero == 0);
+        CHECK(three == 3);
+    }());
+}
+
 TEST_CASE("a program that cannot be started is named, with the reason", "[io]") {
     coroscope::run([]() -> coro<> {
         using boost::system::system_error;

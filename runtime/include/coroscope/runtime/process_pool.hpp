@@ -34,6 +34,9 @@ public:
 };
 
 struct process_pool_options {
+    // No aggregate: g++ 12 destroys those twice beside a co_await.
+    process_pool_options() {}  // NOLINT(modernize-use-equals-default)
+
     /// Processes, each started when it is first needed; 0: as many as the machine has processors.
     std::size_t workers = 0;
     /// How they are started; input and output are the pool's.

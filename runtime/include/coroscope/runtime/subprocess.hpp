@@ -80,6 +80,9 @@ using environment = std::map<std::string, std::string>;
 [[nodiscard]] environment current_environment();
 
 struct subprocess_options {
+    // No aggregate: g++ 12 destroys those twice beside a co_await.
+    subprocess_options() {}  // NOLINT(modernize-use-equals-default)
+
     redirect input = redirect::inherit();
     redirect output = redirect::inherit();
     redirect error = redirect::inherit();

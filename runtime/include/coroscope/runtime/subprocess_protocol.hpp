@@ -19,7 +19,8 @@ struct subprocess_transport_state;
 }
 
 /// What a protocol does to its child. A counted handle; copies mean the same. The loop keeps child
-/// and protocol until `connection_lost`. **Thread safety**: the loop's thread only.
+/// and protocol until `connection_lost`; after that nothing here does anything. **Thread safety**:
+/// the loop's thread only. **Lifetime**: may outlive the loop.
 class subprocess_transport {
 public:
     /// For the library's own components.
@@ -29,7 +30,7 @@ public:
 
     [[nodiscard]] pid_t pid() const;
     [[nodiscard]] std::optional<int> returncode() const;
-    /// To the child's input; see `stream::write`.
+    /// To the child's input; see `stream::write`. Does nothing once the child reads no more.
     void write(std::string_view bytes);
     /// Ends the child's input, after what was written.
     void write_eof();
@@ -46,9 +47,10 @@ private:
 /// Callbacks of a child process, for code that is written in callbacks; with coroutines use
 /// `process`. Streams are counted as the kernel does: 0 input, 1 output, 2 error. Called on the
 /// loop's thread, in this order: `connection_made`; data and the end of each pipe and
-/// `process_exited` as they come; `connection_lost` when all that is over. The end of 0 is told at
-/// the child's end; that it read no more before that is not. If one of them throws, the child is
-/// killed, and `connection_lost` is told; what `connection_made` throws reaches the caller instead.
+/// `process_exited` as they come; `connection_lost` when all that is over. The end of 0 comes when
+/// it was closed here and all was sent, or when the child reads no more. If one of them throws, the
+/// child is killed, and `connection_lost` is told; what `connection_made` throws reaches the caller
+/// instead.
 class subprocess_protocol {
 public:
     subprocess_protocol() = default;
@@ -58,7 +60,8 @@ public:
 
     virtual void connection_made(subprocess_transport) {}
     virtual void pipe_data_received(int /*stream*/, std::string_view /*bytes*/) {}
-    /// Null: it has ended, or was closed here.
+    /// Null: it has ended, or was closed here. `broken_pipe`: the child reads no more, and
+    /// something that was written had not been sent.
     virtual void pipe_connection_lost(int /*stream*/, std::exception_ptr) {}
     virtual void process_exited() {}
     /// Null: everything ended as it should, or the transport was closed.
