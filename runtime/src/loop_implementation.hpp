@@ -117,7 +117,7 @@ private:
     static constexpr duration time_between_polls = std::chrono::microseconds(50);
     static constexpr std::uint64_t in_pass_factor = 4;
     static constexpr std::size_t most_handlers_at_once = 16;  ///< of Asio, in one poll
-    static constexpr std::size_t steps_between_looks = 64;  ///< at the time, if steps are untimed
+    static constexpr std::size_t steps_between_looks = 64;    ///< at the time, if steps are untimed
 
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
     boost::asio::steady_timer idle_timer_;

@@ -104,7 +104,7 @@ coro<captured_output> exchange(process_pointer s, std::string input, await_site 
 
 /// Connects what was started with the loop.
 [[nodiscard]] process_pointer adopt(loop& in, detail::started_program started, std::string program,
-                                  const subprocess_options& options) {
+                                    const subprocess_options& options) {
     auto s = std::make_shared<detail::process_state>();
     s->child = std::make_shared<detail::child_process>(in, started.pid, std::move(program));
     s->child->watch(options.watching);
