@@ -135,15 +135,15 @@ TEST_CASE("recipe: ten coroutines work at once, and are gathered") {
         co_await coroscope::sleep_for(std::chrono::seconds(i / 2));  // ties go in the order given
         to.push_back("Concurrent work " + std::to_string(i));
     };
-    auto main = [&]() -> coro<> {
+    auto main = [](lines& to, auto part) -> coro<> {
         std::vector<coro<>> all;
         for (int i = 0; i < 10; ++i) {
-            all.push_back(work(out, i));
+            all.push_back(part(to, i));
         }
         auto both = coroscope::gather(std::move(all));
         co_await std::move(both);
     };
-    v.loop.run_until_complete(main());
+    v.loop.run_until_complete(main(out, work));
     REQUIRE(out.size() == 10);
     for (int i = 0; i < 10; ++i) {
         CHECK(out[static_cast<std::size_t>(i)] == "Concurrent work " + std::to_string(i));
@@ -167,17 +167,17 @@ TEST_CASE("recipe: a scheduler waits for the thousand tasks it was given, and fo
         co_await coroscope::sleep_for(1s);
         ++count;
     };
-    auto main = [&]() -> coro<bool> {
+    auto main = [](scheduler& to, int& count, auto part) -> coro<bool> {
         auto other = coroscope::get_running_loop().create_task(answer_at(1h, 1));
         for (int i = 0; i < 1000; ++i) {
-            s.schedule(work(done));
+            to.schedule(part(count));
         }
-        co_await s.pending.join();
+        co_await to.pending.join();
         const bool other_waits = !other.done();
         other.cancel();
         co_return other_waits;
     };
-    CHECK(v.loop.run_until_complete(main()));
+    CHECK(v.loop.run_until_complete(main(s, done, work)));
     CHECK(done == 1000);
     CHECK(v.clock.elapsed() == 1s);
 }
@@ -190,7 +190,8 @@ TEST_CASE("recipe: blocking requests run in ten threads, and failures are skippe
     auto main = [](auto request) -> coro<lines> {
         auto& loop = coroscope::get_running_loop();
         loop.set_default_executor(std::make_shared<coroscope::thread_pool_executor>(10));
-        const auto first = co_await loop.run_in_executor([request] { return request(1); });
+        auto once = loop.run_in_executor([request] { return request(1); });
+        const auto first = co_await once;
         std::vector<coroscope::future<std::string>> all;
         for (int page = 0; page < 10; ++page) {
             all.push_back(loop.run_in_executor([request, page] { return request(page); }));
@@ -221,8 +222,8 @@ TEST_CASE("recipe: a coroutine makes sure that it runs on the loop it was made f
 
 TEST_CASE("recipe: the end of ten tasks stops the loop, and then it is closed") {
     virtual_loop v;
-    std::vector<task<int>> ten;
-    auto main = [&]() -> coro<int> {
+    auto main = []() -> coro<int> {
+        std::vector<task<int>> ten;
         for (int i = 0; i < 10; ++i) {
             ten.push_back(coroscope::get_running_loop().create_task(answer_at(1s, i)));
         }
