@@ -10,7 +10,8 @@
 #       [NO_PCH])                    # for sources that are compiled with flags of their own
 #
 # COROSCOPE_TESTS_TAGGED, a regular expression, leaves out the source files in which no tag matches it:
-# a sanitizer that only some cases are for need not compile the others.
+# a sanitizer that only some cases are for need not compile the others. Hidden cases stay, since
+# others run them.
 #
 # COROSCOPE_TESTS_BY_FILE makes the unit tests of one source file one ctest test, in one process: a
 # sanitizer's start and end take longer than most of the cases.
@@ -71,7 +72,8 @@ function(coroscope_tests)
     if(COROSCOPE_TESTS_TAGGED)
         set(tagged "")
         foreach(source IN LISTS arg_SOURCES)
-            file(STRINGS "${source}" lines REGEX "\"[^\"]*\\[(${COROSCOPE_TESTS_TAGGED})\\]" LIMIT_COUNT 1)
+            file(STRINGS "${source}" lines
+                REGEX "\"[^\"]*\\[([.]|${COROSCOPE_TESTS_TAGGED})\\]" LIMIT_COUNT 1)
             if(lines)
                 list(APPEND tagged "${source}")
             endif()

@@ -95,6 +95,8 @@ coro<bool> accept_one(state_pointer s, std::size_t index) {
         }
         co_return false;
     }
+    // Accepted in the moment of closing: dropped, like those that nobody has accepted yet.
+    if (s->closed) { co_return false; }
     try {
         start_connection(s, std::move(socket));
     } catch (...) {

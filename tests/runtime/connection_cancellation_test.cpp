@@ -183,34 +183,51 @@ TEST_CASE("a server's wait_closed, cancelled at each of its steps, keeps nobody 
     CHECK(sweep(scenario) > 1);
 }
 
+namespace {
+
+/// Sends a byte each pass until it has sent five or is told to stop, and waits for the end.
+coro<> send_slowly(stream& s, const bool& stops) {
+    try {
+        for (int i = 0; i < 5 && !stops; ++i) {
+            s.write("x");
+            co_await coroscope::yield_now();
+        }
+        co_await s.read_all();
+    } catch (const boost::system::system_error&) {  // NOLINT(bugprone-empty-catch): reset
+    }
+}
+
+}  // namespace
+
 TEST_CASE("connections that are cancelled at each pass tell their protocols and their clients",
           "[io]") {
     const auto scenario = [](std::uint64_t n, bool& at_end) -> coro<> {
         auto& loop = coroscope::get_running_loop();
         const auto protocol = std::make_shared<noting>();
+        protocol->on_data = [p = protocol.get()] {  // the end, where nobody cancels
+            if (p->received.size() == 5) { p->connection->close(); }
+        };
         const auto give = [protocol] {
             return protocol;
         };
         auto server = co_await coroscope::create_server(give, "127.0.0.1", 0);
         auto client = co_await coroscope::open_connection("127.0.0.1", server.port());
-        client.write("bye");
-        client.write_eof();
-        const auto talk = [](stream& s) -> coro<> {
-            try {
-                co_await s.read_all();
-            } catch (const boost::system::system_error&) {  // NOLINT(bugprone-empty-catch): reset
-            }
-        };
-        auto talking = loop.create_task(talk(client));
+        bool stops = false;
+        auto sending = loop.create_task(send_slowly(client, stops));
         const busy_passes seen;
-        while (!talking.done() && seen.count < n) {
+        while (!sending.done() && seen.count < n) {
             co_await coroscope::yield_now();
         }
-        at_end = talking.done();
+        at_end = sending.done();
+        stops = true;
+        server.close();  // first: what it has accepted by then is a connection
         server.cancel_connections();
-        server.close();
+        const auto client_knows = [&sending] {
+            return sending.done();
+        };
+        const bool knows = co_await comes_true(client_knows);
+        REQUIRE(knows);
         co_await server.wait_closed();
-        co_await talking;
         CHECK(protocol->times_lost == (protocol->log.empty() ? 0 : 1));
         protocol->connection.reset();
     };

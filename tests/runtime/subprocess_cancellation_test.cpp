@@ -23,17 +23,18 @@ namespace {
 
 constexpr std::size_t much = 200'000;  // more than the pipes hold
 
-/// Starts a child, has it echo a line, and ends it.
-coro<std::string> talk_with_cat(coroscope::child_watching how) {
+/// Starts a child that outlives its input, has it echo a line, and kills it.
+coro<std::string> talk_with_child(coroscope::child_watching how) {
     auto options = all_pipes();
     options.watching = how;
-    auto cat = co_await start_program(command("cat"), options);
-    cat.input().write("hello\n");
-    co_await cat.input().drain();
-    auto line = co_await cat.output().read_line();
-    cat.input().close();
-    co_await cat.input().wait_closed();
-    co_await cat.wait();
+    auto child = co_await start_shell("read line; echo \"$line\"; exec sleep 600", options);
+    child.input().write("hello\n");
+    co_await child.input().drain();
+    auto line = co_await child.output().read_line();
+    child.input().close();
+    co_await child.input().wait_closed();
+    child.kill();
+    co_await child.wait();
     co_return line;
 }
 
@@ -41,7 +42,7 @@ void sweep_talk(coroscope::child_watching how) {
     const auto scenario = [how](std::uint64_t n, bool& at_end) {
         const auto talk = [](coroscope::child_watching w, std::uint64_t steps,
                              bool& ends) -> coro<> {
-            auto talking = coroscope::get_running_loop().create_task(talk_with_cat(w));
+            auto talking = coroscope::get_running_loop().create_task(talk_with_child(w));
             const bool was_cancelled = co_await cancel_after(talking, steps);
             if (!was_cancelled) { CHECK(talking.result() == "hello\n"); }
             ends = !was_cancelled;

@@ -52,7 +52,8 @@ template <detail::makes_protocols Factory>
 ///     co_await coroscope::start_tls(transport_, coroscope::tls_role::client, trusting, options);
 ///
 /// **Cancellation** and **errors** as of `start_tls` for a stream; the connection is lost then,
-/// with null. Throws `std::invalid_argument` for a transport that is not this library's.
+/// with null. A task that is cancelled before its first step has not begun: the transport stays as
+/// it is. Throws `std::invalid_argument` for a transport that is not this library's.
 [[nodiscard]] coro<> start_tls(std::shared_ptr<transport> over, tls_role role, tls_context context,
                                tls_options options = tls_options(),
                                await_site where = await_site::current());
