@@ -57,7 +57,7 @@ inline const bool is_no_worker = [] {
     coroscope::process_pool_options options;
     options.workers = workers;
     options.process.variables = coroscope::current_environment();
-    options.process.variables->insert_or_assign(variable, "1");
+    options.process.variables->insert_or_assign(variable, std::string("1"));
     options.process.error = coroscope::redirect::devnull();
     return coroscope::process_pool(coroscope::command("/proc/self/exe"), options);
 }
