@@ -124,8 +124,7 @@ void task_core::destroy_frames() noexcept {
     while (top != nullptr) {
         auto* frame = top;
         top = frame->parent;
-        if (frame->owner != nullptr) { *frame->owner = nullptr; }
-        frame->self.destroy();
+        frame->coroutine().destroy();
     }
 }
 

@@ -76,6 +76,10 @@ public:
     void keep_exception(std::exception_ptr exception) noexcept {
         exception_ = std::move(exception);
     }
+    /// Throws what `keep_exception` was given, if anything, which is then not kept any more.
+    void throw_kept_exception() {
+        if (exception_) [[unlikely]] { std::rethrow_exception(std::exchange(exception_, nullptr)); }
+    }
 
     void add_waiter(completion_waiter& waiter) noexcept {
         waiter.source_ = this;
