@@ -218,6 +218,9 @@ private:
     State* state_ = nullptr;
 };
 
+/// What `task_handle::origin` gives.
+[[nodiscard]] std::vector<await_site> origin_of(const task_core& task);
+
 /// Notes for `task_handle::origin` through which co_awaits the running task came here, at most
 /// `most`.
 void note_creators(task_core& created, std::size_t most);
