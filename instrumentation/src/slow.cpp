@@ -3,14 +3,14 @@
 
 #include <coroscope/instrumentation/snapshots.hpp>
 
+#include "seconds_text.hpp"
+
 #include <coroscope/report/source_position.hpp>
 #include <coroscope/runtime/detail/tick_clock.hpp>
 #include <coroscope/runtime/loop.hpp>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <cstdio>
 #include <iostream>
 #include <string>
 #include <utility>
@@ -75,12 +75,6 @@ report::slow_step make_record(const loop& l, const step_record& step, duration w
                 - std::chrono::duration_cast<std::chrono::system_clock::duration>(since_end);
     describe(step, made);
     return made;
-}
-
-std::string seconds(duration d) {
-    std::array<char, 64> text{};
-    std::snprintf(text.data(), text.size(), "%.3f", static_cast<double>(d.count()) / 1e9);
-    return text.data();
 }
 
 std::string place(const report::source_position& position) {

@@ -20,21 +20,6 @@ report::task_state state_of(task_state state) {
     return report::task_state::unknown;
 }
 
-std::string object_of(const task_view& task) {
-    const auto id = std::to_string(task.wait_object);
-    switch (task.waits_for) {
-    case wait_kind::nothing:
-    case wait_kind::sleep:
-    case wait_kind::clock: return "";
-    case wait_kind::task: return "task " + id;
-    case wait_kind::future: return "future " + id;
-    case wait_kind::gather: return "gather " + id;
-    case wait_kind::executor: return "job " + id;
-    case wait_kind::io: return "operation " + id;
-    default: return std::string(to_string(task.waits_for)) + " " + id;
-    }
-}
-
 bool is_wanted(std::span<const std::uint32_t> loops, std::uint32_t id) {
     return loops.empty() || std::find(loops.begin(), loops.end(), id) != loops.end();
 }
@@ -106,7 +91,7 @@ report::task_snapshot to_snapshot(const task_view& task) {
     made.busy = task.busy;
     if (task.state == task_state::waiting) {
         made.wait_kind = to_string(task.waits_for);
-        made.wait_object = object_of(task);
+        made.wait_object = wait_object_text(task.waits_for, task.wait_object);
         made.waiting_for = task.since_change;
         if (task.wait_deadline) { made.wait_deadline = task.wait_deadline->time_since_epoch(); }
     }
@@ -123,6 +108,21 @@ report::loop_stats to_stats(const loop_view& l) {
     stats.scheduled = l.statistics.scheduled;
     stats.tasks = l.statistics.tasks;
     return stats;
+}
+
+std::string wait_object_text(wait_kind kind, std::uint64_t object) {
+    const auto id = std::to_string(object);
+    switch (kind) {
+    case wait_kind::nothing:
+    case wait_kind::sleep:
+    case wait_kind::clock: return "";
+    case wait_kind::task: return "task " + id;
+    case wait_kind::future: return "future " + id;
+    case wait_kind::gather: return "gather " + id;
+    case wait_kind::executor: return "job " + id;
+    case wait_kind::io: return "operation " + id;
+    default: return std::string(to_string(kind)) + " " + id;
+    }
 }
 
 report::source_position position_of(const await_site& site) {

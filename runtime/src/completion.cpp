@@ -45,6 +45,12 @@ void completion::complete(completion_status status, loop* owner, keeper keep) no
     if (callbacks_ != nullptr) [[unlikely]] { schedule_callbacks(owner, keep); }
 }
 
+void completion::collect_awaiting(std::vector<task_core*>& into) const {
+    for (const auto* waiter = first_; waiter != nullptr; waiter = waiter->next_) {
+        waiter->add_awaiting(into);
+    }
+}
+
 void completion::schedule_callbacks(loop* owner, keeper keep) noexcept {
     const auto callbacks = std::move(callbacks_);
     if (owner == nullptr || owner->is_closed()) { return; }

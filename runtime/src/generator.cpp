@@ -58,7 +58,7 @@ void generator_promise_base::leave_loop() noexcept {
 void generator_step::throw_failure() {
     if (ran_ == nullptr) { return; }
     const auto failure = ran_->take_exception();
-    if (ran_->is_abandoned) { std::exchange(ran_, nullptr)->self.destroy(); }
+    if (ran_->is_abandoned) { std::exchange(ran_, nullptr)->coroutine().destroy(); }
     if (failure) { std::rethrow_exception(failure); }
 }
 

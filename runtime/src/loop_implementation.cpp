@@ -49,7 +49,7 @@ template <bool Timed, bool Observed>
     auto* frame = task.top;
     auto* top = frame;
     for (;;) {  // until a frame suspends without handing over to its child or its parent
-        frame->self.resume();
+        frame->coroutine().resume();
         top = task.top;
         if (top == frame || top == nullptr) { break; }
         frame = top;
@@ -301,29 +301,19 @@ namespace {
 #endif
 }
 
+[[nodiscard]] detail::completion_status status_after(const std::exception_ptr& thrown) noexcept {
+    if (thrown == nullptr) { return detail::completion_status::value; }
+    return is_plain_cancellation(thrown) || detail::is_cancellation(thrown)
+               ? detail::completion_status::cancelled
+               : detail::completion_status::exception;
+}
+
 }  // namespace
 
 void loop::implementation::finish_task(detail::task_core& task, detail::frame_base& root) noexcept {
     core.current = nullptr;  // destructors may ask
-    auto status = detail::completion_status::value;
-    const auto& thrown = static_cast<detail::promise_base&>(root).exception();
-    if (is_plain_cancellation(thrown)) {
-        task.keep_exception(thrown);
-        root.self.destroy();
-        end_task(task, detail::completion_status::cancelled);
-        return;
-    }
-    try {
-        task.operations().take_result(task, root);
-    } catch (const cancelled_error&) {
-        status = detail::completion_status::cancelled;
-        task.keep_exception(std::current_exception());
-    } catch (...) {
-        status = detail::completion_status::exception;
-        task.keep_exception(std::current_exception());
-    }
-    root.self.destroy();
-    end_task(task, status);
+    root.coroutine().destroy();
+    end_task(task, status_after(task.exception()));
 }
 
 void loop::implementation::end_task(detail::task_core& task,

@@ -4,26 +4,34 @@
 namespace coroscope::detail {
 
 sleep_awaiter::~sleep_awaiter() {
-    if (timer_.armed()) { task_->loop->timers.disarm(timer_); }
+    if (timer_.armed()) { task().loop->timers.disarm(timer_); }
 }
 
-void sleep_awaiter::suspend(frame_base& frame) {
-    task_ = frame.task;
-    if (task_->must_cancel) {
-        task_->wake();  // to throw, one trip through the queue later
+void sleep_awaiter::sleep_until(frame_base& frame, time_point deadline) {
+    timer_.target = ready_entry(frame.task);
+    begin(deadline, task().loop->time->now());
+}
+
+void sleep_awaiter::sleep_for(frame_base& frame, duration delay) {
+    timer_.target = ready_entry(frame.task);
+    const auto now = task().loop->time->now();
+    begin(saturating_add(now, delay), now);
+}
+
+void sleep_awaiter::begin(time_point deadline, time_point now) {
+    auto& sleeper = task();
+    if (sleeper.must_cancel) {
+        sleeper.wake();  // to throw, one trip through the queue later
         return;
     }
-    auto& core = *task_->loop;
-    const auto now = core.time->now();
-    if (relative_) { deadline_ = saturating_add(now, delay_); }
-    task_->begin_wait(*this, wait_kind::sleep, 0, deadline_.time_since_epoch().count());
-    timer_.target = ready_entry(task_);
-    core.arm(timer_, deadline_, now);
+    sleeper.begin_wait(*this, wait_kind::sleep, 0, deadline.time_since_epoch().count());
+    sleeper.loop->arm(timer_, deadline, now);
 }
 
 task_core* sleep_awaiter::cancel_wait() noexcept {
-    task_->loop->timers.disarm(timer_);
-    task_->wake_cancelled();
+    auto& sleeper = task();
+    sleeper.loop->timers.disarm(timer_);
+    sleeper.wake_cancelled();
     return nullptr;
 }
 

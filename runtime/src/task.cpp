@@ -124,8 +124,7 @@ void task_core::destroy_frames() noexcept {
     while (top != nullptr) {
         auto* frame = top;
         top = frame->parent;
-        if (frame->owner != nullptr) { *frame->owner = nullptr; }
-        frame->self.destroy();
+        frame->coroutine().destroy();
     }
 }
 
@@ -136,6 +135,15 @@ void note_creators(task_core& created, std::size_t most) {
     for (auto* f = creator->top->parent; f != nullptr && most > 0; f = f->parent, --most) {
         created.extras().creators.push_back(f->site);
     }
+}
+
+std::vector<await_site> origin_of(const task_core& task) {
+    std::vector<await_site> sites{task.record().created_at.load(std::memory_order_relaxed)};
+    const auto* extras = task.extras_.get();
+    if (extras != nullptr) {
+        sites.insert(sites.end(), extras->creators.begin(), extras->creators.end());
+    }
+    return sites;
 }
 
 void task_core::report_lost_exception() noexcept {
@@ -190,12 +198,7 @@ std::string task_handle::name() const {
 }
 
 std::vector<await_site> task_handle::origin() const {
-    std::vector<await_site> sites{core().record().created_at.load(std::memory_order_relaxed)};
-    const auto* extras = core().extras_.get();
-    if (extras != nullptr) {
-        sites.insert(sites.end(), extras->creators.begin(), extras->creators.end());
-    }
-    return sites;
+    return detail::origin_of(core());
 }
 
 std::vector<await_site> task_handle::stack() const {

@@ -169,8 +169,19 @@ void timer_queue::sorted_timers::pick(time_point now) {
     std::sort(due_.begin(), due_.end(), [](const entry& a, const entry& b) { return a.before(b); });
 }
 
+/// A million nodes lie in another order than they are due: fetched ahead, and before that the slots
+/// that say where (the row timers_1m).
+void timer_queue::sorted_timers::prefetch_ahead() const noexcept {
+    constexpr std::size_t near = 8;
+    constexpr std::size_t far = 16;
+    const auto& slots = queue_.slots_;
+    if (taken_ + far < due_.size()) { __builtin_prefetch(&slots[due_[taken_ + far].slot]); }
+    if (taken_ + near < due_.size()) { __builtin_prefetch(slots[due_[taken_ + near].slot]); }
+}
+
 timer_node* timer_queue::sorted_timers::next() noexcept {
     while (taken_ < due_.size()) {
+        prefetch_ahead();
         auto* node = queue_.vacate(due_[taken_++].slot);
         if (node != nullptr) { return node; }
     }

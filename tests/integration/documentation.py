@@ -7,13 +7,17 @@ usage: documentation.py ROOT COROSCOPE [EXAMPLES]
 Every `coroscope` command in README.md and docs/ must be one that the program understands: the
 subcommand exists and has every option that is shown. So must the programs of examples/, which are
 built below EXAMPLES. Every script that is named must exist and explain itself with --help. The
-README's first snippet must be the example that is compiled and run.
+README's first snippet must be the example that is compiled and run, and so must the snippets of pages
+about one example.
 """
 
 import pathlib
 import re
 import subprocess
 import sys
+
+
+PAGES_OF_EXAMPLES = {"long-running.md": "long_running"}
 
 
 def commands(text, program):
@@ -52,6 +56,18 @@ def problems_of_example(words, examples):
             if o.startswith("--") and not re.search(re.escape(o) + r"\b(?!-)", shown)]
 
 
+def problems_of_blocks(page, example):
+    """Code and output on a page about one example are the example's own."""
+    parts = {"cpp": next(example.glob("*.cpp")), "text": example / "expected_output.txt"}
+    blocks = re.findall(r"```(cpp|text)\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    if not blocks:
+        yield f"{page.name}: has no code of {example.name}"
+    for kind, block in blocks:
+        if block not in parts[kind].read_text(encoding="utf-8"):
+            first = block.split("\n", 1)[0]
+            yield f"{page.name}: not in {parts[kind].name}: `{first.strip()}` and what follows"
+
+
 def problems(root, coroscope, examples):
     pages = [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").glob("*.md"))]
     count = 0
@@ -73,6 +89,8 @@ def problems(root, coroscope, examples):
     example = (root / "examples/first_test/first_test.cpp").read_text(encoding="utf-8")
     if example.split("\n", 1)[1] != snippet:
         yield "README.md: the first snippet is not examples/first_test/first_test.cpp"
+    for page, example in PAGES_OF_EXAMPLES.items():
+        yield from problems_of_blocks(root / "docs" / page, root / "examples" / example)
 
 
 def main():

@@ -6,6 +6,7 @@
 #include "runtime/virtual_loop.hpp"
 #include "support/catch.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -169,6 +170,21 @@ TEST_CASE("a large result passes through awaits and tasks") {
     CHECK(run_in_fresh_loop(pass(make())).numbers[1999] == 42);
 }
 
+TEST_CASE("a result may have an alignment that coroutine frames do not give") {
+    struct alignas(64) wide {
+        wide(int n) : value(n) {}  // NOLINT(google-explicit-constructor): returned as a number
+        int value;
+    };
+    auto make = []() -> coro<wide> {
+        co_return 7;
+    };
+    virtual_loop v;
+    auto t = v.loop.create_task(make());
+    v.loop.run_until_complete(t);
+    CHECK(t.result().value == 7);
+    CHECK(reinterpret_cast<std::uintptr_t>(&t.result()) % 64 == 0);
+}
+
 TEST_CASE("an exception leaves a coro at the await, with its type and message") {
     auto thrower = []() -> coro<int> {
         throw std::out_of_range("too far");
@@ -246,6 +262,16 @@ TEST_CASE("locals are destroyed in the awaited coro before the awaiting one goes
     };
     run_in_fresh_loop(outer(inner(order), order));
     CHECK(order == std::vector<std::string>{"inner ends", "destroyed", "outer goes on"});
+}
+
+TEST_CASE("an awaited coro is gone, arguments and all, when the awaiting one goes on") {
+    auto outer = [](int& alive) -> coro<int> {
+        bool ran = false;
+        const int left = (co_await keep(noisy(alive), ran), alive);  // before this expression ends
+        co_return ran ? left : -1;
+    };
+    int alive = 0;
+    CHECK(run_in_fresh_loop(outer(alive)) == 0);
 }
 
 TEST_CASE("awaits that never suspend run in one step") {

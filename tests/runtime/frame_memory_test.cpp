@@ -58,6 +58,22 @@ TEST_CASE("blocks are used again") {
     CHECK(seen.size() < 2000);
 }
 
+TEST_CASE("blocks are distinct where a class has more than its small slabs hold") {
+    constexpr std::size_t count = 12 * 1024 * 1024 / largest_block;
+    std::vector<void*> blocks;
+    for (std::size_t i = 0; i < count; ++i) {
+        auto* block = allocate_block(block_kind::frame, largest_block);
+        std::memset(block, static_cast<int>(i % 251), largest_block);
+        blocks.push_back(block);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto* bytes = static_cast<const unsigned char*>(blocks[i]);
+        CHECK(bytes[0] == i % 251);
+        CHECK(bytes[largest_block - 1] == i % 251);
+        release_block(block_kind::frame, blocks[i], largest_block);
+    }
+}
+
 TEST_CASE("a thread that frees a few blocks of others and ends gives them back", "[threads]") {
     std::set<void*> seen;
     for (int round = 0; round < 300; ++round) {

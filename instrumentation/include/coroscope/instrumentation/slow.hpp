@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/instrumentation/long_running.hpp>
 #include <coroscope/instrumentation/slow_log.hpp>
 
 #include <coroscope/report/slow_step.hpp>

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace coroscope::instrumentation {
@@ -32,6 +33,9 @@ namespace coroscope::instrumentation {
 /// One task as a value. What it waits on (`wait_object`) has no name here, only an id.
 [[nodiscard]] report::task_snapshot to_snapshot(const task_view& task);
 [[nodiscard]] report::loop_stats to_stats(const loop_view& l);
+
+/// What a task waits on, for people: `mutex 7`; empty for kinds that have no object.
+[[nodiscard]] std::string wait_object_text(wait_kind kind, std::uint64_t object);
 
 /// Empty for an unknown site; the function without return type and parameters.
 [[nodiscard]] report::source_position position_of(const await_site& site);

@@ -128,7 +128,7 @@ private:
             self.owner = nullptr;
             self.is_abandoned = true;  // the step in progress destroys it
         } else {
-            self.self.destroy();
+            self.coroutine().destroy();
         }
         frame_ = nullptr;
     }
@@ -140,7 +140,8 @@ namespace detail {
 
 template <class T, class Send>
 async_generator<T, Send> generator_promise<T, Send>::get_return_object() noexcept {
-    self = std::coroutine_handle<generator_promise>::from_promise(*this);
+    static_assert(finds_its_coroutine<generator_promise>,
+                  "a generator cannot yield values of extended alignment; yield pointers to them");
     return async_generator<T, Send>(this);
 }
 

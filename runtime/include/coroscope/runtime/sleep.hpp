@@ -13,84 +13,102 @@ namespace detail {
 
 /// Sleeps until a deadline. Completes behind what is ready when the deadline has come; never
 /// inline, even for a deadline in the past.
-class [[nodiscard("a sleep does nothing until it is awaited")]] sleep_awaiter final
-    : public wait_node {
+class [[nodiscard]] sleep_awaiter : public wait_node {
 public:
-    explicit sleep_awaiter(time_point deadline) noexcept : deadline_(deadline) {}
-    explicit sleep_awaiter(duration delay) noexcept : delay_(delay), relative_(true) {}
-    /// For `coro`'s sake: awaiters are made once, in place.
-    [[nodiscard]] sleep_awaiter coroscope_awaiter() const noexcept {
-        return relative_ ? sleep_awaiter(delay_) : sleep_awaiter(deadline_);
-    }
-    ~sleep_awaiter();
-
-    [[nodiscard]] bool await_ready() const noexcept {
-        return false;
-    }
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> suspended) {
-        suspend(suspended.promise());
-    }
-    void await_resume() {
-        task_->throw_if_cancelled();
-    }
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    void await_resume() { task().throw_if_cancelled(); }
     [[nodiscard]] task_core* cancel_wait() noexcept override;
 
-private:
-    void suspend(frame_base & frame);
+protected:
+    sleep_awaiter() = default;
+    ~sleep_awaiter();
+    void sleep_until(frame_base& frame, time_point deadline);
+    void sleep_for(frame_base& frame, duration delay);
 
-    task_core* task_ = nullptr;
-    timer_node timer_;
-    time_point deadline_{};
-    duration delay_{};
-    bool relative_ = false;
+private:
+    void begin(time_point deadline, time_point now);
+    [[nodiscard]] task_core& task() const noexcept { return *timer_.target.task(); }
+
+    timer_node timer_;  ///< its target is the task from the beginning
+};
+
+/// What `sleep_for` returns; its awaiter is what a sleeping frame has to hold.
+struct [[nodiscard("a sleep does nothing until it is awaited")]] sleep_for_request {
+    class awaiter final : public sleep_awaiter {
+    public:
+        explicit awaiter(duration d) noexcept : delay_(d) {}
+        template <class Promise>
+        void await_suspend(std::coroutine_handle<Promise> suspended) {
+            sleep_for(suspended.promise(), delay_);
+        }
+
+    private:
+        duration delay_;
+    };
+
+    duration delay;
+    [[nodiscard]] awaiter coroscope_awaiter() const noexcept {
+        return awaiter(delay);
+    }
+};
+
+/// What `sleep_until` returns.
+struct [[nodiscard("a sleep does nothing until it is awaited")]] sleep_until_request {
+    class awaiter final : public sleep_awaiter {
+    public:
+        explicit awaiter(time_point t) noexcept : deadline_(t) {}
+        template <class Promise>
+        void await_suspend(std::coroutine_handle<Promise> suspended) {
+            sleep_until(suspended.promise(), deadline_);
+        }
+
+    private:
+        time_point deadline_;
+    };
+
+    time_point deadline;
+    [[nodiscard]] awaiter coroscope_awaiter() const noexcept {
+        return awaiter(deadline);
+    }
 };
 
 /// One trip through the ready queue.
-class [[nodiscard("a yield does nothing until it is awaited")]] yield_awaiter {
+class [[nodiscard]] yield_awaiter {
 public:
-    [[nodiscard]] yield_awaiter coroscope_awaiter() const noexcept {
-        return {};
-    }
-    [[nodiscard]] bool await_ready() const noexcept {
-        return false;
-    }
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> suspended) {
         task_ = static_cast<frame_base&>(suspended.promise()).task;
         task_->loop->ready.push(ready_entry(task_));  // its record says "ready" all along
     }
-    void await_resume() {
-        task_->throw_if_cancelled();
-    }
+    void await_resume() { task_->throw_if_cancelled(); }
 
 private:
     task_core* task_;  // set by await_suspend, which always runs
 };
 
 /// What `yield_now` returns: nothing to keep across the suspension.
-struct [[nodiscard("a yield does nothing until it is awaited")]] yield_request{
-    yield_request() noexcept {} [[nodiscard]] yield_awaiter coroscope_awaiter()
-        const noexcept {return yield_awaiter();
-}  // namespace detail
-};  // namespace coroscope
+class [[nodiscard]] yield_request {
+public:
+    [[nodiscard]] yield_awaiter coroscope_awaiter() const noexcept { return {}; }
+};
 
 }  // namespace detail
 
 /// `co_await sleep_for(d)`: sleeps for `d` of the loop's time. Zero or less is one trip through the
 /// ready queue; `duration::max()` never ends and keeps nothing else from running. Cancellation
 /// ends it at once.
-[[nodiscard]] inline detail::sleep_awaiter sleep_for(duration d) noexcept {
-    return detail::sleep_awaiter(d);
+[[nodiscard]] inline detail::sleep_for_request sleep_for(duration d) noexcept {
+    return {d};
 }
 
 /// `co_await sleep_until(t)`: sleeps until the loop's clock shows `t`.
-[[nodiscard]] inline detail::sleep_awaiter sleep_until(time_point t) noexcept {
-    return detail::sleep_awaiter(t);
+[[nodiscard]] inline detail::sleep_until_request sleep_until(time_point t) noexcept {
+    return {t};
 }
 
 /// `co_await yield_now()`: lets everything that is ready run first.
-[[nodiscard]] inline detail::yield_awaiter yield_now() noexcept {
+[[nodiscard]] inline detail::yield_request yield_now() noexcept {
     return {};
 }
 

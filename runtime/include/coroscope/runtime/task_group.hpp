@@ -87,6 +87,9 @@ private:
     struct child final : detail::completion_waiter {
         child(task_group& g, any_task t) : group(g), task(std::move(t)) {}
         void on_complete() noexcept override { group.child_done(place); }  // destroys *this
+        void add_awaiting(std::vector<detail::task_core*>& to) const override {
+            if (!group.idle_.empty()) { to.push_back(&group.parent_.core()); }
+        }
         task_group& group;
         any_task task;
         std::list<child>::iterator place;

@@ -18,6 +18,7 @@ class loop;
 namespace coroscope::detail {
 
 class completion;
+class task_core;
 
 /// Somebody to be told, once, when a completion is done: a link in its list. Takes itself out of
 /// the list when destroyed.
@@ -28,6 +29,8 @@ public:
     completion_waiter& operator=(const completion_waiter&) = delete;
 
     virtual void on_complete() noexcept = 0;
+    /// Adds the tasks that cannot go on before this is told, for call graphs; none by default.
+    virtual void add_awaiting(std::vector<task_core*>& to) const { static_cast<void>(to); }
 
     [[nodiscard]] bool linked() const noexcept { return source_ != nullptr; }
     void unlink() noexcept {
@@ -76,6 +79,10 @@ public:
     void keep_exception(std::exception_ptr exception) noexcept {
         exception_ = std::move(exception);
     }
+    /// Throws what `keep_exception` was given, if anything, which is then not kept any more.
+    void throw_kept_exception() {
+        if (exception_) [[unlikely]] { std::rethrow_exception(std::exchange(exception_, nullptr)); }
+    }
 
     void add_waiter(completion_waiter& waiter) noexcept {
         waiter.source_ = this;
@@ -84,6 +91,9 @@ public:
         (last_ != nullptr ? last_->next_ : first_) = &waiter;
         last_ = &waiter;
     }
+
+    /// The tasks that wait for it, be it by way of futures, in the order in which they came.
+    void collect_awaiting(std::vector<task_core*>& into) const;
 
     /// Runs through `owner`'s ready queue once done; at once scheduled if it is done already.
     void add_done_callback(callback done, loop* owner, await_site where);

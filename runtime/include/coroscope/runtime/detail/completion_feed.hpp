@@ -36,6 +36,10 @@ private:
         completion_feed* feed = nullptr;
         std::size_t index = 0;
         void on_complete() noexcept override { feed->child_done(index); }
+        void add_awaiting(std::vector<task_core*>& to) const override {
+            feed->waiters_.for_each_waiting(
+                [&to](const list_waiter& w) { to.push_back(&w.task()); });
+        }
     };
 
     void watch_all();

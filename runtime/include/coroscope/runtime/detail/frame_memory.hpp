@@ -83,6 +83,8 @@ void free_block_slow(block_kind kind, void* memory, std::size_t size) noexcept;
             if (list.head != nullptr) [[likely]] {
                 auto* block = list.head;
                 list.head = link_of(kind, block);
+                // Of many taken in a row each would be waited for (the row timers_1m).
+                __builtin_prefetch(&link_of(kind, list.head));
                 --list.count;
                 return block;
             }

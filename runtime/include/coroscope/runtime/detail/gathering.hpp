@@ -36,6 +36,9 @@ private:
         gathering* group = nullptr;
         std::size_t index = 0;
         void on_complete() noexcept override { group->child_done(index); }
+        void add_awaiting(std::vector<task_core*>& to) const override {
+            if (group->outcome_ != nullptr) { group->outcome_->collect_awaiting(to); }
+        }
     };
 
     void child_done(std::size_t index) noexcept;

@@ -32,7 +32,10 @@ public:
     generator_promise_base() = default;
     generator_promise_base(const generator_promise_base&) = delete;
     generator_promise_base& operator=(const generator_promise_base&) = delete;
-    ~generator_promise_base() { leave_loop(); }
+    ~generator_promise_base() {
+        if (owner != nullptr) { *owner = nullptr; }
+        leave_loop();
+    }
 
     struct end_awaiter {
         [[nodiscard]] bool await_ready() const noexcept { return false; }
@@ -45,6 +48,7 @@ public:
         void await_resume() const noexcept {}
     };
     [[nodiscard]] end_awaiter final_suspend() const noexcept { return {}; }
+    void unhandled_exception() noexcept { exception_ = std::current_exception(); }
     void return_void() const noexcept {}
 
     /// Makes it the innermost frame of `consumer`'s task. Throws `invalid_state_error` if another
@@ -58,6 +62,7 @@ public:
         return std::exchange(exception_, nullptr);
     }
 
+    frame_base** owner = nullptr;  ///< while a task is inside of it: where its owner keeps it
     generator_state state = generator_state::created;
     bool is_shut_down = false;        ///< `loop::shutdown_generators` has tried it
     bool is_abandoned = false;        ///< its `async_generator` went while a task was inside of it
@@ -66,7 +71,8 @@ public:
     generator_promise_base* previous_open = nullptr;
 
 private:
-    loop_core* loop_ = nullptr;  ///< where it began; null before and after
+    std::exception_ptr exception_;  ///< with which its body ended
+    loop_core* loop_ = nullptr;     ///< where it began; null before and after
 };
 
 template <class Send>

@@ -15,6 +15,7 @@ public:
         if (task->loop->wants(hook::edge)) [[unlikely]] { notify_edge(); }
         task->wake();
     }
+    void add_awaiting(std::vector<task_core*>& to) const final { to.push_back(waiting_); }
 
 protected:
     ~completion_awaiter() = default;

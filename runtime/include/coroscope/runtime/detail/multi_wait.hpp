@@ -56,6 +56,9 @@ private:
         multi_wait* wait = nullptr;
         std::size_t index = 0;
         void on_complete() noexcept override { wait->child_done(index); }
+        void add_awaiting(std::vector<task_core*>& to) const override {
+            if (wait->task_->waiting_on == wait) { to.push_back(wait->task_); }
+        }
     };
 
     void suspend(frame_base& frame);

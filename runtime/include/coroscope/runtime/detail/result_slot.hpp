@@ -25,11 +25,14 @@ private:
     std::optional<T> value_;
 };
 
-/// Results this large are kept apart, so that every task's block fits into the task table's slabs.
+/// Results this large are kept apart, so that every task's block fits into the task table's slabs,
+/// and those of extended alignment, which coroutine frames do not give.
 inline constexpr std::size_t largest_inline_result = 1024;
 
 template <class T>
-    requires(std::is_object_v<T> && sizeof(T) > largest_inline_result)
+    requires(
+        std::is_object_v<
+            T> && (sizeof(T) > largest_inline_result || alignof(T) > alignof(std::max_align_t)))
 class result_slot<T> {
 public:
     template <class U>

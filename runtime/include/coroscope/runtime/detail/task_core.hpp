@@ -21,12 +21,20 @@ static_assert(sizeof(task_record) == task_record_bytes);
 
 /// Base of every promise: one link of a task's chain of frames.
 struct frame_base {
-    std::coroutine_handle<> self;
     frame_base* parent = nullptr;  ///< the frame that awaits this one; null: the task's root
     task_core* task = nullptr;
-    await_site site{};             ///< the co_await it stands at
-    frame_base** owner = nullptr;  ///< the pointer that would destroy this frame
+    await_site site{};  ///< the co_await it stands at
+
+    /// The coroutine whose promise this is the base of. No pointer for it is kept: a promise lies
+    /// at the same place in every frame, as long as it needs no larger alignment than malloc's.
+    [[nodiscard]] std::coroutine_handle<> coroutine() noexcept {
+        return std::coroutine_handle<frame_base>::from_promise(*this);
+    }
 };
+
+/// Whether `frame_base::coroutine` holds for a promise.
+template <class Promise>
+inline constexpr bool finds_its_coroutine = alignof(Promise) <= alignof(std::max_align_t);
 
 /// What a suspended task is waiting on: lives in its innermost frame, and knows how to give up.
 class wait_node {
@@ -48,7 +56,6 @@ protected:
 /// The type-dependent part of a task.
 struct task_operations {
     const std::type_info& result_type;
-    void (*take_result)(task_core& task, frame_base& root);
     void (*destroy)(task_core* task) noexcept;
 };
 
@@ -181,7 +188,7 @@ template <class T>
 class typed_task : public task_core {
 public:
     using task_core::task_core;
-    result_slot<T> result;
+    [[no_unique_address]] result_slot<T> result;
 };
 
 /// A counted reference to a task.
@@ -210,6 +217,9 @@ public:
 private:
     State* state_ = nullptr;
 };
+
+/// What `task_handle::origin` gives.
+[[nodiscard]] std::vector<await_site> origin_of(const task_core& task);
 
 /// Notes for `task_handle::origin` through which co_awaits the running task came here, at most
 /// `most`.

@@ -91,6 +91,7 @@ private:
 
     private:
         void pick(time_point now);
+        void prefetch_ahead() const noexcept;
         timer_queue& queue_;
         std::vector<entry> due_;
         std::size_t taken_ = 0;

@@ -103,6 +103,13 @@ public:
     void move_to(wait_list& other, list_waiter& waiter) noexcept;
     /// Puts one that is in no list, and whose task sleeps, at the end.
     void add_again(list_waiter& waiter) noexcept;
+    /// Calls `f(waiter)` for those that wait, in their order.
+    template <class F>
+    void for_each_waiting(F f) const {
+        for (const auto* waiter = waiting_.first; waiter != nullptr; waiter = waiter->next_) {
+            f(*waiter);
+        }
+    }
     /// Calls `f(waiter)` for those that were chosen and have not run since.
     template <class F>
     void for_each_chosen(F f) {

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/instrumentation/await_graph.hpp>
+
+#include <coroscope/instrumentation/snapshots.hpp>
+
+#include <coroscope/runtime/detail/task_core.hpp>
+#include <coroscope/runtime/loop.hpp>
+#include <coroscope/runtime/task.hpp>
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+namespace coroscope::instrumentation {
+namespace {
+
+using coroscope::detail::frame_base;
+using coroscope::detail::task_core;
+
+[[nodiscard]] awaiting_task describe(const task_core& task) {
+    const auto& record = task.record();
+    awaiting_task made;
+    made.id = task.id();
+    made.name = display_name(task.id(), task.given_name());
+    made.state = task.loop->current == &task ? task_state::running
+                                             : record.state.load(std::memory_order_relaxed);
+    if (task.waiting_on != nullptr) {
+        const auto kind = record.waits_for.load(std::memory_order_relaxed);
+        made.waits_on = to_string(kind);
+        const auto object = wait_object_text(kind, record.wait_object.load());
+        if (!object.empty()) { made.waits_on = object; }
+    }
+    made.created_at = record.created_at.load(std::memory_order_relaxed);
+    for (const frame_base* frame = task.top; frame != nullptr; frame = frame->parent) {
+        if (frame->site.line() != 0) { made.stack.push_back(frame->site); }
+    }
+    return made;
+}
+
+/// Adds tasks as they are come by; each once.
+class graph_builder {
+public:
+    std::size_t add(task_core& task) {
+        const auto [place, is_new] = places_.try_emplace(&task, found_.size());
+        if (is_new) {
+            found_.push_back(&task);
+            graph_.tasks.push_back(describe(task));
+        }
+        return place->second;
+    }
+    /// Follows whoever waits, until nobody new does.
+    [[nodiscard]] await_graph finish() && {
+        std::vector<task_core*> waiting;
+        for (std::size_t i = 0; i < found_.size(); ++i) {
+            waiting.clear();
+            found_[i]->collect_awaiting(waiting);
+            for (auto* task : waiting) {
+                const auto by = add(*task);
+                auto& known = graph_.tasks[i].awaited_by;
+                if (std::find(known.begin(), known.end(), by) != known.end()) { continue; }
+                known.push_back(by);
+                graph_.tasks[by].awaits.push_back(i);
+            }
+        }
+        return std::move(graph_);
+    }
+
+private:
+    await_graph graph_;
+    std::vector<task_core*> found_;
+    std::unordered_map<const task_core*, std::size_t> places_;
+};
+
+/// Tarjan's algorithm with a stack of its own: chains of tasks may be a million long.
+class circle_finder {
+public:
+    explicit circle_finder(const await_graph& graph) : graph_(graph), nodes_(graph.tasks.size()) {}
+
+    [[nodiscard]] std::vector<std::vector<std::size_t>> find() {
+        for (std::size_t i = 0; i < nodes_.size(); ++i) {
+            if (nodes_[i].number == 0) { search_from(i); }
+        }
+        std::sort(circles_.begin(), circles_.end());
+        return std::move(circles_);
+    }
+
+private:
+    struct node {
+        std::size_t number = 0;  // 0: not visited
+        std::size_t lowest = 0;
+        std::size_t next_edge = 0;
+        bool open = false;
+    };
+
+    void search_from(std::size_t root) {
+        std::vector<std::size_t> path;
+        enter(root, path);
+        while (!path.empty()) {
+            const auto current = path.back();
+            auto& n = nodes_[current];
+            const auto& edges = graph_.tasks[current].awaits;
+            if (n.next_edge < edges.size()) {
+                const auto next = edges[n.next_edge++];
+                if (nodes_[next].number == 0) {
+                    enter(next, path);
+                } else if (nodes_[next].open) {
+                    n.lowest = std::min(n.lowest, nodes_[next].number);
+                }
+                continue;
+            }
+            path.pop_back();
+            if (!path.empty()) {
+                auto& before = nodes_[path.back()];
+                before.lowest = std::min(before.lowest, n.lowest);
+            }
+            if (n.lowest == n.number) { close(current); }
+        }
+    }
+    void enter(std::size_t i, std::vector<std::size_t>& path) {
+        nodes_[i].number = nodes_[i].lowest = ++count_;
+        nodes_[i].open = true;
+        open_.push_back(i);
+        path.push_back(i);
+    }
+    void close(std::size_t first) {
+        std::vector<std::size_t> component;
+        std::size_t member = 0;
+        do {
+            member = open_.back();
+            open_.pop_back();
+            nodes_[member].open = false;
+            component.push_back(member);
+        } while (member != first);
+        if (component.size() < 2) { return; }  // no task awaits itself
+        std::sort(component.begin(), component.end());
+        circles_.push_back(std::move(component));
+    }
+
+    const await_graph& graph_;
+    std::vector<node> nodes_;
+    std::vector<std::size_t> open_;
+    std::vector<std::vector<std::size_t>> circles_;
+    std::size_t count_ = 0;
+};
+
+}  // namespace
+
+std::vector<std::vector<std::size_t>> await_graph::circles() const {
+    return circle_finder(*this).find();
+}
+
+await_graph capture_await_graph(const task_handle& from) {
+    graph_builder builder;
+    builder.add(from.core());
+    return std::move(builder).finish();
+}
+
+await_graph capture_await_graph(const loop& of) {
+    graph_builder builder;
+    for (auto* task = of.core().first_task; task != nullptr; task = task->next) {
+        builder.add(*task);
+    }
+    return std::move(builder).finish();
+}
+
+}  // namespace coroscope::instrumentation

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/instrumentation/await_graph.hpp>
+
+#include <coroscope/runtime/task.hpp>
+
+#include <algorithm>
+#include <ostream>
+#include <utility>
+
+namespace coroscope::instrumentation {
+namespace {
+
+[[nodiscard]] std::string indent(std::size_t depth) {
+    constexpr std::size_t deepest = 40;  // what lies deeper is not moved further
+    return std::string(2 * std::min(depth, deepest), ' ');
+}
+
+[[nodiscard]] std::string title(const awaiting_task& task) {
+    return "task " + std::to_string(task.id) + " (" + task.name + ")";
+}
+
+[[nodiscard]] std::string condition(const awaiting_task& task) {
+    if (task.waits_on.empty()) { return std::string(", ") + to_string(task.state); }
+    return ", waiting: " + task.waits_on;
+}
+
+[[nodiscard]] std::string place(const await_site& site) {
+    return coroscope::to_string(site) + " in " + function_name(site);
+}
+
+/// Where a task stands, or, if it has not begun, where it was created.
+[[nodiscard]] std::string place(const awaiting_task& task) {
+    return task.stack.empty() ? "created at " + place(task.created_at)
+                              : "at " + place(task.stack.front());
+}
+
+/// Writes a task, then those that wait for it. Iterative, since chains may be a million long: what
+/// is to come lies on a stack, the next on top.
+class stack_printer {
+public:
+    stack_printer(std::ostream& out, const await_graph& graph)
+        : out_(out),
+          graph_(graph),
+          shown_(graph.tasks.size(), false),
+          in_circle_(graph.tasks.size(), false) {}
+
+    void print() {
+        for (const auto& circle : graph_.circles()) {
+            for (const auto task : circle) {
+                in_circle_[task] = true;
+            }
+        }
+        pending_.push_back({0, 0, false});
+        while (!pending_.empty()) {
+            const auto next = pending_.back();
+            pending_.pop_back();
+            print_task(next);
+        }
+    }
+
+private:
+    struct entry {
+        std::size_t task;
+        std::size_t depth;  // of blocks
+        bool awaits;        // one that was written before
+    };
+
+    void print_task(const entry& e) {
+        const auto& task = graph_.tasks[e.task];
+        const std::string margin = indent(e.depth);
+        out_ << margin << (e.awaits ? "awaited by " : "") << title(task);
+        if (shown_[e.task]) {
+            out_ << (in_circle_[e.task] ? ": a circle\n" : ": see above\n");
+            return;
+        }
+        shown_[e.task] = true;
+        out_ << (e.awaits ? "" : condition(task)) << '\n';
+        if (task.stack.empty()) { out_ << margin << "  " << place(task) << '\n'; }
+        for (const auto& site : task.stack) {
+            out_ << margin << "  " << place(site) << '\n';
+        }
+        const auto& by = task.awaited_by;
+        const auto depth = by.size() > 1 ? e.depth + 1 : e.depth;
+        for (auto i = by.size(); i-- > 0;) {
+            pending_.push_back({by[i], depth, true});
+        }
+    }
+    std::ostream& out_;
+    const await_graph& graph_;
+    std::vector<bool> shown_;
+    std::vector<bool> in_circle_;
+    std::vector<entry> pending_;
+};
+
+void print_circle(std::ostream& out, const await_graph& graph,
+                  const std::vector<std::size_t>& circle) {
+    out << "a circle, none of which can end:\n";
+    for (const auto i : circle) {
+        const auto& task = graph.tasks[i];
+        out << "  " << title(task) << condition(task) << ", " << place(task) << '\n';
+    }
+}
+
+}  // namespace
+
+void print_async_stack(std::ostream& out, const task_handle& task) {
+    const auto graph = capture_await_graph(task);
+    stack_printer(out, graph).print();
+}
+
+void print_await_tree(std::ostream& out, const await_graph& graph) {
+    for (const auto& circle : graph.circles()) {
+        print_circle(out, graph, circle);
+    }
+    std::vector<bool> shown(graph.tasks.size(), false);
+    std::vector<std::pair<std::size_t, std::size_t>> pending;  // task, depth; the next one last
+    for (auto i = graph.tasks.size(); i-- > 0;) {
+        if (graph.tasks[i].awaited_by.empty()) { pending.emplace_back(i, 0); }
+    }
+    while (!pending.empty()) {
+        const auto [index, depth] = pending.back();
+        pending.pop_back();
+        if (shown[index]) { continue; }
+        shown[index] = true;
+        const auto& task = graph.tasks[index];
+        out << indent(depth) << title(task) << condition(task) << ", " << place(task) << '\n';
+        for (auto i = task.awaits.size(); i-- > 0;) {
+            pending.emplace_back(task.awaits[i], depth + 1);
+        }
+    }
+}
+
+}  // namespace coroscope::instrumentation

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/instrumentation/await_graph.hpp>
+
+#include <coroscope/runtime/combine.hpp>
+#include <coroscope/runtime/mutex.hpp>
+#include <coroscope/runtime/shield.hpp>
+#include <coroscope/runtime/sleep.hpp>
+#include <coroscope/runtime/task_group.hpp>
+#include <coroscope/runtime/wait.hpp>
+
+#include "runtime/virtual_loop.hpp"
+#include "support/catch.hpp"
+
+#include <functional>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace coroscope;
+using namespace coroscope::instrumentation;
+using namespace std::chrono_literals;
+
+namespace {
+
+using indices = std::vector<std::size_t>;
+
+coro<> sleep_a_day() {
+    co_await sleep_for(24h);
+}
+
+coro<> await_task(task<> t) {
+    co_await t;
+}
+
+coro<> await_task_inside(task<> t) {
+    co_await await_task(std::move(t));
+}
+
+/// Lets all tasks of the loop get as far as they can, then calls `look`.
+coro<> settle_and_look(std::function<void()> look) {
+    co_await sleep_for(1s);
+    look();
+}
+
+void look_at(virtual_loop& v, std::function<void()> look) {
+    v.loop.run_until_complete(settle_and_look(std::move(look)));
+}
+
+/// Lines differ from edit to edit, directories from machine to machine, and compilers spell the
+/// unnamed namespace in two ways.
+std::string comparable(const std::string& text) {
+    static const std::regex position(R"(( |\n +)\S*/(\w+\.cpp):\d+)");
+    static const std::regex unnamed(R"(\{anonymous\}::|\(anonymous namespace\)::)");
+    return std::regex_replace(std::regex_replace(text, position, "$1$2"), unnamed, "");
+}
+
+std::string stack_of(const task_handle& t) {
+    std::ostringstream out;
+    print_async_stack(out, t);
+    return comparable(out.str());
+}
+
+/// The names of those that wait for the first task of a graph.
+std::vector<std::string> awaiting_first(const await_graph& graph) {
+    std::vector<std::string> names;
+    for (const auto i : graph.tasks.at(0).awaited_by) {
+        names.push_back(graph.tasks.at(i).name);
+    }
+    return names;
+}
+
+}  // namespace
+
+TEST_CASE("an async stack goes on through the tasks that wait") {
+    virtual_loop v;
+    auto leaf = v.loop.create_task(sleep_a_day(), "leaf");
+    auto middle = v.loop.create_task(await_task_inside(leaf), "middle");
+    v.loop.create_task(await_task(middle), "outer");
+    std::string text;
+    look_at(v, [&] { text = stack_of(leaf); });
+    CHECK(text == "task 1 (leaf), waiting: sleep\n"
+                  "  await_graph_test.cpp in sleep_a_day\n"
+                  "awaited by task 2 (middle)\n"
+                  "  await_graph_test.cpp in await_task\n"
+                  "  await_graph_test.cpp in await_task_inside\n"
+                  "awaited by task 3 (outer)\n"
+                  "  await_graph_test.cpp in await_task\n");
+}
+
+TEST_CASE("a task that has not begun shows where it was created") {
+    virtual_loop v;
+    auto t = v.loop.create_task(sleep_a_day(), "new");
+    const auto text = stack_of(t);
+    CHECK(text.find("task 1 (new), ready\n  created at await_graph_test.cpp in ") == 0);
+    t.cancel();
+    look_at(v, [] {});
+}
+
+TEST_CASE("a diamond is no circle, and its top is there once") {
+    virtual_loop v;
+    auto bottom = v.loop.create_task(sleep_a_day(), "bottom");
+    auto left = v.loop.create_task(await_task(bottom), "left");
+    auto right = v.loop.create_task(await_task(bottom), "right");
+    coro<> (*top)(task<>, task<>) = [](task<> a, task<> b) -> coro<> {
+        co_await gather(std::move(a), std::move(b));
+    };
+    v.loop.create_task(top(left, right), "top");
+    await_graph graph;
+    std::string text;
+    look_at(v, [&] {
+        graph = capture_await_graph(bottom);
+        text = stack_of(bottom);
+    });
+    REQUIRE(graph.tasks.size() == 4);
+    CHECK(graph.tasks[0].awaited_by == indices{1, 2});
+    CHECK(graph.tasks[1].awaited_by == indices{3});
+    CHECK(graph.tasks[2].awaited_by == indices{3});
+    CHECK(graph.tasks[3].awaits == indices{1, 2});
+    CHECK(graph.circles().empty());
+    CHECK(std::regex_replace(text, std::regex("in .*top.*|in .*lambda.*|in .*operator.*"), "in top")
+          == "task 1 (bottom), waiting: sleep\n"
+             "  await_graph_test.cpp in sleep_a_day\n"
+             "  awaited by task 2 (left)\n"
+             "    await_graph_test.cpp in await_task\n"
+             "  awaited by task 4 (top)\n"
+             "    await_graph_test.cpp in top\n"
+             "  awaited by task 3 (right)\n"
+             "    await_graph_test.cpp in await_task\n"
+             "  awaited by task 4 (top): see above\n");
+}
+
+TEST_CASE("tasks that await each other are a circle") {
+    virtual_loop v;
+    struct pair {
+        task<> first;
+        task<> second;
+    };
+    coro<> (*await_second)(pair&) = [](pair& p) -> coro<> {
+        co_await p.second;
+    };
+    pair p;
+    p.first = v.loop.create_task(await_second(p), "first");
+    p.second = v.loop.create_task(await_task(p.first), "second");
+    auto outside = v.loop.create_task(await_task(p.second), "outside");
+    await_graph graph;
+    await_graph whole;
+    std::string text;
+    std::ostringstream tree;
+    look_at(v, [&] {
+        graph = capture_await_graph(p.first);
+        whole = capture_await_graph(v.loop);
+        text = stack_of(p.first);
+        print_await_tree(tree, whole);
+    });
+    REQUIRE(graph.tasks.size() == 3);
+    CHECK(graph.circles() == std::vector<indices>{{0, 1}});
+    CHECK(whole.circles() == std::vector<indices>{{0, 1}});
+    CHECK(text.find("awaited by task 1 (first): a circle\n") != std::string::npos);
+    CHECK(tree.str().find("a circle, none of which can end:\n  task 1 (first), waiting: task 2")
+          == 0);
+    p.first.cancel();
+    look_at(v, [] {});
+}
+
+TEST_CASE("who waits through something else is found") {
+    virtual_loop v;
+    auto child = v.loop.create_task(sleep_a_day(), "child");
+    coro<> (*waiting)(task<>);
+    SECTION("gather") {
+        waiting = [](task<> t) -> coro<> {
+            co_await gather(std::move(t));
+        };
+    }
+    SECTION("shield") {
+        waiting = [](task<> t) -> coro<> {
+            co_await shield(std::move(t));
+        };
+    }
+    SECTION("wait") {
+        waiting = [](task<> t) -> coro<> {
+            std::vector<any_task> tasks{t};
+            const auto done = co_await wait(tasks);
+            static_cast<void>(done);
+        };
+    }
+    SECTION("wait_for") {
+        waiting = [](task<> t) -> coro<> {
+            co_await wait_for(std::move(t), 48h);
+        };
+    }
+    SECTION("as_completed") {
+        waiting = [](task<> t) -> coro<> {
+            std::vector<task<>> tasks{std::move(t)};
+            auto results = as_completed(std::move(tasks));
+            co_await results.next();
+        };
+    }
+    v.loop.create_task(waiting(child), "parent");
+    await_graph graph;
+    look_at(v, [&] { graph = capture_await_graph(child); });
+    CHECK(awaiting_first(graph) == std::vector<std::string>{"parent"});
+}
+
+TEST_CASE("a task group waits for its tasks from the end of its body on") {
+    virtual_loop v;
+    struct group_run {
+        task_group group;
+        task<> child;
+    };
+    coro<> (*body)(group_run&) = [](group_run& r) -> coro<> {
+        r.child = r.group.create_task(sleep_a_day(), "child");
+        co_await sleep_for(2s);
+    };
+    coro<> (*whole)(group_run&, coro<>) = [](group_run& r, coro<> b) -> coro<> {
+        co_await r.group.run(std::move(b));
+    };
+    group_run r;
+    v.loop.create_task(whole(r, body(r)), "parent");
+    await_graph graph;
+    look_at(v, [&] { graph = capture_await_graph(r.child); });
+    CHECK(awaiting_first(graph).empty());
+    look_at(v, [] {});
+    look_at(v, [&] { graph = capture_await_graph(r.child); });
+    CHECK(awaiting_first(graph) == std::vector<std::string>{"parent"});
+}
+
+TEST_CASE("a task that gave up waiting is not in the graph") {
+    virtual_loop v;
+    auto child = v.loop.create_task(sleep_a_day(), "child");
+    coro<> (*impatient)(task<>) = [](task<> t) -> coro<> {
+        std::vector<any_task> tasks{t};
+        const auto done = co_await wait(tasks, return_when::all_completed, 1ms);
+        static_cast<void>(done);
+        co_await sleep_for(24h);
+    };
+    v.loop.create_task(impatient(child), "impatient");
+    await_graph graph;
+    look_at(v, [&] { graph = capture_await_graph(child); });
+    CHECK(awaiting_first(graph).empty());
+}
+
+TEST_CASE("the tasks of a loop as a tree") {
+    virtual_loop v;
+    mutex m;
+    coro<> (*lock)(mutex&) = [](mutex& of) -> coro<> {
+        const auto held = co_await of.scoped();
+        co_await sleep_for(24h);
+    };
+    v.loop.create_task(lock(m), "holder");
+    auto blocked = v.loop.create_task(lock(m), "blocked");
+    v.loop.create_task(await_task(blocked), "outer");
+    std::ostringstream tree;
+    look_at(v, [&] { print_await_tree(tree, capture_await_graph(v.loop)); });
+    const auto text = std::regex_replace(comparable(tree.str()), std::regex(" in [^\n]*"), " in F");
+    CHECK(text == "task 1 (holder), waiting: sleep, at await_graph_test.cpp in F\n"
+                  "task 3 (outer), waiting: task 2, at await_graph_test.cpp in F\n"
+                  "  task 2 (blocked), waiting: mutex 1, at await_graph_test.cpp in F\n"
+                  "task 4 (task-4), running, at await_graph_test.cpp in F\n");
+}
+
+TEST_CASE("a long chain of tasks is captured and written without recursion") {
+    virtual_loop v;
+    constexpr std::size_t length = 50'000;
+    auto first = v.loop.create_task(sleep_a_day(), "first");
+    auto last = first;
+    for (std::size_t i = 1; i < length; ++i) {
+        last = v.loop.create_task(await_task(last));
+    }
+    await_graph graph;
+    std::ostringstream out;
+    look_at(v, [&] {
+        graph = capture_await_graph(first);
+        print_async_stack(out, first);
+        print_await_tree(out, graph);
+    });
+    CHECK(graph.tasks.size() == length);
+    CHECK(graph.circles().empty());
+    first.cancel();
+    CHECK_THROWS_AS(v.loop.run_until_complete(last), cancelled_error);
+}
