@@ -109,11 +109,12 @@ void print_async_stack(std::ostream& out, const task_handle& task) {
 }
 
 void print_await_tree(std::ostream& out, const await_graph& graph) {
-    for (const auto& circle : graph.circles()) {
-        print_circle(out, graph, circle);
-    }
     std::vector<bool> shown(graph.tasks.size(), false);
     std::vector<std::pair<std::size_t, std::size_t>> pending;  // task, depth; the next one last
+    for (const auto& circle : graph.circles()) {
+        print_circle(out, graph, circle);
+        pending.emplace_back(circle.front(), 0);  // perhaps nobody outside leads to it
+    }
     for (auto i = graph.tasks.size(); i-- > 0;) {
         if (graph.tasks[i].awaited_by.empty()) { pending.emplace_back(i, 0); }
     }

@@ -163,6 +163,44 @@ TEST_CASE("tasks that await each other are a circle") {
     look_at(v, [] {});
 }
 
+TEST_CASE("a circle of three is one, whatever its members wait for besides") {
+    struct ring {
+        std::vector<task<>> members;
+        task<> besides;
+    };
+    coro<> (*await_next)(ring&, std::size_t) = [](ring& r, std::size_t i) -> coro<> {
+        co_await r.members[(i + 1) % r.members.size()];
+    };
+    coro<> (*await_both)(ring&) = [](ring& r) -> coro<> {
+        co_await gather(r.members[1], r.besides);
+    };
+    virtual_loop v;
+    ring r;
+    r.besides = v.loop.create_task(sleep_a_day(), "besides");
+    r.members.push_back(v.loop.create_task(await_both(r), "first"));
+    r.members.push_back(v.loop.create_task(await_next(r, 1), "second"));
+    r.members.push_back(v.loop.create_task(await_next(r, 2), "third"));
+    await_graph graph;
+    std::ostringstream out;
+    look_at(v, [&] {
+        graph = capture_await_graph(v.loop);
+        print_await_tree(out, graph);
+    });
+    CHECK(graph.circles() == std::vector<indices>{{1, 2, 3}});
+    CHECK(std::regex_replace(comparable(out.str()), std::regex(" in [^\n]*"), " in F")
+          == "a circle, none of which can end:\n"
+             "  task 2 (first), waiting: gather 1, at await_graph_test.cpp in F\n"
+             "  task 3 (second), waiting: task 4, at await_graph_test.cpp in F\n"
+             "  task 4 (third), waiting: task 2, at await_graph_test.cpp in F\n"
+             "task 5 (task-5), running, at await_graph_test.cpp in F\n"
+             "task 2 (first), waiting: gather 1, at await_graph_test.cpp in F\n"
+             "  task 1 (besides), waiting: sleep, at await_graph_test.cpp in F\n"
+             "  task 3 (second), waiting: task 4, at await_graph_test.cpp in F\n"
+             "    task 4 (third), waiting: task 2, at await_graph_test.cpp in F\n");
+    r.members[0].cancel();
+    look_at(v, [] {});
+}
+
 TEST_CASE("who waits through something else is found") {
     virtual_loop v;
     auto child = v.loop.create_task(sleep_a_day(), "child");
@@ -234,9 +272,12 @@ TEST_CASE("a task that gave up waiting is not in the graph") {
         static_cast<void>(done);
         co_await sleep_for(24h);
     };
+    await_graph in_between;  // it is ready, and has not run yet
+    v.loop.call_later(1ms, [&] { in_between = capture_await_graph(child); });
     v.loop.create_task(impatient(child), "impatient");
     await_graph graph;
     look_at(v, [&] { graph = capture_await_graph(child); });
+    CHECK(awaiting_first(in_between).empty());
     CHECK(awaiting_first(graph).empty());
 }
 

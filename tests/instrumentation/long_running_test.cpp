@@ -83,6 +83,7 @@ TEST_CASE("a timed coroutine gives its result, and its handler the loop's time")
     CHECK(notes.calls[0].name == "answer_after");
     CHECK(notes.calls[0].elapsed == 1h);
     CHECK(notes.calls[0].outcome == run_outcome::returned);
+    CHECK(v.reported.empty());
 }
 
 TEST_CASE("a timed call that fails counts, and its exception passes") {

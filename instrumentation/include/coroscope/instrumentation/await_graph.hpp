@@ -66,7 +66,8 @@ struct await_graph {
 ///       main.cpp:8 in program
 void print_async_stack(std::ostream& out, const task_handle& task);
 
-/// The tasks as a tree: those that nobody awaits, and below each what it waits for; circles first.
+/// The tasks as a tree: those that nobody awaits, and below each what it waits for. Before them the
+/// circles by themselves; after them the members of circles again, with what they wait for besides.
 /// A task that several wait for is shown below the first.
 ///
 ///     task 1 (main) at main.cpp:8 in program
