@@ -29,6 +29,7 @@ using coroscope::detail::task_core;
         made.waits_on = to_string(kind);
         const auto object = wait_object_text(kind, record.wait_object.load());
         if (!object.empty()) { made.waits_on = object; }
+        made.holder = task.waiting_on->held_by();
     }
     made.created_at = record.created_at.load(std::memory_order_relaxed);
     for (const frame_base* frame = task.top; frame != nullptr; frame = frame->parent) {
@@ -40,6 +41,12 @@ using coroscope::detail::task_core;
 /// Adds tasks as they are come by; each once.
 class graph_builder {
 public:
+    explicit graph_builder(const coroscope::detail::loop_core& in) {
+        for (auto* task = in.first_task; task != nullptr; task = task->next) {
+            const auto holder = task->waiting_on != nullptr ? task->waiting_on->held_by() : 0;
+            if (holder != 0) { held_up_[holder].push_back(task); }
+        }
+    }
     std::size_t add(task_core& task) {
         const auto [place, is_new] = places_.try_emplace(&task, found_.size());
         if (is_new) {
@@ -54,12 +61,16 @@ public:
         for (std::size_t i = 0; i < found_.size(); ++i) {
             waiting.clear();
             found_[i]->collect_awaiting(waiting);
+            const auto held_up = held_up_.find(found_[i]->id());
+            if (held_up != held_up_.end()) {
+                waiting.insert(waiting.end(), held_up->second.begin(), held_up->second.end());
+            }
             for (auto* task : waiting) {
                 const auto by = add(*task);
-                auto& known = graph_.tasks[i].awaited_by;
-                if (std::find(known.begin(), known.end(), by) != known.end()) { continue; }
-                known.push_back(by);
-                graph_.tasks[by].awaits.push_back(i);
+                auto& awaits = graph_.tasks[by].awaits;
+                if (!awaits.empty() && awaits.back() == i) { continue; }  // in two ways
+                awaits.push_back(i);
+                graph_.tasks[i].awaited_by.push_back(by);
             }
         }
         return std::move(graph_);
@@ -69,6 +80,7 @@ private:
     await_graph graph_;
     std::vector<task_core*> found_;
     std::unordered_map<const task_core*, std::size_t> places_;
+    std::unordered_map<std::uint64_t, std::vector<task_core*>> held_up_;  // by holder of a mutex
 };
 
 /// Tarjan's algorithm with a stack of its own: chains of tasks may be a million long.
@@ -131,9 +143,15 @@ private:
             nodes_[member].open = false;
             component.push_back(member);
         } while (member != first);
-        if (component.size() < 2) { return; }  // no task awaits itself
+        if (component.size() == 1 && !awaits_itself(first)) { return; }
         std::sort(component.begin(), component.end());
         circles_.push_back(std::move(component));
+    }
+
+    /// Through a `gather` or a `shield`; to await itself directly is an error.
+    [[nodiscard]] bool awaits_itself(std::size_t task) const {
+        const auto& awaits = graph_.tasks[task].awaits;
+        return std::find(awaits.begin(), awaits.end(), task) != awaits.end();
     }
 
     const await_graph& graph_;
@@ -150,13 +168,13 @@ std::vector<std::vector<std::size_t>> await_graph::circles() const {
 }
 
 await_graph capture_await_graph(const task_handle& from) {
-    graph_builder builder;
+    graph_builder builder(*from.core().loop);
     builder.add(from.core());
     return std::move(builder).finish();
 }
 
 await_graph capture_await_graph(const loop& of) {
-    graph_builder builder;
+    graph_builder builder(of.core());
     for (auto* task = of.core().first_task; task != nullptr; task = task->next) {
         builder.add(*task);
     }

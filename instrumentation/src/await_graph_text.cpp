@@ -21,7 +21,8 @@ namespace {
 
 [[nodiscard]] std::string condition(const awaiting_task& task) {
     if (task.waits_on.empty()) { return std::string(", ") + to_string(task.state); }
-    return ", waiting: " + task.waits_on;
+    return ", waiting: " + task.waits_on
+           + (task.holder != 0 ? ", held by task " + std::to_string(task.holder) : "");
 }
 
 [[nodiscard]] std::string place(const await_site& site) {
@@ -42,15 +43,17 @@ public:
         : out_(out),
           graph_(graph),
           shown_(graph.tasks.size(), false),
-          in_circle_(graph.tasks.size(), false) {}
+          circle_of_(graph.tasks.size(), 0) {}
 
     void print() {
+        std::size_t number = 0;
         for (const auto& circle : graph_.circles()) {
+            ++number;
             for (const auto task : circle) {
-                in_circle_[task] = true;
+                circle_of_[task] = number;
             }
         }
-        pending_.push_back({0, 0, false});
+        pending_.push_back({0, 0, 0, false});
         while (!pending_.empty()) {
             const auto next = pending_.back();
             pending_.pop_back();
@@ -61,20 +64,24 @@ public:
 private:
     struct entry {
         std::size_t task;
-        std::size_t depth;  // of blocks
-        bool awaits;        // one that was written before
+        std::size_t awaited;  // the one that it awaits
+        std::size_t depth;    // of blocks
+        bool awaits;          // one that was written before
     };
 
     void print_task(const entry& e) {
         const auto& task = graph_.tasks[e.task];
         const std::string margin = indent(e.depth);
-        out_ << margin << (e.awaits ? "awaited by " : "") << title(task);
+        const char* const how = task.holder != 0 ? "holds up " : "awaited by ";
+        out_ << margin << (e.awaits ? how : "") << title(task);
         if (shown_[e.task]) {
-            out_ << (in_circle_[e.task] ? ": a circle\n" : ": see above\n");
+            const auto circle = circle_of_[e.task];
+            const bool leads_back = circle != 0 && circle == circle_of_[e.awaited];
+            out_ << (leads_back ? ": a circle\n" : ": see above\n");
             return;
         }
         shown_[e.task] = true;
-        out_ << (e.awaits ? "" : condition(task)) << '\n';
+        out_ << (e.awaits && task.holder == 0 ? "" : condition(task)) << '\n';
         if (task.stack.empty()) { out_ << margin << "  " << place(task) << '\n'; }
         for (const auto& site : task.stack) {
             out_ << margin << "  " << place(site) << '\n';
@@ -82,19 +89,19 @@ private:
         const auto& by = task.awaited_by;
         const auto depth = by.size() > 1 ? e.depth + 1 : e.depth;
         for (auto i = by.size(); i-- > 0;) {
-            pending_.push_back({by[i], depth, true});
+            pending_.push_back({by[i], e.task, depth, true});
         }
     }
     std::ostream& out_;
     const await_graph& graph_;
     std::vector<bool> shown_;
-    std::vector<bool> in_circle_;
+    std::vector<std::size_t> circle_of_;  // its number; 0: none
     std::vector<entry> pending_;
 };
 
 void print_circle(std::ostream& out, const await_graph& graph,
                   const std::vector<std::size_t>& circle) {
-    out << "a circle, none of which can end:\n";
+    out << "a circle, each of which waits for the next:\n";
     for (const auto i : circle) {
         const auto& task = graph.tasks[i];
         out << "  " << title(task) << condition(task) << ", " << place(task) << '\n';

@@ -8,6 +8,7 @@
 
 #include <exception>
 #include <iostream>
+#include <limits>
 
 namespace coroscope::instrumentation {
 namespace {
@@ -104,7 +105,6 @@ std::vector<await_site> timed_call::origin(std::size_t most) const {
     const auto task = current_task();
     if (!task.valid()) { return sites; }
     sites = task.stack();
-    if (!sites.empty()) { sites.erase(sites.begin()); }  // the wrapper's own co_await
     const auto created = task.origin();
     sites.insert(sites.end(), created.begin(), created.end());
     if (sites.size() > most) { sites.resize(most); }
@@ -113,13 +113,13 @@ std::vector<await_site> timed_call::origin(std::size_t most) const {
 
 namespace detail {
 
-time_point call_watch::now() noexcept {
+time_point call_in_progress::now() noexcept {
     return coroscope::detail::running_loop->time->now();
 }
 
-void call_watch::tell(time_point begin, run_outcome outcome) const noexcept {
+void call_watch::tell(duration elapsed, run_outcome outcome) const noexcept {
     try {
-        (*handler_)(timed_call(name_, now() - begin, outcome));
+        (*handler_)(timed_call(name_, elapsed, outcome));
     } catch (...) {
         report_failed_handler(*coroscope::detail::running_loop->self,
                               "the handler of time_it_factory threw");
@@ -148,7 +148,8 @@ loop::task_factory monitor_task_factory(task_run_handler handler, loop::task_fac
 
 std::string log_text(const timed_call& call) {
     return "coroutine " + std::string(call.name()) + " took " + seconds(call.elapsed()) + " seconds"
-           + ending(call.outcome()) + origin_text(call.origin());
+           + ending(call.outcome())
+           + origin_text(call.origin(std::numeric_limits<std::size_t>::max()));
 }
 
 std::string log_text(const task_run& run) {

@@ -151,7 +151,8 @@ struct batch {
 /// caches takes as long as a hundred instructions for each block (the row timers_1m).
 class depot {
 public:
-    /// Fills an empty list: with a batch, else with `wanted` new blocks.
+    /// Fills an empty list: with a batch, else with `wanted` new blocks. Whoever touches a huge
+    /// page first waits for 2 MiB to be cleared, and so do others who come here meanwhile.
     [[gnu::no_sanitize_address]] void refill(block_kind kind, std::size_t index, block_list& list,
                                              std::uint32_t wanted) {
         const std::scoped_lock lock(mutex_);

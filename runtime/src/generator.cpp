@@ -10,7 +10,7 @@
 namespace coroscope {
 namespace detail {
 
-void generator_promise_base::begin_step(frame_base& consumer, frame_base** holder) {
+void generator_promise_base::begin_step(frame_base& consumer) {
     auto& core = *consumer.task->loop;
     if (state == generator_state::running) {
         throw invalid_state_error(
@@ -34,7 +34,6 @@ void generator_promise_base::begin_step(frame_base& consumer, frame_base** holde
     state = generator_state::running;
     parent = &consumer;
     task = consumer.task;
-    owner = holder;
     task->top = this;
 }
 
@@ -42,7 +41,6 @@ void generator_promise_base::end_step(generator_state reached) noexcept {
     state = reached;
     task->top = parent;
     parent = nullptr;
-    owner = nullptr;
     task = nullptr;
 }
 
@@ -72,8 +70,8 @@ bool generator_close::await_ready() const noexcept {
 void generator_close::await_resume() {
     if (ran_ == nullptr) { return; }
     const bool yielded = ran_->state == generator_state::at_yield;
-    if (yielded) { throw_yielded_while_closing(*ran_); }
-    const auto failure = failure_of_close(ran_->take_exception());
+    const auto failure =
+        yielded ? error_of_yield_while_closing(*ran_) : failure_of_close(ran_->take_exception());
     throw_failure();  // nothing: for an abandoned frame's sake
     if (failure) { std::rethrow_exception(failure); }
 }
@@ -91,10 +89,10 @@ std::exception_ptr failure_of_close(std::exception_ptr ended_with) noexcept {
     }
 }
 
-void throw_yielded_while_closing(const generator_promise_base& self) {
-    throw invalid_state_error("a generator that was being closed yielded again, at "
-                              + to_string(self.site)
-                              + "; let generator_exit out, or return, once it was thrown");
+std::exception_ptr error_of_yield_while_closing(const generator_promise_base& self) {
+    return std::make_exception_ptr(invalid_state_error(
+        "a generator that was being closed yielded again, at " + to_string(self.site)
+        + "; let generator_exit out, or return, once it was thrown"));
 }
 
 void throw_sent_too_early() {

@@ -72,6 +72,11 @@ void scoped_lock::give_back() noexcept {
 
 namespace detail {
 
+// One that waits for a condition's notification is in another list.
+std::uint64_t mutex_waiter::held_by() const noexcept {
+    return list() == &mutex_->waiters_ ? mutex_->owner() : 0;
+}
+
 void mutex_waiter::pass_on() noexcept {
     mutex_->hand_over();
 }

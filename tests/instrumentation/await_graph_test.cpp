@@ -2,6 +2,7 @@
 #include <coroscope/instrumentation/await_graph.hpp>
 
 #include <coroscope/runtime/combine.hpp>
+#include <coroscope/runtime/condition.hpp>
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/shield.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -157,7 +158,8 @@ TEST_CASE("tasks that await each other are a circle") {
     CHECK(graph.circles() == std::vector<indices>{{0, 1}});
     CHECK(whole.circles() == std::vector<indices>{{0, 1}});
     CHECK(text.find("awaited by task 1 (first): a circle\n") != std::string::npos);
-    CHECK(tree.str().find("a circle, none of which can end:\n  task 1 (first), waiting: task 2")
+    CHECK(tree.str().find(
+              "a circle, each of which waits for the next:\n  task 1 (first), waiting: task 2")
           == 0);
     p.first.cancel();
     look_at(v, [] {});
@@ -188,7 +190,7 @@ TEST_CASE("a circle of three is one, whatever its members wait for besides") {
     });
     CHECK(graph.circles() == std::vector<indices>{{1, 2, 3}});
     CHECK(std::regex_replace(comparable(out.str()), std::regex(" in [^\n]*"), " in F")
-          == "a circle, none of which can end:\n"
+          == "a circle, each of which waits for the next:\n"
              "  task 2 (first), waiting: gather 1, at await_graph_test.cpp in F\n"
              "  task 3 (second), waiting: task 4, at await_graph_test.cpp in F\n"
              "  task 4 (third), waiting: task 2, at await_graph_test.cpp in F\n"
@@ -199,6 +201,61 @@ TEST_CASE("a circle of three is one, whatever its members wait for besides") {
              "    task 4 (third), waiting: task 2, at await_graph_test.cpp in F\n");
     r.members[0].cancel();
     look_at(v, [] {});
+}
+
+TEST_CASE("a task that awaits itself through a gather is a circle of one") {
+    virtual_loop v;
+    task<> self;
+    coro<> (*await_self)(task<>&) = [](task<>& t) -> coro<> {
+        co_await gather(t);
+    };
+    self = v.loop.create_task(await_self(self), "self");
+    await_graph graph;
+    std::ostringstream tree;
+    look_at(v, [&] {
+        graph = capture_await_graph(v.loop);
+        print_await_tree(tree, graph);
+    });
+    CHECK(graph.circles() == std::vector<indices>{{0}});
+    CHECK(stack_of(self).find("awaited by task 1 (self): a circle\n") != std::string::npos);
+    CHECK(tree.str().find("\ntask 1 (self), waiting: gather 1") != std::string::npos);
+    self.cancel();
+    look_at(v, [] {});
+}
+
+TEST_CASE("a second way into a circle is not one of its own") {
+    struct pair {
+        task<> leaf;
+        task<> other;
+    };
+    coro<> (*await_both)(pair&, task<>) = [](pair& p, task<> between) -> coro<> {
+        co_await gather(std::move(between), p.leaf, p.other);
+    };
+    virtual_loop v;
+    pair p;
+    p.leaf = v.loop.create_task(sleep_a_day(), "leaf");
+    auto between = v.loop.create_task(await_task(p.leaf), "between");
+    auto inside = v.loop.create_task(await_both(p, between), "inside");
+    p.other = v.loop.create_task(await_task(inside), "other");
+    std::string text;
+    look_at(v, [&] { text = stack_of(p.leaf); });
+    CHECK(text.find("awaited by task 3 (inside): see above\n") != std::string::npos);
+    CHECK(text.find("awaited by task 3 (inside): a circle\n") != std::string::npos);
+    p.leaf.cancel();
+    p.other.cancel();
+    look_at(v, [] {});
+}
+
+TEST_CASE("a task that waits for another in two ways is there once") {
+    coro<> (*await_twice)(task<>) = [](task<> t) -> coro<> {
+        co_await gather(t, t);
+    };
+    virtual_loop v;
+    auto child = v.loop.create_task(sleep_a_day(), "child");
+    v.loop.create_task(await_twice(child), "parent");
+    await_graph graph;
+    look_at(v, [&] { graph = capture_await_graph(child); });
+    CHECK(awaiting_first(graph) == std::vector<std::string>{"parent"});
 }
 
 TEST_CASE("who waits through something else is found") {
@@ -294,10 +351,69 @@ TEST_CASE("the tasks of a loop as a tree") {
     std::ostringstream tree;
     look_at(v, [&] { print_await_tree(tree, capture_await_graph(v.loop)); });
     const auto text = std::regex_replace(comparable(tree.str()), std::regex(" in [^\n]*"), " in F");
-    CHECK(text == "task 1 (holder), waiting: sleep, at await_graph_test.cpp in F\n"
-                  "task 3 (outer), waiting: task 2, at await_graph_test.cpp in F\n"
-                  "  task 2 (blocked), waiting: mutex 1, at await_graph_test.cpp in F\n"
-                  "task 4 (task-4), running, at await_graph_test.cpp in F\n");
+    CHECK(text
+          == "task 3 (outer), waiting: task 2, at await_graph_test.cpp in F\n"
+             "  task 2 (blocked), waiting: mutex 1, held by task 1, at await_graph_test.cpp in F\n"
+             "    task 1 (holder), waiting: sleep, at await_graph_test.cpp in F\n"
+             "task 4 (task-4), running, at await_graph_test.cpp in F\n");
+}
+
+TEST_CASE("an async stack goes on through those that wait for a mutex") {
+    virtual_loop v;
+    mutex m;
+    coro<> (*lock)(mutex&) = [](mutex& of) -> coro<> {
+        const auto held = co_await of.scoped();
+        co_await sleep_a_day();
+    };
+    auto holder = v.loop.create_task(lock(m), "holder");
+    v.loop.create_task(lock(m), "blocked");
+    std::string text;
+    look_at(v, [&] { text = stack_of(holder); });
+    CHECK(std::regex_replace(text, std::regex("in .*lambda.*|in .*operator.*|in .*lock.*"), "in F")
+          == "task 1 (holder), waiting: sleep\n"
+             "  await_graph_test.cpp in sleep_a_day\n"
+             "  await_graph_test.cpp in F\n"
+             "holds up task 2 (blocked), waiting: mutex 1, held by task 1\n"
+             "  await_graph_test.cpp in F\n");
+}
+
+TEST_CASE("tasks that wait for each other's mutexes are a circle") {
+    virtual_loop v;
+    mutex a;
+    mutex b;
+    coro<> (*lock_both)(mutex&, mutex&) = [](mutex& first, mutex& second) -> coro<> {
+        const auto one = co_await first.scoped();
+        co_await yield_now();
+        const auto other = co_await second.scoped();
+    };
+    auto t = v.loop.create_task(lock_both(a, b), "ab");
+    v.loop.create_task(lock_both(b, a), "ba");
+    await_graph graph;
+    look_at(v, [&] { graph = capture_await_graph(v.loop); });
+    CHECK(graph.circles() == std::vector<indices>{{0, 1}});
+    CHECK(graph.tasks.at(0).holder == graph.tasks.at(1).id);
+    t.cancel();
+    look_at(v, [&] { graph = capture_await_graph(v.loop); });
+    CHECK(graph.circles().empty());
+}
+
+TEST_CASE("a task that waits to be notified is held up by nobody") {
+    virtual_loop v;
+    condition c;
+    coro<> (*hold)(condition&) = [](condition& of) -> coro<> {
+        const auto held = co_await of.scoped();
+        co_await sleep_a_day();
+    };
+    coro<> (*wait_for_notice)(condition&) = [](condition& of) -> coro<> {
+        const auto held = co_await of.scoped();
+        co_await of.wait();
+    };
+    v.loop.create_task(wait_for_notice(c), "waiting");
+    auto holder = v.loop.create_task(hold(c), "holder");
+    await_graph graph;
+    look_at(v, [&] { graph = capture_await_graph(holder); });
+    CHECK(awaiting_first(graph).empty());
+    CHECK(graph.tasks.at(0).holder == 0);
 }
 
 TEST_CASE("a long chain of tasks is captured and written without recursion") {

@@ -145,6 +145,58 @@ TEST_CASE("what a handler of timed calls throws reaches the loop's handler, not 
     CHECK(v.reported[0].message == "the handler of time_it_factory threw");
 }
 
+TEST_CASE("the origin of a timed call leaves out the timing of its callers") {
+    notebook notes;
+    virtual_loop v;
+    const auto inner_timed = notes.time_it("answer_after", answer_after);
+    using function = std::decay_t<decltype(inner_timed)>;
+    const auto outer_timed = notes.time_it("call_inside", call_inside<function>);
+    std::uint32_t line = 0;
+    const std::uint32_t created = __LINE__ + 1;
+    auto t = v.loop.create_task(outer_timed(inner_timed, line));
+    v.loop.run_until_complete(t);
+    REQUIRE(notes.calls.size() == 2);
+    CHECK(notes.calls[0].lines == std::vector<std::uint32_t>{line, created});
+    CHECK(notes.calls[1].lines == std::vector<std::uint32_t>{created});
+}
+
+TEST_CASE("a call whose result cannot be moved out is told once") {
+    struct fragile {
+        int* moves_left;
+        explicit fragile(int& moves) : moves_left(&moves) {}
+        fragile(fragile&& other) : moves_left(other.moves_left) {
+            if ((*moves_left)-- == 0) { throw std::runtime_error("moved"); }
+        }
+    };
+    coro<fragile> (*make)(int&) = [](int& moves) -> coro<fragile> {
+        co_return fragile(moves);
+    };
+    for (int allowed = 0; allowed < 3; ++allowed) {
+        notebook notes;
+        virtual_loop v;
+        int moves = allowed;
+        auto t = v.loop.create_task(notes.time_it("make", make)(moves));
+        try {
+            v.loop.run_until_complete(t);
+        } catch (const std::runtime_error&) {}
+        CHECK(notes.calls.size() == 1);
+    }
+}
+
+TEST_CASE("a timed function lives as long as its calls") {
+    struct job {
+        std::shared_ptr<int> number;
+        coro<int> operator()() const {
+            co_await yield_now();
+            co_return *number;
+        }
+    };
+    notebook notes;
+    virtual_loop v;
+    auto t = v.loop.create_task(notes.time_it("job", job{std::make_shared<int>(42)})());
+    CHECK(v.loop.run_until_complete(t) == 42);
+}
+
 TEST_CASE("member functions and move-only results can be timed") {
     struct cook {
         int made = 0;
@@ -212,18 +264,6 @@ TEST_CASE("monitoring leaves an exception that nobody retrieves to be reported")
     m.v.loop.run_until_complete(m.v.loop.create_task(answer_after(2s)));
     REQUIRE(m.v.reported.size() == 1);
     CHECK(m.v.reported[0].message.find("never retrieved") != std::string::npos);
-}
-
-TEST_CASE("a monitored task may be eager") {
-    monitored_loop m(eager_task_factory);
-    coro<> (*create)(monitored_loop&) = [](monitored_loop& in) -> coro<> {
-        auto done = in.v.loop.create_task(answer_after(0s), "slept");
-        co_await done;
-    };
-    m.v.loop.run_until_complete(m.v.loop.create_task(create(m), "main"));
-    REQUIRE(m.runs.size() == 2);
-    CHECK(m.runs[0].name == "slept");
-    CHECK(m.runs[1].name == "main");
 }
 
 TEST_CASE("an eager task that ends in its first step is told at once") {

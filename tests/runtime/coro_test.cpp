@@ -48,6 +48,14 @@ struct noisy {
     int* alive;
 };
 
+coro<int> count_of(noisy argument) {
+    co_return *argument.alive;
+}
+
+int second_of(int, const int& second) {
+    return second;
+}
+
 coro<> keep(noisy argument, bool& ran) {
     ran = argument.alive != nullptr;
     co_return;
@@ -266,9 +274,9 @@ TEST_CASE("locals are destroyed in the awaited coro before the awaiting one goes
 
 TEST_CASE("an awaited coro is gone, arguments and all, when the awaiting one goes on") {
     auto outer = [](int& alive) -> coro<int> {
-        bool ran = false;
-        const int left = (co_await keep(noisy(alive), ran), alive);  // before this expression ends
-        co_return ran ? left : -1;
+        // Read in the middle of the expression.
+        const int left = second_of(co_await count_of(noisy(alive)), alive);
+        co_return left;
     };
     int alive = 0;
     CHECK(run_in_fresh_loop(outer(alive)) == 0);

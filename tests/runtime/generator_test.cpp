@@ -396,6 +396,47 @@ TEST_CASE("closing the loop under a task inside a generator destroys both", "[ge
     CHECK(alive.use_count() == 1);
 }
 
+TEST_CASE("closing the loop under the shutdown of a generator leaves its owner nothing",
+          "[generator]") {
+    lines said;
+    auto source = with_cleanup(said);
+    auto use = [](async_generator<int>& shared) -> coro<> {
+        co_await shared.next();
+    };
+    {
+        virtual_loop v;
+        v.loop.run_until_complete(use(source));
+        v.loop.create_task(v.loop.shutdown_generators());
+        v.loop.call_soon([&v] { v.loop.stop(); });
+        v.loop.run_forever();
+    }
+    CHECK_FALSE(source.valid());
+    CHECK(said == lines{"exit"});
+}
+
+TEST_CASE("a generator dropped while it is being closed goes, also if it yields again",
+          "[generator]") {
+    virtual_loop v;
+    auto alive = std::make_shared<int>(7);
+    auto make = [](std::shared_ptr<int> held) -> async_generator<int> {
+        for (;;) {
+            try {
+                co_yield *held;
+            } catch (const generator_exit&) {}
+            co_await sleep_for(1s);
+        }
+    };
+    auto source = std::make_unique<async_generator<int>>(make(alive));
+    auto close = [](async_generator<int>* shared) -> coro<> {
+        co_await shared->next();
+        co_await shared->aclose();
+    };
+    auto t = v.loop.create_task(close(source.get()));
+    v.loop.call_later(500ms, [&source] { source.reset(); });
+    CHECK_THROWS_WITH(v.loop.run_until_complete(t), Catch::Contains("yielded again"));
+    CHECK(alive.use_count() == 1);
+}
+
 TEST_CASE("for_each visits all values, stops when told, and closes the source", "[generator]") {
     virtual_loop v;
     std::vector<int> seen;

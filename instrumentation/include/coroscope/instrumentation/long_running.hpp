@@ -66,31 +66,54 @@ public:
         : handler_(std::move(handler)),
           name_(name) {}
     /// Calls the handler; what that throws goes to the exception handler of the running loop.
-    void tell(time_point begin, run_outcome outcome) const noexcept;
-    [[nodiscard]] static time_point now() noexcept;
+    void tell(duration elapsed, run_outcome outcome) const noexcept;
 
 private:
     std::shared_ptr<const call_handler> handler_;
     std::string name_;
 };
 
+/// The function as well: a coroutine lambda's captures have to outlive its coroutines.
+template <class F>
+struct watched_function : call_watch {
+    watched_function(std::shared_ptr<const call_handler> handler, std::string_view name, F f)
+        : call_watch(std::move(handler), name),
+          function(std::move(f)) {}
+    F function;
+};
+
+/// One call, from its first step on; told once.
+class call_in_progress {
+public:
+    explicit call_in_progress(const call_watch& watch) noexcept : watch_(watch), begin_(now()) {}
+    void end(run_outcome outcome) noexcept {
+        if (!std::exchange(is_told_, true)) { watch_.tell(now() - begin_, outcome); }
+    }
+
+private:
+    [[nodiscard]] static time_point now() noexcept;
+    const call_watch& watch_;
+    time_point begin_;
+    bool is_told_ = false;
+};
+
 template <class T>
 coro<T> watch_call(std::shared_ptr<const call_watch> watch, coro<T> work) {
-    const auto begin = call_watch::now();
+    call_in_progress call(*watch);
     try {
         if constexpr (std::is_void_v<T>) {
-            co_await std::move(work);
-            watch->tell(begin, run_outcome::returned);
+            co_await coroscope::detail::unlisted(work);
+            call.end(run_outcome::returned);
         } else {
-            T result = co_await std::move(work);
-            watch->tell(begin, run_outcome::returned);
+            T result = co_await coroscope::detail::unlisted(work);
+            call.end(run_outcome::returned);
             co_return static_cast<T&&>(result);
         }
     } catch (const cancelled_error&) {
-        watch->tell(begin, run_outcome::cancelled);
+        call.end(run_outcome::cancelled);
         throw;
     } catch (...) {
-        watch->tell(begin, run_outcome::threw);
+        call.end(run_outcome::threw);
         throw;
     }
 }
@@ -105,13 +128,18 @@ public:
         : handler_(std::make_shared<const call_handler>(std::move(handler))) {}
 
     /// A function that does what `f` does, and tells the handler of each call when it is over.
-    /// `f`: a function pointer, a member function pointer, a callable object; returns a `coro`.
+    /// `f`: a function pointer, a member function pointer, a callable object that can be called
+    /// while const; returns a `coro`. It is copied or moved in, and lives as long as a call of it
+    /// lasts.
     template <class F>
     [[nodiscard]] auto operator()(std::string_view name, F&& f) const {
-        auto watch = std::make_shared<const detail::call_watch>(handler_, name);
-        return [watch = std::move(watch), f = std::decay_t<F>(std::forward<F>(f))]<class... Args>(
-                   Args&&... args) -> std::invoke_result_t<const std::decay_t<F>&, Args...> {
-            return detail::watch_call(watch, std::invoke(f, std::forward<Args>(args)...));
+        using function = std::decay_t<F>;
+        auto watch = std::make_shared<const detail::watched_function<function>>(handler_, name,
+                                                                                std::forward<F>(f));
+        return [watch = std::move(watch)]<class... Args>(
+                   Args&&... args) -> std::invoke_result_t<const function&, Args...> {
+            return detail::watch_call(std::shared_ptr<const detail::call_watch>(watch),
+                                      std::invoke(watch->function, std::forward<Args>(args)...));
         };
     }
 
@@ -163,7 +191,7 @@ using task_run_handler = std::function<void(const task_run&)>;
 [[nodiscard]] loop::task_factory monitor_task_factory(task_run_handler handler = {},
                                                       loop::task_factory make = {});
 
-/// For people: one line, then the origin, indented, most recent first.
+/// For people: one line, then the whole origin, indented, most recent first.
 [[nodiscard]] std::string log_text(const timed_call& call);
 [[nodiscard]] std::string log_text(const task_run& run);
 

@@ -30,10 +30,10 @@ coro<T> measure_coroutine(std::shared_ptr<call_statistics> statistics, coro<T> w
     call_timer timer(std::move(statistics), call_outcome::cancelled);
     try {
         if constexpr (std::is_void_v<T>) {
-            co_await std::move(work);
+            co_await coroscope::detail::unlisted(work);
             timer.set(call_outcome::returned);
         } else {
-            T result = co_await std::move(work);
+            T result = co_await coroscope::detail::unlisted(work);
             timer.set(call_outcome::returned);
             co_return static_cast<T&&>(result);
         }

@@ -42,6 +42,11 @@ template <class T>
 class coro_awaiter;
 struct coro_access;
 
+/// `co_await unlisted(work)`, in a coroutine of the library's own that wraps a user's: listings and
+/// stacks leave the frame that awaits out.
+template <class T>
+struct unlisted_coro;
+
 class promise_base : public frame_base {
 public:
     [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
@@ -55,6 +60,9 @@ public:
     template <class T>
     [[nodiscard]] coro_awaiter<T> await_transform(
         coro<T>&& child, await_site where = await_site::current()) noexcept;
+
+    template <class T>
+    [[nodiscard]] coro_awaiter<T> await_transform(unlisted_coro<T> child) noexcept;
 
     template <class A>
         requires has_awaiter<A>
@@ -116,8 +124,9 @@ public:
 ///
 /// Awaiting: the awaiting coroutine is resumed by the loop right after this one ends, in the same
 /// step if nothing suspended; depth is limited by memory only, never by the stack. An exception
-/// that leaves the body is thrown at the `co_await`. **Thread safety**: an object belongs to one
-/// thread at a time; it may be created in one and run in another.
+/// that leaves the body is thrown at the `co_await`. Its arguments are gone by then: do not return
+/// a reference or a view of one that was passed by value. **Thread safety**: an object belongs to
+/// one thread at a time; it may be created in one and run in another.
 template <class T = void>
 class [[nodiscard("a coro does nothing until it is awaited or given to create_task")]] coro {
 public:
@@ -202,6 +211,20 @@ template <class T>
 coro_awaiter<T> promise_base::await_transform(coro<T>&& child, await_site where) noexcept {
     site = where;
     return coro_awaiter<T>(coro_access::release(child));
+}
+
+template <class T>
+struct unlisted_coro {
+    frame_base* frame;
+};
+template <class T>
+[[nodiscard]] unlisted_coro<T> unlisted(coro<T>& work) noexcept {
+    return {coro_access::release(work)};
+}
+template <class T>
+coro_awaiter<T> promise_base::await_transform(unlisted_coro<T> child) noexcept {
+    site = {};
+    return coro_awaiter<T>(child.frame);
 }
 
 template <class T>

@@ -60,11 +60,11 @@ public:
     using sent_type = Send;
 
     async_generator(async_generator && other) noexcept
-        : frame_(std::exchange(other.frame_, nullptr)) {}
+        : async_generator(std::exchange(other.frame_, nullptr)) {}
     async_generator& operator=(async_generator&& other) noexcept {
         if (this != &other) {
             drop();
-            frame_ = std::exchange(other.frame_, nullptr);
+            own(std::exchange(other.frame_, nullptr));
         }
         return *this;
     }
@@ -112,7 +112,13 @@ public:
 private:
     template <class, class>
     friend class detail::generator_promise;
-    explicit async_generator(detail::frame_base * frame) noexcept : frame_(frame) {}
+    explicit async_generator(detail::frame_base * frame) noexcept {
+        own(frame);
+    }
+    void own(detail::frame_base * frame) noexcept {
+        frame_ = frame;
+        if (frame_ != nullptr) { promise().owner = &frame_; }
+    }
 
     [[nodiscard]] promise_type& promise() const noexcept {
         return *static_cast<promise_type*>(frame_);
@@ -124,8 +130,8 @@ private:
     void drop() noexcept {
         if (frame_ == nullptr) { return; }
         auto& self = promise();
+        self.owner = nullptr;
         if (self.state == detail::generator_state::running) {
-            self.owner = nullptr;
             self.is_abandoned = true;  // the step in progress destroys it
         } else {
             self.coroutine().destroy();
@@ -133,7 +139,7 @@ private:
         frame_ = nullptr;
     }
 
-    detail::frame_base* frame_;
+    detail::frame_base* frame_ = nullptr;
 };
 
 namespace detail {

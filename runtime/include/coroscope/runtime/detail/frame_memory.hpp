@@ -47,6 +47,13 @@ inline constexpr std::size_t task_record_bytes = 128;
     return *reinterpret_cast<void**>(static_cast<std::byte*>(block) + offset);
 }
 
+/// `block` may be null.
+inline void prefetch_link(block_kind kind, const void* block) noexcept {
+    const auto offset = kind == block_kind::task ? task_record_bytes : std::size_t{0};
+    __builtin_prefetch(reinterpret_cast<const void*>(  // NOLINT(performance-no-int-to-ptr)
+        reinterpret_cast<std::uintptr_t>(block) + offset));
+}
+
 /// One thread's free blocks. Trivial, so that reaching it costs one thread-local access.
 struct block_cache {
     std::array<block_list, block_classes> frames;
@@ -84,7 +91,7 @@ void free_block_slow(block_kind kind, void* memory, std::size_t size) noexcept;
                 auto* block = list.head;
                 list.head = link_of(kind, block);
                 // Of many taken in a row each would be waited for (the row timers_1m).
-                __builtin_prefetch(&link_of(kind, list.head));
+                prefetch_link(kind, list.head);
                 --list.count;
                 return block;
             }

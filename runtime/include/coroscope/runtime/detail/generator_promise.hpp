@@ -53,7 +53,7 @@ public:
 
     /// Makes it the innermost frame of `consumer`'s task. Throws `invalid_state_error` if another
     /// task is inside of it, or if it began on another loop.
-    void begin_step(frame_base& consumer, frame_base** holder);
+    void begin_step(frame_base& consumer);
     /// Gives control back to the consumer.
     void end_step(generator_state reached) noexcept;
     /// Not to be closed by the loop any more.
@@ -62,7 +62,7 @@ public:
         return std::exchange(exception_, nullptr);
     }
 
-    frame_base** owner = nullptr;  ///< while a task is inside of it: where its owner keeps it
+    frame_base** owner = nullptr;  ///< where its `async_generator` keeps it; null: that is gone
     generator_state state = generator_state::created;
     bool is_shut_down = false;        ///< `loop::shutdown_generators` has tried it
     bool is_abandoned = false;        ///< its `async_generator` went while a task was inside of it
@@ -125,7 +125,7 @@ public:
 [[nodiscard]] std::exception_ptr make_generator_exit();
 /// What a close that ended with this throws; null for the `generator_exit` itself.
 [[nodiscard]] std::exception_ptr failure_of_close(std::exception_ptr ended_with) noexcept;
-[[noreturn]] void throw_yielded_while_closing(const generator_promise_base& self);
+[[nodiscard]] std::exception_ptr error_of_yield_while_closing(const generator_promise_base& self);
 [[noreturn]] void throw_sent_too_early();
 
 /// One step of a generator, as the consumer awaits it.
@@ -140,7 +140,7 @@ public:
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> consumer) {
         ran_ = self();
-        ran_->begin_step(consumer.promise(), frame_);
+        ran_->begin_step(consumer.promise());
     }
 
 protected:

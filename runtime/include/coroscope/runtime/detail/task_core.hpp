@@ -48,6 +48,9 @@ public:
     [[nodiscard]] virtual task_core* cancel_wait() noexcept = 0;
     /// As `cancel_wait`, for tasks that await each other in a circle: stops waiting in any case.
     virtual void give_up_wait() noexcept { static_cast<void>(cancel_wait()); }
+    /// The id of the task that has what this one waits for; 0: none, or nobody knows. For call
+    /// graphs.
+    [[nodiscard]] virtual std::uint64_t held_by() const noexcept { return 0; }
 
 protected:
     ~wait_node() = default;
