@@ -26,14 +26,6 @@ void gathering::watch(future_core& outcome, std::vector<any_task> children) {
     }
 }
 
-std::vector<std::uint64_t> gathering::pending_children() const {
-    std::vector<std::uint64_t> ids;
-    for (const auto& task : children_) {
-        if (!task.done()) { ids.push_back(task.id()); }
-    }
-    return ids;
-}
-
 bool gathering::cancel_children(std::string_view message) {
     // Back here from a child that awaits the gather's own awaiter: the circle ends here.
     if (left_ == 0 || outcome_ == nullptr || passing_on_) { return false; }

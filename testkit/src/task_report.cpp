@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "task_report.hpp"
 
+#include <coroscope/instrumentation/await_graph.hpp>
 #include <coroscope/runtime/exception_context.hpp>
 #include <coroscope/runtime/future.hpp>
 #include <coroscope/runtime/task.hpp>
@@ -57,13 +58,27 @@ using tasks_by_id = std::map<std::uint64_t, const task_view*>;
 }
 
 void add_details(blocked_task& task, const any_task& handle, const tasks_by_id& known) {
-    task.stack = handle.stack();
-    if (task.view.waits_for == wait_kind::task) { task.awaits.push_back(task.view.wait_object); }
+    const auto waits_for = task.view.waits_for;
+    if (waits_for == wait_kind::mutex) {
+        if (!task.awaits.empty()) { task.waits_on += ", held by " + list_of(task.awaits, known); }
+    } else if (waits_for != wait_kind::task && !task.awaits.empty()) {
+        task.waits_on += " of " + list_of(task.awaits, known);
+    }
     const auto* future = awaited_future(handle);
-    if (future == nullptr) { return; }
-    task.awaits = future->pending_tasks();
-    if (!task.awaits.empty()) { task.waits_on += " of " + list_of(task.awaits, known); }
-    task.waits_on += " (created at " + to_string(future->created_at) + ")";
+    if (future != nullptr) {
+        task.waits_on += " (created at " + to_string(future->created_at) + ")";
+    }
+}
+
+using tasks_of_graph = std::map<std::uint64_t, const instrumentation::awaiting_task*>;
+
+[[nodiscard]] std::vector<std::uint64_t> ids_of(const instrumentation::await_graph& graph,
+                                                const std::vector<std::size_t>& tasks) {
+    std::vector<std::uint64_t> ids;
+    for (const auto each : tasks) {
+        ids.push_back(graph.tasks[each].id);
+    }
+    return ids;
 }
 
 }  // namespace
@@ -78,14 +93,23 @@ std::vector<blocked_task> blocked_tasks(const loop& of) {
     for (const auto& handle : all_tasks(of)) {
         handles.emplace(handle.id(), handle);
     }
+    const auto graph = instrumentation::capture_await_graph(of);
+    tasks_of_graph found;
+    for (const auto& each : graph.tasks) {
+        found.emplace(each.id, &each);
+    }
     std::vector<blocked_task> tasks;
     tasks.reserve(views.size());
     for (const auto& view : views) {
         blocked_task task;
         task.view = view;
         task.waits_on = wait_text(view, known);
-        const auto handle = handles.find(view.id);
-        if (handle != handles.end()) { add_details(task, handle->second, known); }
+        const auto in_graph = found.find(view.id);
+        if (in_graph != found.end()) {
+            task.stack = in_graph->second->stack;
+            task.awaits = ids_of(graph, in_graph->second->awaits);
+            add_details(task, handles.at(view.id), known);
+        }
         tasks.push_back(std::move(task));
     }
     return tasks;

@@ -7,13 +7,16 @@
 #include "testkit/nested_catch.hpp"
 
 #include <coroscope/runtime/combine.hpp>
+#include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
+#include <coroscope/runtime/wait.hpp>
 
 #include <cstdlib>
 #include <regex>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 using namespace std::chrono_literals;
 using coroscope::coro;
@@ -53,6 +56,22 @@ coro<> circle() {
     a = this_test().loop().create_task(join(b), "a");
     b = this_test().loop().create_task(join(a), "b");
     co_await *a;
+}
+
+coro<> lock_both(coroscope::mutex& first, coroscope::mutex& second) {
+    const auto one = co_await first.scoped();
+    co_await coroscope::yield_now();
+    const auto other = co_await second.scoped();
+}
+
+coro<> lock_in_two_orders() {
+    coroscope::mutex a;
+    coroscope::mutex b;
+    auto ab = this_test().loop().create_task(lock_both(a, b), "ab");
+    auto ba = this_test().loop().create_task(lock_both(b, a), "ba");
+    const std::vector<coroscope::any_task> both{ab, ba};
+    const auto done = co_await coroscope::wait(both);
+    static_cast<void>(done);
 }
 
 }  // namespace
@@ -104,6 +123,21 @@ TEST_CASE("a deadlock inside a gather names the children it waits for", "[run_te
     CHECK(text.find(" of task 2 (task-2), task 3 (task-3) (created at test_ends_test.cpp:LINE)")
           != std::string::npos);
     CHECK(text.find("      awaited at test_run.hpp:LINE\n") != std::string::npos);
+}
+
+TEST_CASE("a deadlock of locks names who holds them", "[run_test][golden]") {
+    CHECK(text_of(run_test(lock_in_two_orders)) ==
+          "deadlock: nothing can run, no timer is armed, and nothing external is awaited\n"
+          "    task 1 (test) waits on group 1 of task 2 (ab), task 3 (ba)\n"
+          "      at test_ends_test.cpp:LINE\n"
+          "      created at test_ends_test.cpp:LINE\n"
+          "    task 2 (ab) waits on mutex 3, held by task 3 (ba)\n"
+          "      at test_ends_test.cpp:LINE\n"
+          "      created at test_ends_test.cpp:LINE\n"
+          "    task 3 (ba) waits on mutex 2, held by task 2 (ab)\n"
+          "      at test_ends_test.cpp:LINE\n"
+          "      created at test_ends_test.cpp:LINE\n"
+          "    await cycle: task 2 (ab) -> task 3 (ba) -> task 2 (ab)");
 }
 
 TEST_CASE("a test that waits with a timeout is no deadlock", "[run_test]") {

@@ -39,8 +39,6 @@ public:
     /// Ends it as cancelled; false if it was done. A future that stands for something (a gather)
     /// cancels that instead.
     virtual bool cancel(std::string_view message = {});
-    /// The ids of the tasks it waits for, if it stands for tasks.
-    [[nodiscard]] virtual std::vector<std::uint64_t> pending_tasks() const { return {}; }
     void finish(completion_status status, std::exception_ptr exception) noexcept;
     /// Throws unless a result may be set now.
     void expect_pending() const;

@@ -38,11 +38,6 @@ public:
         return true;
     }
     void add_awaiting(std::vector<task_core*>& to) const override { this->collect_awaiting(to); }
-    [[nodiscard]] std::vector<std::uint64_t> pending_tasks() const override {
-        std::vector<std::uint64_t> ids;
-        if (!this->done()) { ids.push_back(inner_.id()); }
-        return ids;
-    }
 
 private:
     void on_complete() noexcept override {

@@ -26,7 +26,6 @@ public:
     bool cancel_children(std::string_view message);
 
     [[nodiscard]] const std::vector<any_task>& children() const noexcept { return children_; }
-    [[nodiscard]] std::vector<std::uint64_t> pending_children() const;
 
 protected:
     ~gathering() = default;
@@ -64,9 +63,6 @@ public:
 
     void start(std::vector<any_task> children) { watch(*this, std::move(children)); }
     bool cancel(std::string_view message) override { return cancel_children(message); }
-    [[nodiscard]] std::vector<std::uint64_t> pending_tasks() const override {
-        return pending_children();
-    }
 
 private:
     void collect() override { Collector::collect(children(), this->result); }
