@@ -101,7 +101,7 @@ private:
 
 void print_circle(std::ostream& out, const await_graph& graph,
                   const std::vector<std::size_t>& circle) {
-    out << "a circle, each of which waits for the next:\n";
+    out << "a circle of tasks that wait for each other:\n";
     for (const auto i : circle) {
         const auto& task = graph.tasks[i];
         out << "  " << title(task) << condition(task) << ", " << place(task) << '\n';

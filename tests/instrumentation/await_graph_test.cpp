@@ -165,7 +165,7 @@ TEST_CASE("tasks that await each other are a circle") {
     CHECK(whole.circles() == std::vector<indices>{{0, 1}});
     CHECK(text.find("awaited by task 1 (first): a circle\n") != std::string::npos);
     CHECK(tree.str().find(
-              "a circle, each of which waits for the next:\n  task 1 (first), waiting: task 2")
+              "a circle of tasks that wait for each other:\n  task 1 (first), waiting: task 2")
           == 0);
     p.first.cancel();
     look_at(v, [] {});
@@ -196,7 +196,7 @@ TEST_CASE("a circle of three is one, whatever its members wait for besides") {
     });
     CHECK(graph.circles() == std::vector<indices>{{1, 2, 3}});
     CHECK(std::regex_replace(comparable(out.str()), std::regex(" in [^\n]*"), " in F")
-          == "a circle, each of which waits for the next:\n"
+          == "a circle of tasks that wait for each other:\n"
              "  task 2 (first), waiting: gather 1, at await_graph_test.cpp in F\n"
              "  task 3 (second), waiting: task 4, at await_graph_test.cpp in F\n"
              "  task 4 (third), waiting: task 2, at await_graph_test.cpp in F\n"
