@@ -31,7 +31,7 @@ using coroscope::detail::task_core;
         if (!object.empty()) { made.waits_on = object; }
         made.holder = task.waiting_on->held_by();
     }
-    made.created_at = record.created_at.load(std::memory_order_relaxed);
+    made.created_at = record.origin.load(std::memory_order_relaxed).call();
     for (const frame_base* frame = task.top; frame != nullptr; frame = frame->parent) {
         if (frame->site.line() != 0) { made.stack.push_back(frame->site); }
     }

@@ -56,7 +56,7 @@ private:
         task_run run;
         run.id = task_.id();
         run.name = display_name(task_.id(), task_.given_name());
-        run.origin = coroscope::detail::origin_of(task_);
+        run.origin = task_.record().origin.load(std::memory_order_relaxed).sites();
         run.elapsed = in.time() - created_;
         run.outcome = outcome();
         if (*handler_ != nullptr) {

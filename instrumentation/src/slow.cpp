@@ -38,7 +38,7 @@ void name_task(const step_record& step, report::slow_step& made) {
     std::string given;
     if (const auto* record = step.record; record != nullptr) {
         given = name_in(*record);
-        made.created_at = position_of(record->created_at.load(std::memory_order_acquire));
+        made.created_at = position_of(record->origin.load(std::memory_order_acquire).call());
     }
     made.name = display_name(step.id, given);
 }

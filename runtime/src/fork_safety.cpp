@@ -20,9 +20,11 @@ void before_fork() {
     lock_of_loop_registry().lock();
     lock_of_foreign_ends().lock();
     lock_of_block_depot().lock();
+    lock_of_origins().lock();
 }
 
 void in_parent() {
+    lock_of_origins().unlock();
     lock_of_block_depot().unlock();
     lock_of_foreign_ends().unlock();
     lock_of_loop_registry().unlock();

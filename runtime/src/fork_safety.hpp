@@ -21,6 +21,7 @@ void leave_parent(loop_core& core) noexcept;
 // Locks that must not be held by a thread which the new process does not have.
 [[nodiscard]] std::mutex& lock_of_loop_registry() noexcept;
 [[nodiscard]] std::mutex& lock_of_block_depot() noexcept;
+[[nodiscard]] std::mutex& lock_of_origins() noexcept;
 [[nodiscard]] std::mutex& lock_of_foreign_ends() noexcept;
 [[nodiscard]] std::mutex& lock_of_signal_actions() noexcept;
 

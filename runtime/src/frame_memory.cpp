@@ -2,6 +2,7 @@
 #include <coroscope/runtime/detail/frame_memory.hpp>
 
 #include "fork_safety.hpp"
+#include "task_slabs.hpp"
 
 #include <coroscope/runtime/task_table.hpp>
 
@@ -28,7 +29,6 @@ namespace {
 constexpr std::size_t small_slab_bytes = std::size_t{256} * 1024;
 constexpr std::size_t huge_page_bytes = std::size_t{2} * 1024 * 1024;
 constexpr std::size_t small_slabs = 16;
-constexpr std::size_t task_slab_limit = std::size_t{1} << 16U;  // 128 GiB of task blocks
 constexpr std::uint32_t refill_blocks = 32;
 // What a freed block waits for before it is used again, under the address sanitizer.
 constexpr std::uint32_t quarantined_blocks = 256;
@@ -95,44 +95,6 @@ void unmap(memory_range range) noexcept {
 #endif
     return slab;
 }
-
-/// The published list of task slabs. Entries are written once, then counted.
-struct task_slab_entry {
-    const std::byte* first = nullptr;
-    std::size_t stride = 0;
-    std::atomic<std::size_t> carved{0};
-};
-
-class task_slab_list {
-public:
-    [[nodiscard]] std::size_t count() const noexcept {
-        return count_.load(std::memory_order_acquire);
-    }
-    [[nodiscard]] task_slab_entry& at(std::size_t index) const noexcept {
-        return chunks_[index / chunk_size].load(std::memory_order_acquire)[index % chunk_size];
-    }
-    /// Under the depot's lock.
-    task_slab_entry& add(const std::byte* first, std::size_t stride) {
-        const auto index = count_.load(std::memory_order_relaxed);
-        if (index == task_slab_limit) { throw std::bad_alloc(); }
-        auto& chunk = chunks_[index / chunk_size];
-        if (index % chunk_size == 0) {
-            chunk.store(new task_slab_entry[chunk_size], std::memory_order_release);
-        }
-        auto& entry = chunk.load(std::memory_order_relaxed)[index % chunk_size];
-        entry.first = first;
-        entry.stride = stride;
-        count_.store(index + 1, std::memory_order_release);
-        return entry;
-    }
-
-private:
-    static constexpr std::size_t chunk_size = 256;
-    std::array<std::atomic<task_slab_entry*>, task_slab_limit / chunk_size> chunks_{};
-    std::atomic<std::size_t> count_{0};
-};
-
-constinit task_slab_list task_slabs;
 
 /// Free blocks linked to each other, as a thread gave them back; described in the first of them,
 /// behind its link.

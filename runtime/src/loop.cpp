@@ -157,7 +157,6 @@ any_task loop::start_task(any_coro work, const task_options& options) {
     auto* frame = std::exchange(work.frame_, nullptr);
     auto& task = *work.operations_->make_task(*core_, frame, options.created_at);
     any_task handle(task);
-    if (origin_depth() > 1) { detail::note_creators(task, origin_depth() - 1); }
     const bool is_eager = options.eager && detail::running_loop == core_;
     detail::start_task(task, options.name, options.created_at,
                        is_eager ? detail::first_step::now : detail::first_step::soon);
@@ -172,7 +171,8 @@ void loop::set_task_factory(task_factory factory) {
 
 void loop::update_creation() noexcept {
     has_special_creation_ =
-        implementation_->factory != nullptr || debug() || is_closed() || origin_depth() > 1;
+        implementation_->factory != nullptr || debug() || is_closed();
+    core_->origin_depth = origin_depth();
 }
 
 // --- Exceptions

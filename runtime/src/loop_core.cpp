@@ -3,6 +3,9 @@
 
 #include "loop_implementation.hpp"
 
+#include <algorithm>
+#include <array>
+#include <span>
 #include <sstream>
 #include <utility>
 
@@ -56,26 +59,53 @@ void check_thread(const loop_core& core, const char* what) {
     throw std::logic_error(message.str());
 }
 
+namespace {
+
+/// The call that creates a task, and the co_awaits at which its creator stands. The innermost frame
+/// runs: it stands at none now.
+[[gnu::cold, gnu::noinline]] creation_origin deep_origin(const loop_core& core,
+                                                         await_site created_at) noexcept {
+    std::array<await_site, creation_origin::most_sites> sites;
+    const auto most = std::min(core.origin_depth, sites.size());
+    sites[0] = created_at;
+    std::size_t count = 1;
+    if (core.current != nullptr && core.current->top != nullptr) {
+        for (auto* f = core.current->top->parent; f != nullptr && count < most; f = f->parent) {
+            sites[count++] = f->site;
+        }
+    }
+    return creation_origin::of(std::span(sites).first(count));
+}
+
+}  // namespace
+
 void start_task(task_core& task, std::string_view name, await_site created_at, first_step when) {
     auto& core = *task.loop;
     auto& r = task.record();
     constexpr auto relaxed = std::memory_order_relaxed;
     constexpr auto release = std::memory_order_release;
-    const auto sequence = r.sequence.load(relaxed);
-    r.sequence.store(sequence + 1, release);
+    r.sequence.store(1, release);
     r.magic.store(task_record::magic_value, release);
     r.loop_id.store(core.id, release);
     r.parent_id.store(core.current != nullptr ? core.current->id() : 0, release);
-    r.created_at.store(created_at, release);
+    r.origin.store(
+        core.origin_depth > 1 ? deep_origin(core, created_at) : creation_origin(created_at),
+        release);
     r.site.store({}, release);
-    r.first_sequence.store(sequence + 2, release);
     r.busy_ticks.store(0, release);
-    r.changed_at.store(0, release);
+    r.scheduled_ticks.store(0, release);
+    r.waiting_ticks.store(0, release);
+    if (core.step_began != nullptr) {
+        // Outside of a run, the last step is no measure of the time.
+        const auto now = running_loop == &core ? *core.step_began : tick_clock::now();
+        r.changed_at.store(now, release);
+        r.woken_at.store(now, release);
+    }
     r.state.store(task_state::ready, release);
     r.name[0].store('\0', release);
     if (!name.empty()) { task.set_name(name); }
     r.id.store(core.next_task_id++, release);
-    r.sequence.store(sequence + 2, release);
+    r.sequence.store(0, release);
     task.previous = core.last_task;
     (core.last_task != nullptr ? core.last_task->next : core.first_task) = &task;
     core.last_task = &task;

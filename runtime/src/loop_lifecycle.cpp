@@ -85,7 +85,7 @@ void loop::implementation::destroy_tasks() noexcept {
         context.message = "a task was destroyed while it was pending, because its loop was closed";
         context.task_id = task.id();
         context.task_name = display_name(task.id(), task.given_name());
-        context.created_at = task.record().created_at.load(std::memory_order_relaxed);
+        context.created_at = task.record().origin.load(std::memory_order_relaxed).call();
         self.call_exception_handler(context);
         task.destroy_frames();
         task.keep_exception(

@@ -43,6 +43,7 @@ void mutex::hand_over() noexcept {
 
 void mutex::admit(detail::mutex_waiter& waiter) noexcept {
     waiters_.add_again(waiter);
+    waiter.task().record().wait_detail.store(owner_address(), std::memory_order_release);
     if (!locked_) { hand_over(); }
 }
 
@@ -89,6 +90,7 @@ bool lock_awaiter_base::await_ready() const {
 
 void lock_awaiter_base::suspend(frame_base& frame) {
     enter(mutex_->waiters_, frame, where_);
+    frame.task->record().wait_detail.store(mutex_->owner_address(), std::memory_order_release);
 }
 
 }  // namespace detail

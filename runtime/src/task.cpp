@@ -18,7 +18,7 @@ void throw_empty_coro(await_site where) {
 task_info task_core::info() const noexcept {
     const auto& r = record();
     return {r.id.load(std::memory_order_relaxed), r.parent_id.load(std::memory_order_relaxed),
-            given_name(), r.created_at.load(std::memory_order_relaxed)};
+            given_name(), r.origin.load(std::memory_order_relaxed).call()};
 }
 
 std::string_view task_core::given_name() const noexcept {
@@ -37,15 +37,12 @@ void task_core::set_name(std::string_view name) {
     const bool at_rest = sequence % 2 == 0;  // otherwise readers know that it changes
     if (at_rest) { r.sequence.store(sequence + 1, std::memory_order_release); }
     auto& letters = r.name;
-    const auto length = std::min(name.size(), letters.size() - 1);
+    const auto length = std::min(name.size(), letters.size());
     for (std::size_t i = 0; i < length; ++i) {
         letters[i].store(name[i], std::memory_order_release);
     }
-    letters[length].store('\0', std::memory_order_release);
-    if (at_rest) {  // a new sequence without a step
-        r.first_sequence.fetch_add(2, std::memory_order_release);
-        r.sequence.store(sequence + 2, std::memory_order_release);
-    }
+    if (length < letters.size()) { letters[length].store('\0', std::memory_order_release); }
+    if (at_rest) { r.sequence.store(sequence + task_record::renamed, std::memory_order_release); }
 }
 
 bool task_core::cancel(std::string_view message) {
@@ -128,24 +125,6 @@ void task_core::destroy_frames() noexcept {
     }
 }
 
-// The innermost frame is the one that runs: it stands at no co_await now.
-void note_creators(task_core& created, std::size_t most) {
-    const auto* creator = created.loop->current;
-    if (creator == nullptr || creator->top == nullptr) { return; }
-    for (auto* f = creator->top->parent; f != nullptr && most > 0; f = f->parent, --most) {
-        created.extras().creators.push_back(f->site);
-    }
-}
-
-std::vector<await_site> origin_of(const task_core& task) {
-    std::vector<await_site> sites{task.record().created_at.load(std::memory_order_relaxed)};
-    const auto* extras = task.extras_.get();
-    if (extras != nullptr) {
-        sites.insert(sites.end(), extras->creators.begin(), extras->creators.end());
-    }
-    return sites;
-}
-
 void task_core::report_lost_exception() noexcept {
     exception_context lost;
     lost.message =
@@ -154,7 +133,7 @@ void task_core::report_lost_exception() noexcept {
     lost.exception = exception();
     lost.task_id = id();
     lost.task_name = display_name(id(), given_name());
-    lost.created_at = record().created_at.load(std::memory_order_relaxed);
+    lost.created_at = record().origin.load(std::memory_order_relaxed).call();
     mark_retrieved();
     if (loop->self != nullptr) {
         loop->self->call_exception_handler(lost);
@@ -198,7 +177,7 @@ std::string task_handle::name() const {
 }
 
 std::vector<await_site> task_handle::origin() const {
-    return detail::origin_of(core());
+    return core().record().origin.load(std::memory_order_relaxed).sites();
 }
 
 std::vector<await_site> task_handle::stack() const {

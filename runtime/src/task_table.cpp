@@ -3,9 +3,13 @@
 
 #include <coroscope/runtime/detail/frame_memory.hpp>
 #include <coroscope/runtime/detail/tick_clock.hpp>
+#include <coroscope/runtime/task_table_header.hpp>
 
 #include <algorithm>
 #include <tuple>
+
+#include <sys/uio.h>
+#include <unistd.h>
 
 namespace coroscope {
 namespace {
@@ -13,61 +17,130 @@ namespace {
 constexpr auto order = std::memory_order_acquire;
 constexpr int read_attempts = 16;
 
+[[nodiscard]] std::uint64_t address_of(const task_record& record) noexcept {
+    return reinterpret_cast<std::uintptr_t>(&record);
+}
+
+/// Copies memory that may have been freed, or unmapped, meanwhile.
+[[nodiscard]] bool copy_from(std::uint64_t address, void* to, std::size_t bytes) noexcept {
+    iovec here{to, bytes};
+    iovec there{reinterpret_cast<void*>(address), bytes};  // NOLINT(performance-no-int-to-ptr)
+    return ::process_vm_readv(::getpid(), &here, 1, &there, 1, 0) == static_cast<::ssize_t>(bytes);
+}
+
+template <class T>
+[[nodiscard]] T read_from(std::uint64_t address) noexcept {
+    T value{};
+    return copy_from(address, &value, sizeof(T)) ? value : T{};
+}
+
+/// The name as the task itself has it; as much as the record has, where that cannot be read.
+[[nodiscard]] std::string read_long_name(const task_record& record, std::string beginning) {
+    constexpr std::size_t longest = 256;
+    const auto& table = coroscope_task_table;
+    const auto extras = read_from<std::uint64_t>(address_of(record) + table.name_extras_offset);
+    const auto letters = read_from<std::uint64_t>(extras + table.name_address_offset);
+    const auto length = read_from<std::uint64_t>(extras + table.name_length_offset);
+    std::string name(std::min<std::size_t>(length, longest), '\0');
+    const bool is_read = copy_from(letters, name.data(), name.size());
+    return is_read && name.starts_with(beginning) ? name : beginning;
+}
+
 [[nodiscard]] std::string read_name(const task_record& record) {
     std::string name;
     for (const auto& c : record.name) {
         const char letter = c.load(order);
-        if (letter == '\0') { break; }
+        if (letter == '\0') { return name; }
         name.push_back(letter);
     }
-    return name;
+    return read_long_name(record, std::move(name));
+}
+
+/// Whoever waits for a mutex keeps it alive: if the record is the same afterwards, so was the
+/// mutex.
+[[nodiscard]] std::uint64_t read_owner(const task_record& record) {
+    return read_from<std::uint64_t>(static_cast<std::uint64_t>(record.wait_detail.load(order)));
+}
+
+void forget_wait(task_view& view) noexcept {
+    view.waits_for = wait_kind::nothing;
+    view.wait_object = 0;
+    view.wait_owner = 0;
+    view.wait_deadline.reset();
+}
+
+void read_wait(const task_record& record, task_view& view) {
+    forget_wait(view);
+    if (view.state != task_state::waiting) { return; }
+    view.waits_for = record.waits_for.load(order);
+    view.wait_object = record.wait_object.load(order);
+    if (view.waits_for == wait_kind::sleep) {
+        view.wait_deadline = time_point(duration(record.wait_detail.load(order)));
+    } else if (view.waits_for == wait_kind::mutex) {
+        view.wait_owner = read_owner(record);
+    }
+}
+
+void read_times(const task_record& record, std::uint64_t now, task_view& view) {
+    using clock = detail::tick_clock;
+    view.busy = clock::to_duration(record.busy_ticks.load(order));
+    const auto changed = record.changed_at.load(order);
+    const auto woken = record.woken_at.load(order);
+    auto scheduled = record.scheduled_ticks.load(order);
+    auto waiting = record.waiting_ticks.load(order);
+    view.since_change = clock::to_duration(changed == 0 ? 0 : clock::between(changed, now));
+    if (changed != 0 && view.state == task_state::waiting) {
+        waiting += clock::between(changed, now);
+    } else if (changed != 0 && view.state == task_state::ready) {
+        const auto ready = std::max(changed, woken);
+        waiting += ready - changed;
+        scheduled += clock::between(ready, now);
+    }
+    view.scheduled = clock::to_duration(scheduled);
+    view.waiting = clock::to_duration(waiting);
 }
 
 /// What changes with every step. Consistent only if the sequence did not move meanwhile.
 void read_progress(const task_record& record, std::uint64_t now, task_view& view) {
     view.state = record.state.load(order);
     view.site = record.site.load(order);
-    view.steps = record.steps_at(record.sequence.load(order));
-    view.busy = detail::tick_clock::to_duration(record.busy_ticks.load(order));
-    const auto changed = record.changed_at.load(order);
-    view.since_change = detail::tick_clock::to_duration(
-        changed == 0 ? 0 : detail::tick_clock::between(changed, now));
-    view.waits_for = wait_kind::nothing;
-    view.wait_object = 0;
-    view.wait_deadline.reset();
-    if (view.state == task_state::waiting) {
-        view.waits_for = record.waits_for.load(order);
-        view.wait_object = record.wait_object.load(order);
-        if (view.waits_for == wait_kind::sleep) {
-            view.wait_deadline = time_point(duration(record.wait_deadline.load(order)));
-        }
-    }
+    view.steps = task_record::steps_at(record.sequence.load(order));
+    read_times(record, now, view);
+    read_wait(record, view);
 }
 
+void read_identity(const task_record& record, task_view& view) {
+    view.loop_id = record.loop_id.load(order);
+    view.parent_id = record.parent_id.load(order);
+    view.origin = record.origin.load(order);
+    view.created_at = view.origin.call();
+    view.name = display_name(view.id, read_name(record));
+}
+
+/// Running: what identifies it does not change, the rest is as of its last suspension.
+void show_running(task_view& view) noexcept {
+    view.state = task_state::running;
+    forget_wait(view);
+}
+
+/// Whether there is a task in the record, the same one all the while.
 [[nodiscard]] bool read_record(const task_record& record, std::uint64_t now, task_view& view) {
     bool same_task = false;
     for (int attempt = 0; attempt < read_attempts; ++attempt) {
         const auto before = record.sequence.load(order);
         view.id = record.id.load(order);
         if (record.magic.load(order) != task_record::magic_value || view.id == 0) { return false; }
-        view.loop_id = record.loop_id.load(order);
-        view.parent_id = record.parent_id.load(order);
-        view.created_at = record.created_at.load(order);
-        view.name = display_name(view.id, read_name(record));
+        read_identity(record, view);
         read_progress(record, now, view);
         const auto after = record.sequence.load(order);
-        same_task = record.id.load(order) == view.id;
+        same_task = record.id.load(order) == view.id && record.loop_id.load(order) == view.loop_id;
         if (same_task && (before & 1U) != 0) {
-            // Running: what identifies it does not change, the rest is as of its last suspension.
-            view.state = task_state::running;
-            view.waits_for = wait_kind::nothing;
-            view.wait_object = 0;
-            view.wait_deadline.reset();
+            show_running(view);
             return true;
         }
-        if (same_task && before == after) { return true; }
+        if (same_task && before == after && record.state.load(order) == view.state) { return true; }
     }
-    view.state = task_state::running;
+    show_running(view);
     return same_task;
 }
 

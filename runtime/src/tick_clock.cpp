@@ -2,6 +2,7 @@
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
 #include <coroscope/runtime/observer.hpp>
+#include <coroscope/runtime/task_table_header.hpp>
 
 #include <fstream>
 #include <string>
@@ -86,7 +87,12 @@ tick_clock::scale tick_clock::calibrate() noexcept {
     return s;
 }
 
-const tick_clock::scale tick_clock::scale_ = tick_clock::calibrate();
+const tick_clock::scale tick_clock::scale_ = [] {
+    const auto made = calibrate();
+    coroscope_task_table.nanoseconds_per_tick = made.nanoseconds_per_tick;
+    coroscope_task_table.ticks_are_tsc = made.uses_counter ? 1 : 0;
+    return made;
+}();
 
 std::chrono::nanoseconds tick_clock::to_duration(std::uint64_t ticks) noexcept {
     return std::chrono::nanoseconds(

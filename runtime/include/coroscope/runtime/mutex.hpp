@@ -4,6 +4,7 @@
 #include <coroscope/runtime/coro.hpp>
 #include <coroscope/runtime/detail/wait_list.hpp>
 
+#include <bit>
 #include <cstdint>
 #include <utility>
 
@@ -154,6 +155,11 @@ private:
     friend class detail::condition_awaiter;
     friend class condition;
     friend class scoped_lock;
+
+    /// For the task table: where a waiter's record finds who holds it.
+    [[nodiscard]] std::int64_t owner_address() const noexcept {
+        return std::bit_cast<std::int64_t>(&owner_.task);
+    }
 
     void hand_over() noexcept;
     /// Lets one wait again that slept elsewhere, or gives it the mutex at once.

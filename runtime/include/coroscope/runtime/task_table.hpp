@@ -3,6 +3,7 @@
 
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/clock.hpp>
+#include <coroscope/runtime/creation_origin.hpp>
 
 #include <array>
 #include <atomic>
@@ -46,60 +47,74 @@ enum class wait_kind : std::uint8_t {
 
 /// A task's entry in the task table: fixed layout, in memory that is never unmapped. The loop's
 /// thread writes it with plain stores; anybody may read it at any time, without stopping the
-/// loop, through `read_tasks`.
+/// loop: this process through `read_tasks`, others as `task_table_header` describes.
 ///
 /// `sequence` is odd while the loop runs the task or changes the record. A record whose `id` is 0
-/// is free.
+/// is free. No two tasks of a loop have the same `id`, ever, so that id, loop and an even,
+/// unchanged sequence say that a copy is consistent.
 struct alignas(64) task_record {
-    static constexpr std::uint32_t magic_value = 0x6b736174;  // "task"
-    static constexpr std::size_t name_capacity = 32;
+    static constexpr std::uint16_t magic_value = 0x7461;  // "at"
+    static constexpr std::size_t name_capacity = 24;
+    static constexpr std::uint64_t renamed = std::uint64_t{1} << 56U;
 
-    // What changes with every step: one cache line.
-    std::atomic<std::uint64_t> sequence{0};
+    // What changes with every step: one cache line. Ticks are those of `step_clock`.
+    std::atomic<std::uint64_t> sequence{0};  ///< 2 for each step; `renamed` for each new name
     std::atomic<task_state> state{task_state::ready};
     std::atomic<wait_kind> waits_for{wait_kind::nothing};
-    std::atomic<await_site> site{};
-    std::atomic<std::uint64_t> wait_object{0};
-    std::atomic<std::int64_t> wait_deadline{0};    ///< loop time in ns; only for `wait_kind::sleep`
-    std::atomic<std::uint64_t> first_sequence{0};  ///< the sequence when the task was created
-    std::atomic<std::uint64_t> busy_ticks{0};
-    std::atomic<std::uint64_t> changed_at{0};  ///< tick stamp of the last step's end
-
-    // What stays.
-    std::atomic<std::uint32_t> magic{0};
+    std::atomic<std::uint16_t> magic{0};
     std::atomic<std::uint32_t> loop_id{0};
+    std::atomic<await_site> site{};
+    std::atomic<std::uint64_t> busy_ticks{0};       ///< it ran
+    std::atomic<std::uint64_t> scheduled_ticks{0};  ///< it was ready and had to wait for its turn
+    std::atomic<std::uint64_t> waiting_ticks{0};    ///< it waited for what it asked for
+    std::atomic<std::uint64_t> changed_at{0};  ///< stamp of the last step's end, or of creation
+    /// Stamp of the last wake-up: when the step (or callback) began that woke it. Before
+    /// `changed_at`, if the task was not woken since then, but yielded.
+    std::atomic<std::uint64_t> woken_at{0};
+
+    std::atomic<std::uint64_t> wait_object{0};
+    /// `wait_kind::sleep`: the deadline in ns of loop time. `wait_kind::mutex`: the address of the
+    /// id of the task that holds the mutex.
+    std::atomic<std::int64_t> wait_detail{0};
     std::atomic<std::uint64_t> id{0};
     std::atomic<std::uint64_t> parent_id{0};  ///< the task that created this one; 0: none
-    std::atomic<await_site> created_at{};
-    std::array<std::atomic<char>, name_capacity> name{};  ///< cut if longer; empty: no name given
+    std::atomic<creation_origin> origin{};
+    /// Empty: no name given. Without a terminating zero: longer, and cut.
+    std::array<std::atomic<char>, name_capacity> name{};
 
     /// Each step takes the sequence up by two, so that steps need no counter of their own.
-    [[nodiscard]] std::uint64_t steps_at(std::uint64_t now) const noexcept {
-        return (now - first_sequence.load(std::memory_order_acquire)) / 2;
+    [[nodiscard]] static constexpr std::uint64_t steps_at(std::uint64_t sequence) noexcept {
+        return (sequence & (renamed - 1)) / 2;
     }
 };
 
-/// A consistent copy of one record.
+/// A consistent copy of one record. Intervals that have not ended are counted up to the moment of
+/// copying. Durations are real time, and 0 where `loop_options::time_stats` is off.
 struct task_view {
     std::uint64_t id = 0;
     std::uint32_t loop_id = 0;
     std::uint64_t parent_id = 0;
-    std::string name;  ///< `task-ID` where none was given
+    std::string name;  ///< `task-ID` where none was given; a long one is cut
     task_state state = task_state::ready;
     wait_kind waits_for = wait_kind::nothing;
     std::uint64_t wait_object = 0;
+    std::uint64_t wait_owner = 0;  ///< the task that holds the mutex waited for; 0: none, not known
     std::optional<time_point> wait_deadline;
     await_site site{};        ///< the innermost co_await; for a running task, where its step began
     await_site created_at{};  ///< the `create_task` call
+    creation_origin origin;   ///< that, and what led to it
     std::uint64_t steps = 0;
-    duration busy{};          ///< real time spent running
-    duration since_change{};  ///< real time since the last step ended
+    duration busy{};          ///< spent running, without the step that runs now
+    duration scheduled{};     ///< ready, and waiting for its turn
+    duration waiting{};       ///< suspended, waiting for what it asked for
+    duration since_change{};  ///< since the last step ended, or since creation
 };
 
 /// Copies the records of all tasks alive in this process, or of one loop (`loop_id` other than 0),
 /// in order of creation. **Thread safety**: any thread, at any time, also while a loop is blocked;
 /// takes no lock that a loop takes. A record that keeps changing while it is read is reported as
-/// running with what does not change. **Cost**: about a microsecond for ten tasks.
+/// running with what does not change. A task that lives throughout the call is in the result
+/// exactly once. **Cost**: about a microsecond for ten tasks.
 [[nodiscard]] std::vector<task_view> read_tasks(std::uint32_t loop_id = 0);
 
 /// The name that listings show: the given one, or `task-ID`.

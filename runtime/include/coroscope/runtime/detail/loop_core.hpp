@@ -57,6 +57,7 @@ struct loop_core {
     std::uint64_t next_object_id = 1;
     std::uint32_t id = 0;
     hook_set hooks = 0;
+    std::size_t origin_depth = 1;  ///< see `loop::set_origin_depth`
     bool debug = false;
     bool is_copy = false;          ///< this process was forked from the one that made the loop
     bool has_left_parent = false;  ///< and the copy shares nothing with that loop any more

@@ -57,8 +57,8 @@ public:
     template <class Promise>
     bool await_suspend(std::coroutine_handle<Promise> suspended) noexcept {
         frame_base& frame = suspended.promise();
-        line_ =
-            frame.parent != nullptr ? frame.parent->site : frame.task->record().created_at.load();
+        line_ = frame.parent != nullptr ? frame.parent->site
+                                        : frame.task->record().origin.load().call();
         frame.site = line_;
         return false;
     }

@@ -66,8 +66,7 @@ struct task_operations {
 struct task_extras {
     std::string name;
     std::string cancel_message;
-    std::exception_ptr interruption;   ///< thrown instead of the next `cancelled_error`
-    std::vector<await_site> creators;  ///< the co_awaits that led to its creation, innermost first
+    std::exception_ptr interruption;  ///< thrown instead of the next `cancelled_error`
 };
 
 /// A task without its result type. Lies behind its `task_record` in a task block.
@@ -98,11 +97,11 @@ public:
 
     /// Puts the task to sleep on `node`; called from `await_suspend`.
     void begin_wait(wait_node& node, wait_kind kind, std::uint64_t object,
-                    std::int64_t deadline = 0) noexcept {
+                    std::int64_t detail = 0) noexcept {
         auto& r = record();
         r.waits_for.store(kind, std::memory_order_release);
         r.wait_object.store(object, std::memory_order_release);
-        r.wait_deadline.store(deadline, std::memory_order_release);
+        r.wait_detail.store(detail, std::memory_order_release);
         r.state.store(task_state::waiting, std::memory_order_release);
         waiting_on = &node;
         if (must_cancel) [[unlikely]] {
@@ -114,7 +113,11 @@ public:
     /// Makes a waiting (or yielding) task ready. The result of its wait is already in place.
     void wake() {
         waiting_on = nullptr;
-        record().state.store(task_state::ready, std::memory_order_release);
+        auto& r = record();
+        if (loop->step_began != nullptr) {
+            r.woken_at.store(*loop->step_began, std::memory_order_release);
+        }
+        r.state.store(task_state::ready, std::memory_order_release);
         loop->ready.push(ready_entry(this));
         if (loop->wants(hook::task_woken)) [[unlikely]] { loop->notify_woken(*this); }
     }
@@ -220,13 +223,6 @@ public:
 private:
     State* state_ = nullptr;
 };
-
-/// What `task_handle::origin` gives.
-[[nodiscard]] std::vector<await_site> origin_of(const task_core& task);
-
-/// Notes for `task_handle::origin` through which co_awaits the running task came here, at most
-/// `most`.
-void note_creators(task_core& created, std::size_t most);
 
 enum class first_step : std::uint8_t { soon, now };
 
