@@ -6,6 +6,7 @@
 #include "flight_trace.hpp"
 
 #include <coroscope/runtime/detail/loop_core.hpp>
+#include <coroscope/runtime/detail/step_batch.hpp>
 #include <coroscope/runtime/detail/tick_clock.hpp>
 #include <coroscope/runtime/loop.hpp>
 
@@ -13,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -51,7 +53,9 @@ void record_with_name(flight_ring& ring, const flight_event& e, std::string_view
 }  // namespace
 
 flight_recorder::flight_recorder(flight_recorder_options options)
-    : ring_(std::make_unique<flight_ring>(options.capacity)) {}
+    : ring_(std::make_unique<flight_ring>(options.capacity)),
+      space_(std::make_unique<unsent_steps::space>()),
+      signal_space_(space_.get()) {}
 
 flight_recorder::~flight_recorder() {
     forget_crash_dumps(*this);
@@ -96,7 +100,12 @@ void flight_recorder::on_edge(edge_kind kind, std::uint64_t from, std::uint64_t 
 
 void flight_recorder::on_slow_threshold(duration /*threshold*/) noexcept {
     const auto* running = coroscope::detail::running_loop;
-    if (running != nullptr) { loop_id_.store(running->id, std::memory_order_relaxed); }
+    if (running == nullptr || loop_id_.load(std::memory_order_relaxed) == running->id) { return; }
+    try {
+        batches_.push_back(running->unsent_steps);
+        unsent_.store(batches_.back().get(), std::memory_order_release);
+    } catch (...) { unsent_.store(nullptr, std::memory_order_release); }  // no memory
+    loop_id_.store(running->id, std::memory_order_release);
 }
 
 std::size_t flight_recorder::capacity() const noexcept {
@@ -112,9 +121,11 @@ std::uint64_t flight_recorder::overwritten() const noexcept {
 }
 
 void flight_recorder::write(trace_sink& to) const {
+    const auto space = std::make_unique<unsent_steps::space>();
+    const unsent_steps unsent(unsent_.load(std::memory_order_acquire), space.get());
     // The loop would overwrite the ring many times while the text is being made.
     const flight_ring copy(flight_ring::copy_tag{}, *ring_);
-    flight_trace(copy, loop_id_.load(std::memory_order_relaxed), to).write();
+    flight_trace(copy, unsent, loop_id_.load(std::memory_order_acquire), to).write();
 }
 
 std::string flight_recorder::dump() const {
@@ -139,8 +150,11 @@ void flight_recorder::dump(const std::filesystem::path& file) const {
 }
 
 bool flight_recorder::dump_from_signal(int descriptor) const noexcept {
+    auto* space = signal_space_.exchange(nullptr);  // one at a time has it
+    const unsent_steps unsent(unsent_.load(std::memory_order_acquire), space);
     descriptor_sink sink(descriptor);
-    flight_trace(*ring_, loop_id_.load(std::memory_order_relaxed), sink).write();
+    flight_trace(*ring_, unsent, loop_id_.load(std::memory_order_acquire), sink).write();
+    if (space != nullptr) { signal_space_.store(space); }
     errno = sink.error() != 0 ? sink.error() : errno;
     return sink.error() == 0;
 }

@@ -48,8 +48,10 @@ constexpr std::uint64_t poll_track = 4'000'000'001;
 
 }  // namespace
 
-flight_trace::flight_trace(const flight_ring& ring, std::uint32_t loop_id, trace_sink& to) noexcept
+flight_trace::flight_trace(const flight_ring& ring, const unsent_steps& unsent,
+                           std::uint32_t loop_id, trace_sink& to) noexcept
     : ring_(ring),
+      unsent_(unsent),
       loop_id_(loop_id),
       out_(to),
       process_(static_cast<std::uint64_t>(::getpid())) {}
@@ -66,6 +68,7 @@ void flight_trace::write() {
             ++torn_;
         }
     }
+    write_unsent();
     write_names_of_ended();
     write_tasks_of_now();
     write_totals();
@@ -148,7 +151,8 @@ void flight_trace::write_step(const flight_event& e) {
     }
     const auto began = time_of(e.stamp);
     const auto ended = time_of(e.stamp + step.ticks);
-    latest_ = std::max(latest_, e.stamp + step.ticks);
+    last_ended_ = e.stamp + step.ticks;
+    latest_ = std::max(latest_, last_ended_);
     out_.raw("\",\"dur\":").microseconds(ended - began);
     if (step.kind == step_kind::task) {
         out_.raw(",\"args\":{\"from\":\"");
@@ -209,6 +213,13 @@ void flight_trace::put_name(std::uint64_t number, const flight_event& of) {
         }
     }
     out_.escaped({letters.data(), ::strnlen(letters.data(), most)});
+}
+
+/// Steps follow each other: one that began before another had ended is in the ring already.
+void flight_trace::write_unsent() {
+    for (const auto& step : unsent_.all()) {
+        if (step.begin >= last_ended_) { write_step(pack(step)); }
+    }
 }
 
 /// Last of the ring's events, from what it is by now: tasks may have ended since the steps were

@@ -64,7 +64,7 @@ private:
 
     trace_sink& to_;
     std::size_t used_ = 0;
-    std::array<char, 4096> buffer_;
+    std::array<char, 1024> buffer_;  // small: it may lie on the stack of a signal handler
 };
 
 }  // namespace coroscope::instrumentation

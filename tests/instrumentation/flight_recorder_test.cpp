@@ -14,11 +14,13 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 using namespace coroscope;
@@ -62,6 +64,58 @@ coro<> fail() {
     co_await yield_now();
     throw std::runtime_error("on purpose");
 }
+
+/// Yields, then blocks its loop until it is let go.
+struct blockage {
+    std::atomic<bool> reached{false};
+    std::atomic<bool> released{false};
+    std::uint32_t line = 0;
+};
+
+coro<> block(blockage& b) {
+    for (int i = 0; i < 9; ++i) {
+        co_await yield_now();
+    }
+    b.line = __LINE__ + 1;
+    co_await yield_now();
+    b.reached.store(true);
+    while (!b.released.load()) {
+        std::this_thread::yield();
+    }
+}
+
+coro<> yield_until(std::atomic<bool>& done) {
+    while (!done.load()) {
+        co_await yield_now();
+    }
+}
+
+/// Slices of one track follow each other, oldest first, and have places of this file.
+void check_slices(const std::vector<nlohmann::json>& slices) {
+    double ended = 0;
+    for (const auto& slice : slices) {
+        INFO(slice.dump());
+        const auto began = slice.at("ts").get<double>();
+        CHECK(began >= ended - 0.002);  // rounded to nanoseconds, both
+        ended = began + slice.at("dur").get<double>();
+        const std::string from = slice.at("args").at("from");
+        CHECK((from == "start" || from.starts_with(__FILE__)));
+    }
+}
+
+struct temporary_file {
+    temporary_file()
+        : path(std::filesystem::temp_directory_path()
+               / ("coroscope-trace-" + std::to_string(::getpid()) + ".json")) {}
+    ~temporary_file() { std::filesystem::remove(path); }
+    temporary_file(const temporary_file&) = delete;
+    temporary_file& operator=(const temporary_file&) = delete;
+    [[nodiscard]] std::string text() const {
+        std::ifstream file(path);
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+    std::filesystem::path path;
+};
 
 std::string place(std::uint32_t line) {
     return std::string(__FILE__) + ":" + std::to_string(line);
@@ -201,4 +255,63 @@ TEST_CASE("a trace that cannot be written is an error that names the file") {
     CHECK_THROWS_WITH(recorder.dump("/nonexistent/trace.json"),
                       Catch::Matchers::Contains("/nonexistent/trace.json"));
     CHECK_THROWS_AS(recorder.dump("/dev/full"), std::system_error);
+}
+
+TEST_CASE("a loop that is blocked shows all its steps, and the one that goes on", "[threads]") {
+    flight_recorder recorder;
+    blockage b;
+    std::thread running([&] {
+        virtual_loop v;
+        v.loop.add_observer(recorder);
+        v.loop.run_until_complete(v.loop.create_task(block(b), "blocker"));
+    });
+    while (!b.reached.load()) {
+        std::this_thread::yield();
+    }
+    const auto text = recorder.dump();
+    b.released.store(true);
+    running.join();
+
+    const checked_trace trace(text);
+    const auto slices = trace.events("X", "blocker");
+    REQUIRE(slices.size() == 11);
+    check_slices(slices);
+    CHECK(slices[0].at("args").at("from") == "start");
+    CHECK(slices[9].at("args").at("to") == place(b.line));
+    CHECK(slices[10].at("args").at("from") == place(b.line));
+    CHECK(slices[10].at("args").at("to") == "still running");
+}
+
+TEST_CASE("traces that are taken while the loop runs are whole", "[threads]") {
+    flight_recorder_options options;
+    options.capacity = 1024;
+    flight_recorder recorder(options);
+    std::atomic<bool> done{false};
+    std::atomic<bool> running{false};
+    std::thread runner([&] {
+        virtual_loop v;
+        v.loop.add_observer(recorder);
+        v.loop.call_soon([&] { running.store(true); });
+        v.loop.create_task(yield_until(done), "other");
+        v.loop.run_until_complete(v.loop.create_task(yield_until(done), "yielder"));
+    });
+    while (!running.load()) {
+        std::this_thread::yield();
+    }
+    const temporary_file file;
+    std::vector<std::string> texts;
+    for (int i = 0; i < 10; ++i) {
+        texts.push_back(recorder.dump());
+        const int descriptor = ::open(file.path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600);
+        CHECK(recorder.dump_from_signal(descriptor));
+        ::close(descriptor);
+        texts.push_back(file.text());
+    }
+    done.store(true);
+    runner.join();
+    for (const auto& text : texts) {
+        const checked_trace trace(text);
+        check_slices(trace.events("X", "yielder"));
+        check_slices(trace.events("X", "other"));
+    }
 }

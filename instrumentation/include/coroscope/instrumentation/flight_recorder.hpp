@@ -3,6 +3,7 @@
 
 #include <coroscope/runtime/observer.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,11 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
+
+namespace coroscope::detail {
+class step_batch;
+}
 
 namespace coroscope::instrumentation {
 
@@ -51,8 +57,9 @@ public:
     void dump(const std::filesystem::path& file) const;
     /// The trace itself.
     [[nodiscard]] std::string dump() const;
-    /// The same to an open descriptor, from a signal handler: allocates nothing, takes no lock.
-    /// What the loop overwrites meanwhile is left out. False, and `errno`, if writing failed.
+    /// The same to an open descriptor, from a signal handler: allocates nothing, takes no lock,
+    /// needs 3 KiB of stack. It reads the ring in place: what a running loop overwrites meanwhile
+    /// is left out and counted. False, and `errno`, if writing failed.
     bool dump_from_signal(int descriptor) const noexcept;
 
     /// Writes the trace to `file` when the process gets SIGSEGV, SIGBUS, SIGFPE, SIGILL or SIGABRT;
@@ -78,8 +85,14 @@ private:
     void write(trace_sink& to) const;
 
     std::unique_ptr<flight_ring> ring_;
+    /// Where a signal handler copies steps to, since its stack may be a small one.
+    std::unique_ptr<std::array<step_record, 256>> space_;
+    mutable std::atomic<std::array<step_record, 256>*> signal_space_;
     std::atomic<std::uint32_t> loop_id_{0};  ///< 0: not known yet
-    std::uint64_t woken_by_edge_ = 0;        ///< the task that the last edge led to
+    /// The steps that the loop has not told yet. Kept from every loop that this was attached to.
+    std::atomic<const coroscope::detail::step_batch*> unsent_{nullptr};
+    std::vector<std::shared_ptr<const coroscope::detail::step_batch>> batches_;
+    std::uint64_t woken_by_edge_ = 0;  ///< the task that the last edge led to
 };
 
 }  // namespace coroscope::instrumentation
