@@ -27,6 +27,7 @@ namespace {
 
 constexpr std::size_t letters_in_event = 24;
 constexpr std::size_t most_name_events = 4;
+constexpr std::uint64_t ticks_before_end = 8;  // more than a nanosecond, as traces are written
 
 [[nodiscard]] std::uint8_t name_events(std::string_view name) noexcept {
     const auto needed = (name.size() + letters_in_event - 1) / letters_in_event;
@@ -67,6 +68,14 @@ void flight_recorder::on_steps(std::span<const step_record> steps) noexcept {
         ring_->put(pack(step));
     }
     ring_->publish();
+    last_id_ = steps.back().id;
+    // Still inside of the step, so that an arrow from there begins in its slice.
+    last_ended_ = std::max(steps.back().begin, steps.back().end - ticks_before_end);
+}
+
+/// What a task does by ending comes after its last step, and is shown at the end of it.
+std::uint64_t flight_recorder::stamp_of_end(std::uint64_t id) const noexcept {
+    return id == last_id_ ? last_ended_ : tick_clock::now();
 }
 
 void flight_recorder::on_task_created(const task_info& task) noexcept {
@@ -78,8 +87,8 @@ void flight_recorder::on_task_created(const task_info& task) noexcept {
 
 void flight_recorder::on_task_finished(const task_info& task, task_outcome outcome) noexcept {
     const auto header = flight_event::header_of(flight_kind::end, name_events(task.name), task.id);
-    record_with_name(*ring_, {tick_clock::now(), header, static_cast<std::uint64_t>(outcome), 0},
-                     task.name);
+    const flight_event e{stamp_of_end(task.id), header, static_cast<std::uint64_t>(outcome), 0};
+    record_with_name(*ring_, e, task.name);
 }
 
 void flight_recorder::on_task_woken(const task_info& task) noexcept {
@@ -94,7 +103,8 @@ void flight_recorder::on_edge(edge_kind kind, std::uint64_t from, std::uint64_t 
     const auto header =
         flight_event::header_of(flight_kind::edge, static_cast<std::uint8_t>(kind), to);
     ring_->reserve(1);
-    ring_->put({tick_clock::now(), header, from, 0});
+    const auto stamp = kind == edge_kind::join ? stamp_of_end(from) : tick_clock::now();
+    ring_->put({stamp, header, from, 0});
     ring_->publish();
 }
 

@@ -32,6 +32,10 @@ namespace {
     return wrong ? 0 : length;
 }
 
+[[nodiscard]] bool is_plain(char c) noexcept {
+    return c >= ' ' && c < '\x7f' && c != '"' && c != '\\';
+}
+
 }  // namespace
 
 void descriptor_sink::take(std::string_view text) noexcept {
@@ -92,19 +96,30 @@ void trace_text::put_control(unsigned char c) {
 
 trace_text& trace_text::escaped(std::string_view text) {
     while (!text.empty()) {
-        const auto length = sequence_length(text);
-        const auto c = static_cast<unsigned char>(text.front());
-        if (length == 0) {
-            raw("\\ufffd");
-        } else if (c < 0x20U) {
-            put_control(c);
-        } else {
-            if (c == '"' || c == '\\') { put('\\'); }
-            raw(text.substr(0, length));
-        }
-        text.remove_prefix(std::max<std::size_t>(length, 1));
+        const auto plain = static_cast<std::size_t>(
+            std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
+        raw(text.substr(0, plain));
+        text.remove_prefix(plain);
+        if (!text.empty()) { text.remove_prefix(put_special(text)); }
     }
     return *this;
+}
+
+/// Puts the first character, which is not plain; returns how many bytes it had.
+std::size_t trace_text::put_special(std::string_view text) {
+    const auto length = sequence_length(text);
+    const auto c = static_cast<unsigned char>(text.front());
+    if (length == 0) {
+        raw("\\ufffd");
+        return 1;
+    }
+    if (c < 0x20U) {
+        put_control(c);
+    } else {
+        if (c == '"' || c == '\\') { put('\\'); }
+        raw(text.substr(0, length));
+    }
+    return length;
 }
 
 trace_text& trace_text::place(const await_site& site) {

@@ -61,6 +61,7 @@ public:
 private:
     void put(char c);
     void put_control(unsigned char c);
+    std::size_t put_special(std::string_view text);
 
     trace_sink& to_;
     std::size_t used_ = 0;

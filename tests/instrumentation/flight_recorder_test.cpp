@@ -172,6 +172,7 @@ TEST_CASE("arrows lead from who woke or created to who was") {
     CHECK(trace.arrows("event", "setter", "waiter") == 1);
     CHECK(trace.arrows("join", "setter", "parent") + trace.arrows("join", "waiter", "parent") >= 1);
     CHECK(trace.arrows("event", "parent", "waiter") == 0);
+    trace.check_that_arrows_are_bound();
     for (const auto& mark : trace.events("i", "waiter")) {
         CHECK(mark.at("name") != "woken");  // the arrow says it
     }
@@ -195,6 +196,7 @@ TEST_CASE("callbacks have a track, and arrows from who scheduled them") {
     REQUIRE_FALSE(slices.empty());
     CHECK(slices[0].at("args").at("scheduled at") == place(line));
     CHECK(trace.arrows("post", "scheduler", "callbacks") == 1);
+    trace.check_that_arrows_are_bound();
 }
 
 TEST_CASE("how a task ended, and names of any length and content, are in the trace") {

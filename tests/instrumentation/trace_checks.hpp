@@ -56,7 +56,32 @@ public:
         return count;
     }
 
+    /// Each arrow begins inside of a slice and leads to one: viewers do not show others.
+    void check_that_arrows_are_bound() const {
+        for (const auto& arrow : events("s")) {
+            INFO(arrow.dump());
+            CHECK(any_slice(arrow, [](double began, double ended, double at) {
+                return began <= at && at <= ended;
+            }));
+        }
+        for (const auto& arrow : events("f")) {
+            INFO(arrow.dump());
+            CHECK(any_slice(arrow, [](double began, double, double at) { return began >= at; }));
+        }
+    }
+
 private:
+    template <class F>
+    [[nodiscard]] bool any_slice(const json& of, F fits) const {
+        for (const auto& slice : events("X")) {
+            const double began = slice.at("ts");
+            const double length = slice.at("dur");
+            if (slice.at("tid") == of.at("tid") && fits(began, began + length, of.at("ts"))) {
+                return true;
+            }
+        }
+        return false;
+    }
     void check(const json& e) {
         REQUIRE(e.at("ph").is_string());
         REQUIRE(e.at("pid").is_number_unsigned());

@@ -83,6 +83,7 @@ public:
 
 private:
     void write(trace_sink& to) const;
+    [[nodiscard]] std::uint64_t stamp_of_end(std::uint64_t id) const noexcept;
 
     std::unique_ptr<flight_ring> ring_;
     /// Where a signal handler copies steps to, since its stack may be a small one.
@@ -92,6 +93,8 @@ private:
     /// The steps that the loop has not told yet. Kept from every loop that this was attached to.
     std::atomic<const coroscope::detail::step_batch*> unsent_{nullptr};
     std::vector<std::shared_ptr<const coroscope::detail::step_batch>> batches_;
+    std::uint64_t last_id_ = 0;        ///< of the last step that was told
+    std::uint64_t last_ended_ = 0;     ///< the stamp of its end
     std::uint64_t woken_by_edge_ = 0;  ///< the task that the last edge led to
 };
 
