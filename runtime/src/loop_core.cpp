@@ -85,10 +85,7 @@ namespace {
 
 }  // namespace
 
-void start_task(task_core& task, std::string_view name, await_site created_at, first_step when) {
-    auto& core = *task.loop;
-    auto& r = task.record();
-    constexpr auto relaxed = std::memory_order_relaxed;
+void open_record(task_record& r, const loop_core& core, await_site created_at) noexcept {
     constexpr auto release = std::memory_order_release;
     r.sequence.store(1, release);
     r.magic.store(task_record::magic_value, release);
@@ -106,15 +103,26 @@ void start_task(task_core& task, std::string_view name, await_site created_at, f
     r.woken_at.store(now, release);
     r.state.store(task_state::ready, release);
     r.name[0].store('\0', release);
+}
+
+void publish_record(task_record& r, loop_core& core) noexcept {
+    r.id.store(core.next_task_id++, std::memory_order_release);
+    r.sequence.store(0, std::memory_order_release);
+}
+
+void start_task(task_core& task, std::string_view name, await_site created_at, first_step when) {
+    auto& core = *task.loop;
+    open_record(task.record(), core, created_at);
     if (!name.empty()) { task.set_name(name); }
-    r.id.store(core.next_task_id++, release);
-    r.sequence.store(0, release);
+    publish_record(task.record(), core);
     task.previous = core.last_task;
     (core.last_task != nullptr ? core.last_task->next : core.first_task) = &task;
     core.last_task = &task;
     add_to(core.task_count, std::size_t{1});
     if (when == first_step::soon) { core.ready.push(ready_entry(&task)); }
-    if (contexts_are_used.load(relaxed)) [[unlikely]] { task.context = copy_of_current_context(); }
+    if (contexts_are_used.load(std::memory_order_relaxed)) [[unlikely]] {
+        task.context = copy_of_current_context();
+    }
     if ((core.hooks & (hook::task_created | hook::edge)) != 0) [[unlikely]] {
         core.self->task_started(task);
     }
