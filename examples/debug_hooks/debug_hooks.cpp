@@ -43,6 +43,10 @@ coro<> program() {
 int main(int argc, char** argv) {
     coroscope::instrumentation::init_debug_hooks(argc, argv);
     for (const std::string argument : std::span(argv + 1, argv + argc)) {
+        if (argument == "--help") {
+            std::cout << "usage: debug_hooks [--coroscope-debug] [ARGUMENT...]\n";
+            return 0;
+        }
         std::cout << "an argument of its own: " << argument << '\n';
     }
     coroscope::run(program());

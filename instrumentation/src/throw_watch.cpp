@@ -41,10 +41,9 @@ thread_local std::unique_ptr<thrown_here> last_throws;
 
 void note_async_stack(throw_record& record) noexcept {
     const auto* loop = coroscope::detail::running_loop;
-    const auto* task = loop != nullptr ? loop->current : nullptr;
     record.async_count = 0;
-    if (task == nullptr || task->top == nullptr) { return; }
-    for (const auto* f = task->top->parent;
+    if (loop == nullptr || loop->current == nullptr || loop->current->top == nullptr) { return; }
+    for (const auto* f = loop->current->top->parent;
          f != nullptr && record.async_count < record.async.size(); f = f->parent) {
         if (f->site.line() != 0) { record.async[record.async_count++] = f->site; }
     }
