@@ -49,7 +49,7 @@ public:
     bool flush() noexcept;
 
 private:
-    static constexpr std::size_t hook_count = 12;
+    static constexpr std::size_t hook_count = 13;
     static constexpr std::size_t batch_size = 256;
 
     void watch_frames() const noexcept;
