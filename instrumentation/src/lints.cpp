@@ -186,23 +186,19 @@ void lints::look_at_population(const coroscope::detail::loop_core& core) noexcep
     const auto tasks = core.task_count.load(std::memory_order_relaxed);
     if (wants(lint_rule::task_growth) && watches_->tasks.is_due(tasks)) {
         const auto found = largest_crowd_of_tasks(core);
-        const bool is_enough = found && found->size >= options_.tasks;
-        if (is_enough) {
-            tell(lint_rule::task_growth, key_of(lint_rule::task_growth, found->site), [&] {
-                return detail::task_growth(found->site, found->size, tasks, found->waits_at);
+        if (watches_->tasks.looked(tasks, found.size)) {
+            tell(lint_rule::task_growth, key_of(lint_rule::task_growth, found.site), [&] {
+                return detail::task_growth(found.site, found.size, tasks, found.waits_at);
             });
         }
-        watches_->tasks.looked(tasks, is_enough);
     }
     const auto timers = core.timers.size();
     if (wants(lint_rule::timer_flood) && watches_->timers.is_due(timers)) {
         const auto found = largest_crowd_of_timers(core);
-        const bool is_enough = found && found->size >= options_.timers;
-        if (is_enough) {
-            tell(lint_rule::timer_flood, key_of(lint_rule::timer_flood, found->site),
-                 [&] { return detail::timer_flood(found->site, found->size, timers); });
+        if (watches_->timers.looked(timers, found.size)) {
+            tell(lint_rule::timer_flood, key_of(lint_rule::timer_flood, found.site),
+                 [&] { return detail::timer_flood(found.site, found.size, timers); });
         }
-        watches_->timers.looked(timers, is_enough);
     }
 }
 

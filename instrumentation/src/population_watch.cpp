@@ -25,11 +25,11 @@ public:
             ++entry.size;
         }
     }
-    [[nodiscard]] std::optional<crowd> largest() const {
+    [[nodiscard]] crowd largest() const {
         const auto most = std::max_element(counts_.begin(), counts_.end(), [](auto& a, auto& b) {
             return a.second.size < b.second.size;
         });
-        return most == counts_.end() ? std::nullopt : std::optional(most->second);
+        return most == counts_.end() ? crowd() : most->second;
     }
 
 private:
@@ -47,24 +47,23 @@ private:
 
 }  // namespace
 
-std::optional<crowd> largest_crowd_of_tasks(const coroscope::detail::loop_core& core) {
+crowd largest_crowd_of_tasks(const coroscope::detail::loop_core& core) {
     census by_creation;
     for (const auto* task = core.first_task; task != nullptr; task = task->next) {
         by_creation.count(created_at(*task));
     }
     auto found = by_creation.largest();
-    if (!found) { return found; }
     census by_wait;
     for (const auto* task = core.first_task; task != nullptr; task = task->next) {
-        if (identity_of(created_at(*task)) == identity_of(found->site)) {
+        if (identity_of(created_at(*task)) == identity_of(found.site)) {
             by_wait.count(stands_at(*task));
         }
     }
-    if (const auto most = by_wait.largest()) { found->waits_at = most->site; }
+    found.waits_at = by_wait.largest().site;
     return found;
 }
 
-std::optional<crowd> largest_crowd_of_timers(const coroscope::detail::loop_core& core) {
+crowd largest_crowd_of_timers(const coroscope::detail::loop_core& core) {
     census by_site;
     core.timers.for_each([&by_site](const coroscope::detail::timer_node& node) {
         if (node.target.is_task()) {

@@ -4,8 +4,8 @@
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/detail/loop_core.hpp>
 
+#include <algorithm>
 #include <cstddef>
-#include <optional>
 
 namespace coroscope::instrumentation {
 
@@ -27,8 +27,16 @@ public:
         }
         return now >= next_ && grown_ >= looks_;
     }
-    /// It was looked at, and there was something to tell or not.
-    void looked(std::size_t now, bool told) noexcept { next_ = told ? 2 * now : now + now / 4 + 1; }
+    /// It was looked at: the largest part of it has this size. True if that is worth telling.
+    [[nodiscard]] bool looked(std::size_t now, std::size_t largest_part) noexcept {
+        if (largest_part >= limit_) {
+            next_ = 2 * now;
+            return true;
+        }
+        // A look costs some nanoseconds for each of them, so not at every one that comes.
+        next_ = now + std::max(limit_ - largest_part, limit_ / 100);
+        return false;
+    }
 
 private:
     std::size_t limit_;
@@ -45,11 +53,11 @@ struct crowd {
     await_site waits_at{};  ///< for tasks: where the most of these wait
 };
 
-/// By creation site. Nothing if no task has one.
-[[nodiscard]] std::optional<crowd> largest_crowd_of_tasks(
+/// By creation site. Empty if no task has one.
+[[nodiscard]] crowd largest_crowd_of_tasks(
     const coroscope::detail::loop_core& core);
 /// By the co_await of the tasks that sleep, or by where the callback was set.
-[[nodiscard]] std::optional<crowd> largest_crowd_of_timers(
+[[nodiscard]] crowd largest_crowd_of_timers(
     const coroscope::detail::loop_core& core);
 
 }  // namespace coroscope::instrumentation
