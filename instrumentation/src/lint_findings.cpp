@@ -113,6 +113,17 @@ report::finding failed_attempts(const remark& made, std::uint32_t times) {
     return found;
 }
 
+report::finding reads_on(const remark& made) {
+    auto found = start(lint_rule::busy_loop, severity::error, position_of(made.site));
+    found.message = doer(made) + " reads on at the end of the stream from "
+                    + std::string(made.text) + ", " + std::to_string(made.amount)
+                    + " times since a read first gave nothing, at " + place(made.site)
+                    + ". An empty read is the end: leave the loop there.";
+    add(found, "task created at", {}, made.created_at);
+    add(found, "stream", std::string(made.text));
+    return found;
+}
+
 report::finding never_yields(const remark& made, std::uint32_t times) {
     auto found = start(lint_rule::never_yields, severity::note, position_of(made.site));
     found.message = doer(made) + " has passed " + place(made.site) + " " + std::to_string(times)
@@ -127,11 +138,11 @@ report::finding never_yields(const remark& made, std::uint32_t times) {
 report::finding huge_frame(const remark& made) {
     auto found = start(lint_rule::huge_frame, severity::note, position_of(made.site));
     found.message = "a coroutine that " + doer(made) + " called after " + place(made.site)
-                    + " has a frame of " + std::to_string(made.bytes)
+                    + " has a frame of " + std::to_string(made.amount)
                     + " bytes. What lives across a co_await lies in the frame: put large arrays on "
                       "the heap, or into a function that does not await.";
     add(found, "task created at", {}, made.created_at);
-    add(found, "bytes", std::to_string(made.bytes));
+    add(found, "bytes", std::to_string(made.amount));
     return found;
 }
 

@@ -18,6 +18,7 @@ namespace coroscope::instrumentation::detail {
 [[nodiscard]] report::finding lost_exception(const remark& made);
 [[nodiscard]] report::finding wrong_thread(const remark& made);
 [[nodiscard]] report::finding failed_attempts(const remark& made, std::uint32_t times);
+[[nodiscard]] report::finding reads_on(const remark& made);
 [[nodiscard]] report::finding never_yields(const remark& made, std::uint32_t times);
 [[nodiscard]] report::finding huge_frame(const remark& made);
 /// `name` is the task's; empty for a callback.

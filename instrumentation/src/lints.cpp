@@ -240,6 +240,11 @@ void lints::on_remark(const remark& made) noexcept {
                  [&] { return detail::failed_attempts(made, options_.attempts); });
         }
         break;
+    case remark_kind::end_again:
+        if (made.amount == options_.attempts) {
+            tell(busy_loop, key_of(busy_loop, made.site), [&] { return detail::reads_on(made); });
+        }
+        break;
     case remark_kind::passed_through:
         if (watches_->passages.passed(made.site, stamp_of_step())) {
             tell(never_yields, key_of(never_yields, made.site),
@@ -247,7 +252,7 @@ void lints::on_remark(const remark& made) noexcept {
         }
         break;
     case remark_kind::large_block:
-        if (made.bytes >= options_.frame_bytes) {
+        if (made.amount >= options_.frame_bytes) {
             tell(huge_frame, key_of(huge_frame, made.site),
                  [&] { return detail::huge_frame(made); });
         }

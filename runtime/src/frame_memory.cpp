@@ -297,7 +297,7 @@ void* allocate_block_slow(block_kind kind, std::size_t size) {
         if (kind == block_kind::frame) {
             remark made;
             made.kind = remark_kind::large_block;
-            made.bytes = size;
+            made.amount = size;
             make_remark(made);
             return ::operator new(size);
         }

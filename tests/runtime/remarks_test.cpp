@@ -5,6 +5,7 @@
 #include <coroscope/runtime/semaphore.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
+#include "runtime/stream_pair.hpp"
 #include "runtime/virtual_loop.hpp"
 #include "support/catch.hpp"
 
@@ -27,12 +28,12 @@ struct listener final : observer {
         std::uint32_t line;
         std::string what;
         std::string text;
-        std::size_t bytes;
+        std::size_t amount;
         bool has_code;
     };
     void on_remark(const remark& made) noexcept override {
         all.push_back({made.kind, made.task_id, std::string(made.task_name), made.site.line(),
-                       made.what, std::string(made.text), made.bytes, made.code != nullptr});
+                       made.what, std::string(made.text), made.amount, made.code != nullptr});
     }
     std::vector<heard> all;
 };
@@ -88,6 +89,15 @@ coro<> wait_with_much() {
 
 coro<> call_large() {
     co_await wait_with_much();
+}
+
+coro<> read_on() {
+    auto ends = co_await stream_pair::connect();
+    ends.client.close();
+    for (int i = 0; i < 3; ++i) {
+        const auto bytes = co_await ends.peer.read(100);
+        CHECK(bytes.empty());
+    }
 }
 
 coro<> sleep_an_hour() {
@@ -148,12 +158,22 @@ TEST_CASE("remarks: locks that nobody else wanted, and where they were taken") {
     CHECK(h.ears.all[1].what == "semaphore::release");
 }
 
+TEST_CASE("remarks: the end of a stream, from the second time that it is read") {
+    heard_loop h;
+    h.v.loop.run_until_complete(read_on());
+    REQUIRE(h.ears.all.size() == 2);
+    CHECK(h.ears.all[0].kind == remark_kind::end_again);
+    CHECK(h.ears.all[0].what == "stream::read");
+    CHECK(h.ears.all[0].amount == 1);
+    CHECK(h.ears.all[1].amount == 2);
+}
+
 TEST_CASE("remarks: a frame that is too large for the slabs") {
     heard_loop h;
     h.v.loop.run_until_complete(call_large());
     REQUIRE(h.ears.all.size() == 1);
     CHECK(h.ears.all[0].kind == remark_kind::large_block);
-    CHECK(h.ears.all[0].bytes >= 5000);
+    CHECK(h.ears.all[0].amount >= 5000);
 }
 
 TEST_CASE("remarks: a call from a wrong thread is told on the loop's own", "[threads]") {

@@ -52,7 +52,8 @@ struct lint_options {
     /// Findings kept, each once a place.
     std::size_t capacity = 1000;
     /// `busy_loop`: failed attempts in a row, each in a step of its own and with no wait between
-    /// them, of a task that calls `queue::get_nowait` on an empty queue or `put_nowait` on a full.
+    /// them, of a task that calls `queue::get_nowait` on an empty queue or `put_nowait` on a full;
+    /// and reads of the end of one stream after the first.
     std::uint32_t attempts = 5;
     /// `busy_loop` and `self_waking`: steps in a row after which a task had made itself ready again.
     std::uint32_t turns = 1000;

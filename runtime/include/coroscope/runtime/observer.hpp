@@ -75,6 +75,7 @@ enum class remark_kind : std::uint8_t {
     lost_exception,     ///< nobody retrieved the exception of a task or future that is gone
     wrong_thread,       ///< a call came from another thread than the loop's; in debug mode only
     nothing_there,      ///< something was tried that could not be done now: an item of an empty queue
+    end_again,          ///< the end of a stream was read, and not for the first time
     passed_through,     ///< a mutex was unlocked, or a permit given back, that nobody waited for
     large_block,        ///< a coroutine frame too large for the slabs was allocated
 };
@@ -87,10 +88,11 @@ struct remark {
     await_site created_at{};     ///< of the task or future it is about
     await_site site{};           ///< the last `co_await` that the task came to, or the call itself
     std::uint64_t object_id = 0;  ///< of the future, queue, mutex; 0: none
-    std::size_t bytes = 0;
+    std::size_t amount = 0;       ///< the bytes of a block; how often an end was read again
     const void* code = nullptr;  ///< an address in the code of the coroutine; null: not known
     const char* what = "";       ///< the operation: `queue::get_nowait`
-    std::string_view text;       ///< for `wrong_thread` all of it, for an exception what it says
+    /// For `wrong_thread` all of it, for an exception what it says, for a stream its other end.
+    std::string_view text;
 };
 
 /// Which hooks an observer wants: one bit each, in the order of `observer`'s members.
