@@ -20,7 +20,8 @@ constexpr std::string_view descriptors =
     "make the descriptor non-blocking and await it (use_coro, open_read_pipe, stream), or move the "
     "call to to_thread";
 constexpr std::string_view files = "use async_file, or move the call to run_in_executor";
-constexpr std::string_view readiness = "await the operation itself, or use add_reader and add_writer";
+constexpr std::string_view readiness =
+    "await the operation itself, or use add_reader and add_writer";
 
 constexpr std::array cures{
     cure{"nanosleep", "sleeps", "co_await sleep_for"},
@@ -91,8 +92,8 @@ report::finding blocking_call(const report::slow_step& step, std::string_view sy
     made.message = (step.task_id != 0 ? task_text(step.task_id, step.name) : "a callback")
                    + std::string(" ") + std::string(cure->what) + " on the loop's thread, in "
                    + std::string(system_call) + ", for " + report::format_duration(step.wall) + ": "
-                   + describe_span(step) + ". Nothing else runs meanwhile: "
-                   + std::string(cure->instead) + ".";
+                   + describe_span(step)
+                   + ". Nothing else runs meanwhile: " + std::string(cure->instead) + ".";
     made.evidence.push_back({"system call", std::string(system_call), {}, {}});
     if (!step.created_at.empty()) {
         made.evidence.push_back({"created at", step.created_at.function, step.created_at, {}});

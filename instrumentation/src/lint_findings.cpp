@@ -115,8 +115,8 @@ report::finding failed_attempts(const remark& made, std::uint32_t times) {
 
 report::finding reads_on(const remark& made) {
     auto found = start(lint_rule::busy_loop, severity::error, position_of(made.site));
-    found.message = doer(made) + " reads on at the end of the stream from "
-                    + std::string(made.text) + ", " + std::to_string(made.amount)
+    found.message = doer(made) + " reads on at the end of the stream from " + std::string(made.text)
+                    + ", " + std::to_string(made.amount)
                     + " times since a read first gave nothing, at " + place(made.site)
                     + ". An empty read is the end: leave the loop there.";
     add(found, "task created at", {}, made.created_at);

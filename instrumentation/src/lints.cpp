@@ -23,8 +23,8 @@ namespace coroscope::instrumentation {
 namespace {
 
 constexpr std::array<std::string_view, 12> rule_names{
-    "never-awaited", "destroyed-pending", "lost-exception", "busy-loop",
-    "self-waking",   "never-yields",      "huge-frame",     "blocking-call",
+    "never-awaited", "destroyed-pending", "lost-exception",  "busy-loop",
+    "self-waking",   "never-yields",      "huge-frame",      "blocking-call",
     "timer-flood",   "task-growth",       "never-resumable", "wrong-thread"};
 
 /// Looks at a population before its growth counts as more than a burst.

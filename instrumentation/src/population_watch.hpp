@@ -54,10 +54,8 @@ struct crowd {
 };
 
 /// By creation site. Empty if no task has one.
-[[nodiscard]] crowd largest_crowd_of_tasks(
-    const coroscope::detail::loop_core& core);
+[[nodiscard]] crowd largest_crowd_of_tasks(const coroscope::detail::loop_core& core);
 /// By the co_await of the tasks that sleep, or by where the callback was set.
-[[nodiscard]] crowd largest_crowd_of_timers(
-    const coroscope::detail::loop_core& core);
+[[nodiscard]] crowd largest_crowd_of_timers(const coroscope::detail::loop_core& core);
 
 }  // namespace coroscope::instrumentation

@@ -32,7 +32,8 @@ struct spinner {
 ///
 /// A task's steps come in batches, its wake-ups at once: where it was woken by anybody else since
 /// the last batch, none of its steps in this one counts. What is known of a task lies in a table
-/// of fixed size, at a place given by its id; where two tasks share one, the one that spins keeps it.
+/// of fixed size, at a place given by its id; where two tasks share one, the one that spins keeps
+/// it.
 class spin_watch {
 public:
     spin_watch(std::uint32_t turns, std::uint32_t attempts, duration work);
@@ -41,8 +42,8 @@ public:
     void woken(std::uint64_t task) noexcept;
     /// A callback was set by a callback whose own site is `by`.
     void reposted(std::uint64_t handle, await_site by) noexcept;
-    /// The task tried what could not be done, in the step that began at `stamp`. True if it has done
-    /// so in so many steps now.
+    /// The task tried what could not be done, in the step that began at `stamp`. True if it has
+    /// done so in so many steps now.
     [[nodiscard]] bool tried(std::uint64_t task, std::uint64_t stamp) noexcept;
     /// Calls `f(spinner)` for each one that has now spun long enough; once until it stops.
     template <class F>

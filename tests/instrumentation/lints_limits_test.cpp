@@ -220,9 +220,10 @@ TEST_CASE("very many timers of one place are a flood") {
     w.loop.run_until_complete(arm(5));
     REQUIRE(w.rules() == rule_list{"timer-flood"});
     CHECK(w.lints.findings()[0].message.starts_with("104 timers (of 105) are armed at "));
-    CHECK(w.lints.findings()[0].message.ends_with(
-        ". Cancel timers that are not needed any more, or keep one for all: a task that sleeps until "
-        "the next of the deadlines."));
+    CHECK(
+        w.lints.findings()[0].message.ends_with(". Cancel timers that are not needed any more, or "
+                                                "keep one for all: a task that sleeps until "
+                                                "the next of the deadlines."));
 }
 
 TEST_CASE("timers that are cancelled, or of many places, are no flood") {

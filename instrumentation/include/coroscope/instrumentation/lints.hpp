@@ -23,7 +23,7 @@ class loop;
 namespace detail {
 struct loop_core;
 }
-}
+}  // namespace coroscope
 
 namespace coroscope::instrumentation {
 
@@ -55,7 +55,8 @@ struct lint_options {
     /// them, of a task that calls `queue::get_nowait` on an empty queue or `put_nowait` on a full;
     /// and reads of the end of one stream after the first.
     std::uint32_t attempts = 5;
-    /// `busy_loop` and `self_waking`: steps in a row after which a task had made itself ready again.
+    /// `busy_loop` and `self_waking`: steps in a row after which a task had made itself ready
+    /// again.
     std::uint32_t turns = 1000;
     /// Steps that took at least this much real time are work, and count as no such turn.
     duration work = std::chrono::microseconds(50);
@@ -87,7 +88,8 @@ struct lint_options {
 ///
 /// A rule fires once a place when its condition has held for a while, and again when the condition
 /// had ceased meanwhile; occurrences after the first are counted. Conditions are counts of steps
-/// and the like, not durations: what they find is the same on a slow machine and under a fake clock.
+/// and the like, not durations: what they find is the same on a slow machine and under a fake
+/// clock.
 ///
 /// **Thread safety**: findings may be read from any thread at any time; everything else belongs to
 /// the loop's thread. **Lifetime**: one object a loop; must outlive it, or be removed from it

@@ -74,7 +74,7 @@ enum class remark_kind : std::uint8_t {
     destroyed_pending,  ///< a task was destroyed before its end, because its loop was closed
     lost_exception,     ///< nobody retrieved the exception of a task or future that is gone
     wrong_thread,       ///< a call came from another thread than the loop's; in debug mode only
-    nothing_there,      ///< something was tried that could not be done now: an item of an empty queue
+    nothing_there,      ///< something could not be done now: `get_nowait` on an empty queue
     end_again,          ///< the end of a stream was read, and not for the first time
     passed_through,     ///< a mutex was unlocked, or a permit given back, that nobody waited for
     large_block,        ///< a coroutine frame too large for the slabs was allocated
@@ -83,14 +83,14 @@ enum class remark_kind : std::uint8_t {
 /// One of these, with what is known about it. Valid during the call.
 struct remark {
     remark_kind kind{};
-    std::uint64_t task_id = 0;  ///< whose step it happened in, or whom it is about; 0: no task
-    std::string_view task_name;  ///< as given; empty if none was given
-    await_site created_at{};     ///< of the task or future it is about
-    await_site site{};           ///< the last `co_await` that the task came to, or the call itself
+    std::uint64_t task_id = 0;    ///< whose step it happened in, or whom it is about; 0: no task
+    std::string_view task_name;   ///< as given; empty if none was given
+    await_site created_at{};      ///< of the task or future it is about
+    await_site site{};            ///< the last `co_await` that the task came to, or the call itself
     std::uint64_t object_id = 0;  ///< of the future, queue, mutex; 0: none
     std::size_t amount = 0;       ///< the bytes of a block; how often an end was read again
-    const void* code = nullptr;  ///< an address in the code of the coroutine; null: not known
-    const char* what = "";       ///< the operation: `queue::get_nowait`
+    const void* code = nullptr;   ///< an address in the code of the coroutine; null: not known
+    const char* what = "";        ///< the operation: `queue::get_nowait`
     /// For `wrong_thread` all of it, for an exception what it says, for a stream its other end.
     std::string_view text;
 };
