@@ -135,6 +135,22 @@ report::finding never_yields(const remark& made, std::uint32_t times) {
     return found;
 }
 
+report::finding mutex_across_suspension(const remark& made, source_position locker) {
+    auto found = start(lint_rule::mutex_across_suspension, severity::error, position_of(made.site));
+    found.message = doer(made) + " held a lock of its thread (a std::mutex, say) across the co_await at "
+                    + place(made.site)
+                    + ": it was taken in a step before. Another task of this loop that wants it "
+                      "blocks the loop, and with it the one that could unlock it. Unlock it before "
+                      "the co_await, or use a coroscope::mutex.";
+    add(found, "task created at", {}, made.created_at);
+    add(found, "noticed in", made.what);
+    if (!locker.function.empty()) {
+        auto text = locker.function;
+        found.evidence.push_back({"locked in", std::move(text), std::move(locker), {}});
+    }
+    return found;
+}
+
 report::finding huge_frame(const remark& made) {
     auto found = start(lint_rule::huge_frame, severity::note, position_of(made.site));
     found.message = "a coroutine that " + doer(made) + " called after " + place(made.site)

@@ -20,6 +20,8 @@ namespace coroscope::instrumentation::detail {
 [[nodiscard]] report::finding failed_attempts(const remark& made, std::uint32_t times);
 [[nodiscard]] report::finding reads_on(const remark& made);
 [[nodiscard]] report::finding never_yields(const remark& made, std::uint32_t times);
+[[nodiscard]] report::finding mutex_across_suspension(const remark& made,
+                                                      report::source_position locker);
 [[nodiscard]] report::finding huge_frame(const remark& made);
 /// `name` is the task's; empty for a callback.
 [[nodiscard]] report::finding spinning(const spinner& who, const std::string& name,

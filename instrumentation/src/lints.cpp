@@ -22,10 +22,11 @@
 namespace coroscope::instrumentation {
 namespace {
 
-constexpr std::array<std::string_view, 12> rule_names{
+constexpr std::array<std::string_view, 13> rule_names{
     "never-awaited", "destroyed-pending", "lost-exception",  "busy-loop",
     "self-waking",   "never-yields",      "huge-frame",      "blocking-call",
-    "timer-flood",   "task-growth",       "never-resumable", "wrong-thread"};
+    "timer-flood",   "task-growth",       "never-resumable", "mutex-across-suspension",
+    "wrong-thread"};
 
 /// Looks at a population before its growth counts as more than a burst.
 constexpr std::size_t growth_looks = 8;
@@ -250,6 +251,10 @@ void lints::on_remark(const remark& made) noexcept {
             tell(never_yields, key_of(never_yields, made.site),
                  [&] { return detail::never_yields(made, options_.passages); });
         }
+        break;
+    case remark_kind::lock_held:
+        tell(mutex_across_suspension, key_of(mutex_across_suspension, made.site),
+             [&] { return detail::mutex_across_suspension(made, position_of_code(made.code)); });
         break;
     case remark_kind::large_block:
         if (made.amount >= options_.frame_bytes) {

@@ -19,6 +19,15 @@ constinit thread_local int abandoned_depth = 0;
     return *static_cast<const void* const*>(frame.coroutine().address());
 }
 
+/// Where it suspended last; a coroutine that has not come to a co_await yet is where it was awaited.
+[[nodiscard]] await_site last_site_of(const task_core& task) noexcept {
+    const auto* frame = task.top;
+    while (frame != nullptr && frame->site.line() == 0) {
+        frame = frame->parent;
+    }
+    return frame != nullptr ? frame->site : await_site();
+}
+
 }  // namespace
 
 void make_remark(remark made) noexcept {
@@ -28,7 +37,7 @@ void make_remark(remark made) noexcept {
         made.task_id = task->id();
         made.task_name = task->given_name();
         made.created_at = task->record().created_at.load(std::memory_order_relaxed);
-        if (made.site.line() == 0 && task->top != nullptr) { made.site = task->top->site; }
+        if (made.site.line() == 0) { made.site = last_site_of(*task); }
     } else if (const auto* handle = core->callback; handle != nullptr && made.site.line() == 0) {
         made.site = handle->created_at;
     }

@@ -29,18 +29,19 @@ namespace coroscope::instrumentation {
 
 /// What `lints` look for; docs/lints.md has a section for each.
 enum class lint_rule : std::uint8_t {
-    never_awaited,      ///< a coroutine was created and destroyed unstarted
-    destroyed_pending,  ///< a task was destroyed before its end
-    lost_exception,     ///< an exception was never retrieved
-    busy_loop,          ///< polls for something instead of waiting for it
-    self_waking,        ///< makes itself ready again and again, from several lines
-    never_yields,       ///< goes through many co_awaits in one step
-    huge_frame,         ///< a coroutine whose frame is very large
-    blocking_call,      ///< a system call that waited, on the loop's thread
-    timer_flood,        ///< very many timers armed at one place
-    task_growth,        ///< tasks of one place become more and more
-    never_resumable,    ///< waits for what nothing alive can bring about
-    wrong_thread,       ///< the loop was used from another thread
+    never_awaited,            ///< a coroutine was created and destroyed unstarted
+    destroyed_pending,        ///< a task was destroyed before its end
+    lost_exception,           ///< an exception was never retrieved
+    busy_loop,                ///< polls for something instead of waiting for it
+    self_waking,              ///< makes itself ready again and again, from several lines
+    never_yields,             ///< goes through many co_awaits in one step
+    huge_frame,               ///< a coroutine whose frame is very large
+    blocking_call,            ///< a system call that waited, on the loop's thread
+    timer_flood,              ///< very many timers armed at one place
+    task_growth,              ///< tasks of one place become more and more
+    never_resumable,          ///< waits for what nothing alive can bring about
+    mutex_across_suspension,  ///< a `std::mutex` was held across a co_await; needs `lock_watch`
+    wrong_thread,             ///< the loop was used from another thread
 };
 
 /// As findings name it: `never-awaited`.

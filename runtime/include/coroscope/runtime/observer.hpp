@@ -77,6 +77,7 @@ enum class remark_kind : std::uint8_t {
     nothing_there,      ///< something could not be done now: `get_nowait` on an empty queue
     end_again,          ///< the end of a stream was read, and not for the first time
     passed_through,     ///< a mutex was unlocked, or a permit given back, that nobody waited for
+    lock_held,          ///< a thread's lock was held from one step to another; see `lock_watch`
     large_block,        ///< a coroutine frame too large for the slabs was allocated
 };
 
