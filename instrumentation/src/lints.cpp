@@ -107,11 +107,11 @@ lints::lints(lint_options options)
 lints::~lints() = default;
 
 void lints::attach_to(loop& l) {
-    if (loop_ != nullptr) {
-        throw std::logic_error("these lints watch loop " + std::to_string(loop_->id())
+    if (loop_id_ != 0) {
+        throw std::logic_error("these lints were attached to loop " + std::to_string(loop_id_)
                                + " already; make other ones for another loop");
     }
-    loop_ = &l;
+    loop_id_ = l.id();
     l.add_observer(static_cast<observer&>(*this));
 }
 
@@ -154,7 +154,8 @@ void lints::hand_over(const report::finding& found) {
         context.message = "the handler of lints threw; it is not called again";
         context.exception = std::current_exception();
         handler_failed_.store(true, std::memory_order_relaxed);
-        if (loop_ != nullptr) { loop_->call_exception_handler(context); }
+        const auto* core = coroscope::detail::running_loop;
+        core != nullptr ? core->self->call_exception_handler(context) : report_orphan(context);
     }
 }
 
@@ -163,7 +164,7 @@ report::source_position lints::position_of_code(const void* code) const {
 }
 
 void lints::on_steps(std::span<const step_record> steps) noexcept {
-    const auto* core = loop_ != nullptr ? &loop_->core() : coroscope::detail::running_loop;
+    const auto* core = coroscope::detail::running_loop;
     if (core == nullptr) { return; }
     watches_->spins.look_at(steps, [&](const spinner& who) {
         const auto rule = who.at_several_sites ? lint_rule::self_waking : lint_rule::busy_loop;

@@ -70,8 +70,8 @@ struct lint_options {
     /// `timer_flood`: timers armed for tasks that wait at one place, or callbacks set at one.
     std::size_t timers = 10'000;
     /// Called when a finding comes for the first, second, fourth, eighth ... time, on the thread
-    /// of the loop, which runs nothing else meanwhile. What it throws goes to the loop's exception
-    /// handler; it is not called again then.
+    /// of the loop, which runs nothing else meanwhile. What it throws goes to the exception
+    /// handler of the loop that runs there; it is not called again then.
     std::function<void(const report::finding&)> handler{};
     /// The source position of an address in the program's code, empty if it is not known. Unset:
     /// the function's name, where the dynamic linker knows it (link with `-rdynamic`).
@@ -92,6 +92,9 @@ struct lint_options {
 /// and the like, not durations: what they find is the same on a slow machine and under a fake
 /// clock.
 ///
+/// Where `loop_options::time_stats` is off, there are no steps: spinning, growth and futures that
+/// nobody can set are not seen then.
+///
 /// **Thread safety**: findings may be read from any thread at any time; everything else belongs to
 /// the loop's thread. **Lifetime**: one object a loop; must outlive it, or be removed from it
 /// (`loop::remove_observer`). `log()` outlives both. **Cost**: some nanoseconds a step and a wake;
@@ -103,7 +106,7 @@ public:
     lints& operator=(const lints&) = delete;
     ~lints() override;
 
-    /// Attaches it to its loop. Throws `std::logic_error` if it has another one already.
+    /// Attaches it to its loop. Throws `std::logic_error` if it had one before.
     void attach_to(loop& l);
 
     /// What a stall watchdog knows of a slow step: rule `blocking_call`. `system_call` is the name
@@ -135,7 +138,7 @@ private:
     std::uint32_t rules_;
     std::shared_ptr<finding_log> log_;
     std::unique_ptr<watches> watches_;
-    loop* loop_ = nullptr;
+    std::uint32_t loop_id_ = 0;  ///< 0: none yet
     std::atomic<bool> handler_failed_{false};
 };
 
