@@ -193,6 +193,7 @@ TEST_CASE("growth is told again when it has doubled, and when it had gone meanwh
     watched_loop w(options);
     event never;
     w.loop.run_until_complete(leak(never, 250, 1s));
+    REQUIRE(w.rules() == rule_list{"task-growth"});
     CHECK(w.lints.findings()[0].evidence.back().text == "2 times");
     never.set();
     w.loop.run_until_complete(serve(5));
