@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -62,12 +63,17 @@ struct held_locks {
 
 constinit thread_local held_locks held;
 
+/// Observers lock, too.
+constinit thread_local bool is_telling = false;
+
 void tell(const char* what, const held_lock& lock) noexcept {
+    if (std::exchange(is_telling, true)) { return; }
     coroscope::remark made;
     made.kind = coroscope::remark_kind::lock_held;
     made.what = what;
     made.code = lock.taken_by;
     coroscope::detail::make_remark(made);
+    is_telling = false;
 }
 
 [[nodiscard]] bool is_watched() noexcept {
