@@ -2,6 +2,7 @@
 #include <coroscope/runtime/detail/loop_core.hpp>
 
 #include "loop_implementation.hpp"
+#include "remarks.hpp"
 
 #include <algorithm>
 #include <array>
@@ -56,6 +57,9 @@ void check_thread(const loop_core& core, const char* what) {
     message << what << " was called from thread " << std::this_thread::get_id() << ", but loop "
             << core.id << " runs on thread " << owner
             << "; use call_soon_threadsafe to reach a loop from another thread";
+    if (core.mail != nullptr && core.wants(hook::remark)) {
+        remark_wrong_thread(core, what, message.str());
+    }
     throw std::logic_error(message.str());
 }
 
@@ -135,6 +139,12 @@ void loop_core::notify_woken(task_core& task) noexcept {
 
 void loop_core::notify_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept {
     self->told(hook::edge, [&](observer& o) { o.on_edge(kind, from, to); });
+}
+
+void loop_core::notify_remark(const remark& made) noexcept {
+    if (self != nullptr && wants(hook::remark)) {
+        self->told(hook::remark, [&](observer& o) { o.on_remark(made); });
+    }
 }
 
 void notify_frame(std::ptrdiff_t bytes) noexcept {

@@ -25,7 +25,9 @@ using state_pointer = std::shared_ptr<detail::stream_state>;
 coro<std::string> read_some(state_pointer s, std::size_t n, await_site where) {
     const detail::reading_turn turn(*s);
     if (n == 0) { co_return std::string(); }
-    if (s->input.bytes().empty()) { co_await s->fill(where); }
+    bool more = true;
+    if (s->input.bytes().empty()) { more = co_await s->fill(where); }
+    if (!more) { s->note_end_read(where); }
     co_return s->input.take(n);
 }
 

@@ -80,6 +80,7 @@ struct loop_core {
 
     void notify_woken(task_core& task) noexcept;
     void notify_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept;
+    void notify_remark(const remark& made) noexcept;
 
 private:
     ~loop_core() = default;
@@ -87,6 +88,10 @@ private:
 };
 
 inline constinit thread_local loop_core* running_loop = nullptr;
+
+/// Fills in the task that runs on this thread now and where it stands, and tells the observers of
+/// its loop, if there is one and they want to know.
+void make_remark(remark made) noexcept;
 
 /// Runs `f` on the thread of the loop that the inbox belongs to, soon; false if that loop is
 /// closed (`f` is then destroyed here). Any thread.
