@@ -130,7 +130,7 @@ void task_core::destroy_frames() noexcept {
 
 // The innermost frame is the one that runs: it stands at no co_await now.
 void note_creators(task_core& created, std::size_t most) {
-    const auto* creator = created.loop->current;
+    const auto* creator = created.loop->current.get();
     if (creator == nullptr || creator->top == nullptr) { return; }
     for (auto* f = creator->top->parent; f != nullptr && most > 0; f = f->parent, --most) {
         created.extras().creators.push_back(f->site);
