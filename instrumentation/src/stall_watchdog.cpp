@@ -97,6 +97,10 @@ public:
         loops_.push_back(std::move(watched));
         changed_.notify_all();
     }
+    void remove(std::uint32_t id) noexcept {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(loops_, [id](const auto& watched) { return watched->id == id; });
+    }
     void set_threshold(std::optional<duration> threshold) {
         const std::lock_guard lock(mutex_);
         own_threshold_ = threshold;
@@ -267,6 +271,11 @@ void stall_watchdog::attach_to(loop& l) {
     }
     if (implementation_->find(l.id()) == nullptr) { implementation_->add(l); }
     l.add_observer(*this);
+}
+
+void stall_watchdog::detach_from(loop& l) noexcept {
+    l.remove_observer(*this);
+    implementation_->remove(l.id());
 }
 
 void stall_watchdog::set_threshold(std::optional<duration> threshold) {

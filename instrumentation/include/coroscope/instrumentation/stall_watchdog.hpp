@@ -78,8 +78,8 @@ struct stall_evidence {
 /// `COROSCOPE_BUILD_STACKS`, reports have all but the stack.
 ///
 /// **Thread safety**: loops may run in any threads; `attach_to` belongs to the loop's, the rest may
-/// be called from any. **Lifetime**: must outlive the loops that it is attached to, or be removed
-/// from them (`loop::remove_observer`). **Cost**: nothing to a loop; twice a threshold the watchdog's
+/// be called from any. **Lifetime**: must outlive the loops that it is attached to, or be detached
+/// from them. **Cost**: nothing to a loop; twice a threshold the watchdog's
 /// thread wakes up for some microseconds; a report takes the stalled thread some 20 µs if it runs,
 /// and nothing if it does not.
 class stall_watchdog : public observer {
@@ -92,6 +92,8 @@ public:
     /// Watches a loop from its next run on, or from now if it runs. Throws `std::logic_error` if the
     /// loop does not measure its steps.
     void attach_to(loop& l);
+    /// Watches it no more.
+    void detach_from(loop& l) noexcept;
 
     /// Unset: the loops' own again. Counts from the next look on.
     void set_threshold(std::optional<duration> threshold);
