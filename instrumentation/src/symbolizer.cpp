@@ -175,6 +175,7 @@ symbolizer::symbolizer() = default;
 symbolizer::~symbolizer() = default;
 
 report::stack symbolizer::name(const unwound_stack& stack) {
+    const std::lock_guard lock(mutex_);
     if (information_ == nullptr) { information_ = std::make_unique<debug_information>(); }
     report::stack named;
     named.truncated = stack.truncated;

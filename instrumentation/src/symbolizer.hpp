@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace coroscope::instrumentation::detail {
 /// Finds functions, inlined calls, files and lines for addresses of this process, in the debug
 /// information of its executable and libraries.
 ///
-/// **Thread safety**: one thread at a time. **Cost**: milliseconds for the first address in a source
+/// **Thread safety**: all members, from any thread. **Cost**: milliseconds for the first address in a source
 /// file, whose debug information is read then; next to nothing for an address that was asked before.
 class symbolizer {
 public:
@@ -28,6 +29,7 @@ public:
 
 private:
     class debug_information;
+    std::mutex mutex_;
     std::unique_ptr<debug_information> information_;
 };
 

@@ -35,6 +35,12 @@ std::string trouble_of(signal_answer answer, int number) {
     return {};
 }
 
+/// What was read of debug information serves every watchdog of the process.
+symbolizer& shared_symbols() {
+    static auto* const made = new symbolizer;  // never destroyed: watchdogs may be static
+    return *made;
+}
+
 }  // namespace
 
 class thread_capture::implementation {
@@ -66,7 +72,7 @@ public:
         return made;
     }
 
-    report::stack stack() { return symbols_.name(unwind(copy_)); }
+    report::stack stack() { return shared_symbols().name(unwind(copy_)); }
 
 private:
     static constexpr int attempts = 8;
@@ -87,7 +93,6 @@ private:
 
     capture_settings settings_;
     stack_copy copy_;
-    symbolizer symbols_;
 };
 
 thread_capture::thread_capture(const capture_settings& settings)

@@ -12,8 +12,10 @@ constexpr std::uint32_t last_multiple = 8;
 }  // namespace
 
 void watched_loop::note_thread(const thread_identity& thread) {
+    const auto usage = usage_of(thread);
     const std::lock_guard lock(mutex_);
     thread_ = thread;
+    at_start_ = usage;
 }
 
 thread_identity watched_loop::thread() const {
@@ -38,6 +40,10 @@ void watched_loop::begin_step(const loop_activity& activity, const thread_usage&
 
 std::uint32_t watched_loop::look(const loop_activity& activity, duration threshold,
                                  duration overslept) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (at_start_) { last_look_ = *std::exchange(at_start_, std::nullopt); }
+    }
     const auto usage = usage_of(thread()).value_or(last_look_);
     if (!activity.in_step) {
         began_ = 0;

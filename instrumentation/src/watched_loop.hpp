@@ -30,7 +30,7 @@ public:
 
     // --- Any thread
 
-    /// A run begins on this thread.
+    /// A run begins on the calling thread, which this is.
     void note_thread(const thread_identity& thread);
     [[nodiscard]] thread_identity thread() const;
     /// What is known of the step that just ended here; nothing if it was not noticed.
@@ -77,6 +77,7 @@ private:
 
     mutable std::mutex mutex_;
     thread_identity thread_;
+    std::optional<thread_usage> at_start_;  // of a run that began since the last look
     std::uint64_t seen_ = 0;  // the stamp of the step that the rest is about; 0: none
     step_times seen_times_;
     std::optional<stall_evidence> evidence_;

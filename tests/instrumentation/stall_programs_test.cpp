@@ -121,7 +121,7 @@ struct scratch_file {
 
 void write_through(const scratch_file& file, const std::atomic<bool>& done) {
     while (!done.load()) {
-        file.fill(std::size_t{8} << 20U);
+        file.fill(std::size_t{1} << 20U);
         stalled_line = __LINE__ + 1;
         ::fsync(file.descriptor);
     }
