@@ -23,7 +23,8 @@ struct loaded_module {
 template <class T>
 [[nodiscard]] T read_in_module(std::uintptr_t address) noexcept {
     T value;
-    std::memcpy(&value, reinterpret_cast<const void*>(address),  // NOLINT(performance-no-int-to-ptr)
+    std::memcpy(&value,
+                reinterpret_cast<const void*>(address),  // NOLINT(performance-no-int-to-ptr)
                 sizeof value);
     return value;
 }

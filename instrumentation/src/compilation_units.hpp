@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
+
+#include <cstdint>
+#include <vector>
 
 namespace coroscope::instrumentation::detail {
 

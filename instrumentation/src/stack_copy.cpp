@@ -18,7 +18,8 @@ bool stack_copy::take(const register_values& registers, address_range stack) noe
     const auto wanted =
         stack.contains(begin_) ? std::min(memory_.size(), stack.high - begin_) : memory_.size();
     const iovec here{memory_.data(), wanted};
-    const iovec there{reinterpret_cast<void*>(begin_), wanted};  // NOLINT(performance-no-int-to-ptr)
+    const iovec there{reinterpret_cast<void*>(begin_),
+                      wanted};  // NOLINT(performance-no-int-to-ptr)
     // Not the C library's function: sanitizers put their own in its place.
     const auto copied = ::syscall(SYS_process_vm_readv, ::getpid(), &here, 1UL, &there, 1UL, 0UL);
     if (copied > 0) { size_ = static_cast<std::size_t>(copied); }

@@ -28,9 +28,9 @@ class stack_copy {
 public:
     explicit stack_copy(std::size_t capacity) : memory_(capacity) {}
 
-    /// Copies from the stack pointer in `registers` up to the end of the stack, of the memory behind
-    /// it, or of the room, whichever comes first. False if nothing could be read; `errno` says why.
-    /// Safe in signal handlers: asks the kernel for the bytes, so that nothing faults.
+    /// Copies from the stack pointer in `registers` up to the end of the stack, of the memory
+    /// behind it, or of the room, whichever comes first. False if nothing could be read; `errno`
+    /// says why. Safe in signal handlers: asks the kernel for the bytes, so that nothing faults.
     [[nodiscard]] bool take(const register_values& registers, address_range stack) noexcept;
 
     [[nodiscard]] const register_values& registers() const noexcept { return registers_; }

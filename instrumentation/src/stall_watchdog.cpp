@@ -48,7 +48,9 @@ report::slow_step describe_activity(std::uint32_t loop_id, const loop_activity& 
     made.kind = activity.kind == step_kind::task       ? report::step_kind::task
                 : activity.kind == step_kind::callback ? report::step_kind::callback
                                                        : report::step_kind::io_poll;
-    if (activity.kind == step_kind::callback) { made.created_at = position_of(activity.created_at); }
+    if (activity.kind == step_kind::callback) {
+        made.created_at = position_of(activity.created_at);
+    }
     if (const auto task = read_task(activity.record); task) {
         made.task_id = task->id;
         made.name = task->name;
@@ -168,8 +170,8 @@ void stall_watchdog::implementation::run() {
             has_news_ = false;
         }
         // Late though nobody kept the processors from it: the whole process was stopped.
-        overslept = std::chrono::steady_clock::now() - until
-                    - (detail::own_run_delay() - delay_before);
+        overslept =
+            std::chrono::steady_clock::now() - until - (detail::own_run_delay() - delay_before);
     }
     tell_suppressed();
 }
@@ -189,16 +191,16 @@ duration stall_watchdog::implementation::look_at_all(duration overslept) {
             continue;
         }
         const auto threshold = threshold_of(*watched);
-        pause = std::min(pause, look_at(*watched, *activity, threshold,
-                                        std::max(overslept, duration(0))));
+        pause = std::min(pause,
+                         look_at(*watched, *activity, threshold, std::max(overslept, duration(0))));
     }
     if (budget_.is_due(std::chrono::steady_clock::now())) { tell_suppressed(); }
     return pause;
 }
 
 duration stall_watchdog::implementation::look_at(watched_loop& watched,
-                                                 const loop_activity& activity,
-                                                 duration threshold, duration overslept) {
+                                                 const loop_activity& activity, duration threshold,
+                                                 duration overslept) {
     const auto times = watched.look(activity, threshold, overslept);
     if (times > 0 && !watched.is_counted) {
         watched.is_counted = true;

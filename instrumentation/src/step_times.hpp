@@ -13,10 +13,10 @@ namespace coroscope::instrumentation::detail {
 /// the step's beginning to the first look in it, it knows what was used between that look and the
 /// one before, which may be more.
 struct step_times {
-    std::chrono::nanoseconds wall{0};            ///< of the step so far
+    std::chrono::nanoseconds wall{0};              ///< of the step so far
     std::chrono::nanoseconds until_first_look{0};  ///< the part of it before
-    thread_usage before;                         ///< at the last look before the step
-    thread_usage first;                          ///< at the first look in it
+    thread_usage before;                           ///< at the last look before the step
+    thread_usage first;                            ///< at the first look in it
     thread_usage now;
     std::chrono::nanoseconds overslept{0};  ///< the watchdog did not run either: nobody did
     thread_place place;                     ///< where the thread was last seen in the step

@@ -5,15 +5,16 @@
 
 #include <coroscope/runtime/await_site.hpp>
 
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+
 #include <cstdlib>
 #include <memory>
 #include <unordered_map>
 #include <utility>
 
 #include <cxxabi.h>
-#include <dwarf.h>
-#include <elfutils/libdw.h>
-#include <elfutils/libdwfl.h>
 #include <unistd.h>
 
 namespace coroscope::instrumentation::detail {

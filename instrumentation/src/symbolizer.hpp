@@ -16,8 +16,9 @@ namespace coroscope::instrumentation::detail {
 /// Finds functions, inlined calls, files and lines for addresses of this process, in the debug
 /// information of its executable and libraries.
 ///
-/// **Thread safety**: all members, from any thread. **Cost**: milliseconds for the first address in a source
-/// file, whose debug information is read then; next to nothing for an address that was asked before.
+/// **Thread safety**: all members, from any thread. **Cost**: milliseconds for the first address in
+/// a source file, whose debug information is read then; next to nothing for an address that was
+/// asked before.
 class symbolizer {
 public:
     symbolizer();

@@ -59,14 +59,15 @@ public:
             if (made.place.is_blocked()) {
                 take_blocked(thread, made);
             } else if (made.place.where == thread_place::kind::running) {
-                const auto answer = capture_by_signal(thread, settings_.signal_number,
-                                                      settings_.patience, copy_);
+                const auto answer =
+                    capture_by_signal(thread, settings_.signal_number, settings_.patience, copy_);
                 made.is_taken = answer == signal_answer::copied;
                 made.trouble = trouble_of(answer, settings_.signal_number);
                 if (answer != signal_answer::in_kernel) { break; }
             } else {
-                made.trouble = "the kernel does not say where the thread is (no "
-                               "/proc/self/task/*/syscall)";
+                made.trouble =
+                    "the kernel does not say where the thread is (no "
+                    "/proc/self/task/*/syscall)";
             }
         }
         return made;
@@ -82,8 +83,8 @@ private:
         registers.values[register_values::stack_pointer] = made.place.stack_pointer;
         registers.values[register_values::instruction_pointer] = made.place.instruction_pointer;
         if (!copy_.take(registers, thread.stack)) {
-            made.trouble = std::string("the kernel refused to copy the stack: ")
-                           + std::strerror(errno);
+            made.trouble =
+                std::string("the kernel refused to copy the stack: ") + std::strerror(errno);
         } else if (place_of(thread.id) != made.place) {
             made.trouble = "the thread went on while its stack was copied";
         } else {

@@ -3,24 +3,24 @@
 
 #include "stack_copy.hpp"
 
+#include <coroscope/report/stack.hpp>
+
 #include <chrono>
 #include <memory>
 #include <string>
-
-#include <coroscope/report/stack.hpp>
 
 namespace coroscope::instrumentation::detail {
 
 /// How to capture stacks.
 struct capture_settings {
-    int signal_number = 0;  ///< sent to threads that run
+    int signal_number = 0;                 ///< sent to threads that run
     std::chrono::nanoseconds patience{0};  ///< with a thread that does not answer
     std::size_t most_bytes = 0;            ///< of a stack
 };
 
 /// What was seen of a thread.
 struct capture {
-    thread_place place;   ///< when it was captured
+    thread_place place;  ///< when it was captured
     bool is_taken = false;
     std::string trouble;  ///< why there is no stack, and what to do
 };

@@ -90,10 +90,10 @@ thread_place place_of(pid_t thread) {
         place.where = thread_place::kind::fault;
     } else {
         std::array<unsigned long long, 6> a{};
-        const auto fields = std::sscanf(
-            text.c_str(), "%ld 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx",
-            &place.number, &a[0], &a[1], &a[2], &a[3], &a[4], &a[5], &stack_pointer,
-            &instruction_pointer);
+        const auto fields =
+            std::sscanf(text.c_str(), "%ld 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx",
+                        &place.number, &a[0], &a[1], &a[2], &a[3], &a[4], &a[5], &stack_pointer,
+                        &instruction_pointer);
         if (fields != 9) { return place; }
         place.where = thread_place::kind::system_call;
         for (std::size_t i = 0; i < a.size(); ++i) {

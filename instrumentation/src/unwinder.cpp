@@ -4,10 +4,9 @@
 #include "code_map.hpp"
 #include "frame_pointers.hpp"
 
-#include <memory>
-#include <utility>
-
 #include <libunwind-x86_64.h>
+
+#include <utility>
 
 // Exported by the library for debuggers, and declared in none of its headers.
 extern "C" int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t, unw_word_t, unw_dyn_info_t*,
@@ -57,8 +56,8 @@ int find_procedure(unw_addr_space_t space, unw_word_t address, unw_proc_info_t* 
     info.u.rti.segbase = table;
     info.u.rti.table_data = table + header_bytes;
     info.u.rti.table_len = read_in_module<std::uint32_t>(table + 8) * words_an_entry;
-    const int result =
-        UNW_OBJ(dwarf_search_unwind_table)(space, address, &info, found, need_unwind_info, argument);
+    const int result = UNW_OBJ(dwarf_search_unwind_table)(space, address, &info, found,
+                                                          need_unwind_info, argument);
     if (result == 0) {
         state.function = found->start_ip;
         state.is_lost = false;

@@ -40,8 +40,8 @@ public:
 
     // --- The watchdog's thread
 
-    /// A look at the loop. Returns how many times the threshold its step has lasted, if that is news:
-    /// 1, 2, 4, 8; otherwise 0.
+    /// A look at the loop. Returns how many times the threshold its step has lasted, if that is
+    /// news: 1, 2, 4, 8; otherwise 0.
     [[nodiscard]] std::uint32_t look(const loop_activity& activity, duration threshold,
                                      duration overslept);
     /// How long until the next look.
@@ -78,7 +78,7 @@ private:
     mutable std::mutex mutex_;
     thread_identity thread_;
     std::optional<thread_usage> at_start_;  // of a run that began since the last look
-    std::uint64_t seen_ = 0;  // the stamp of the step that the rest is about; 0: none
+    std::uint64_t seen_ = 0;                // the stamp of the step that the rest is about; 0: none
     step_times seen_times_;
     std::optional<stall_evidence> evidence_;
     std::vector<later_record> later_;

@@ -151,12 +151,12 @@ nlohmann::json to_json(const gate_result& result) {
     nlohmann::json places = nlohmann::json::array();
     for (const auto& place : result.places) {
         auto& json = places.emplace_back(nlohmann::json{{"span", place.span},
-                          {"where", to_json(place.where)},
-                          {"fingerprint", place.fingerprint},
-                          {"name", place.name},
-                          {"count", place.count},
-                          {"max_ns", place.max.count()},
-                          {"total_ns", place.total.count()}});
+                                                        {"where", to_json(place.where)},
+                                                        {"fingerprint", place.fingerprint},
+                                                        {"name", place.name},
+                                                        {"count", place.count},
+                                                        {"max_ns", place.max.count()},
+                                                        {"total_ns", place.total.count()}});
         if (!place.cause.empty()) { json["cause"] = place.cause; }
     }
     return {{"verdict", to_string(result.verdict)},

@@ -129,7 +129,8 @@ void loop::implementation::block(const std::optional<duration>& limit) {
     if (!core.ready.empty() || !core.mail->begin_sleep()) {
         return;  // the clock, or another thread, has made something ready meanwhile
     }
-    const std::uint64_t began = last_stamp_;  // what led here since the last step took next to nothing
+    const std::uint64_t began =
+        last_stamp_;  // what led here since the last step took next to nothing
     if (limit.has_value()) { arm_idle_timer(*limit); }
     core.waits.store(true, std::memory_order_relaxed);
     const auto handlers = run_asio(true);

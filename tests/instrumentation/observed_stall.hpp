@@ -31,8 +31,8 @@ struct observed_stall {
     std::function<bool(const stall&)> wanted;
     std::atomic<bool> released{false};
 
-    /// The first report that is as wanted. A machine that is busy with others may keep the step from
-    /// getting anywhere: then it is tried again.
+    /// The first report that is as wanted. A machine that is busy with others may keep the step
+    /// from getting anywhere: then it is tried again.
     std::optional<stall> observe() {
         for (int attempt = 0; attempt < 30 && !found_; ++attempt) {
             run_once();
@@ -79,9 +79,8 @@ private:
 inline const coroscope::report::stack_frame* find_frame(
     const std::optional<coroscope::report::stack>& stack, std::string_view function) {
     if (!stack) { return nullptr; }
-    const auto found =
-        std::find_if(stack->frames.begin(), stack->frames.end(), [&](const auto& frame) {
-            return std::string_view(frame.function).ends_with(function);
-        });
+    const auto found = std::find_if(
+        stack->frames.begin(), stack->frames.end(),
+        [&](const auto& frame) { return std::string_view(frame.function).ends_with(function); });
     return found == stack->frames.end() ? nullptr : &*found;
 }

@@ -131,8 +131,7 @@ TEST_CASE("an endless step is reported four times while it runs, and counts once
     }));
 }
 
-TEST_CASE("a callback that stands still is reported with the line that scheduled it",
-          "[threads]") {
+TEST_CASE("a callback that stands still is reported with the line that scheduled it", "[threads]") {
     gate until;
     report::slow_step seen;
     stall_watchdog_options options;

@@ -62,10 +62,10 @@ struct stall_evidence {
     bool more_will_follow = false;  ///< a stack was taken, and has no names yet
 };
 
-/// Notices steps that keep a loop from everything else for too long *while they last*: a thread that
-/// looks at the loops, and at 1, 2, 4 and 8 times the threshold takes the stack of the one that
-/// stands still. Says the line it is at, and whether it computes, is blocked in the kernel, or is
-/// not scheduled.
+/// Notices steps that keep a loop from everything else for too long *while they last*: a thread
+/// that looks at the loops, and at 1, 2, 4 and 8 times the threshold takes the stack of the one
+/// that stands still. Says the line it is at, and whether it computes, is blocked in the kernel, or
+/// is not scheduled.
 ///
 ///     coroscope::instrumentation::stall_watchdog watchdog;
 ///     coroscope::run_options options;
@@ -89,8 +89,8 @@ public:
     stall_watchdog& operator=(const stall_watchdog&) = delete;
     ~stall_watchdog() override;
 
-    /// Watches a loop from its next run on, or from now if it runs. Throws `std::logic_error` if the
-    /// loop does not measure its steps.
+    /// Watches a loop from its next run on, or from now if it runs. Throws `std::logic_error` if
+    /// the loop does not measure its steps.
     void attach_to(loop& l);
     /// Watches it no more.
     void detach_from(loop& l) noexcept;
@@ -107,8 +107,8 @@ public:
     [[nodiscard]] counts so_far() const noexcept;
 
     /// For whoever records steps after their end, on the loop's thread: what was seen of this one.
-    /// Nothing if it was not noticed. What is not ready yet goes into `log`'s record of that number,
-    /// once it is there.
+    /// Nothing if it was not noticed. What is not ready yet goes into `log`'s record of that
+    /// number, once it is there.
     [[nodiscard]] std::optional<stall_evidence> evidence_of(std::uint32_t loop_id,
                                                             const step_record& step);
     void complete_later(std::uint32_t loop_id, const step_record& step,

@@ -24,7 +24,7 @@ enum class step_verdict {
 /// to the wall time.
 struct step_cause {
     step_verdict verdict = step_verdict::computing;
-    std::string system_call;  ///< that it was seen in; empty: in none
+    std::string system_call;  ///< that it was last seen to wait in; empty: in none
     std::string target;       ///< what that was given: `descriptor 5, pipe:[81733]`
     std::chrono::nanoseconds cpu{0};
     std::chrono::nanoseconds blocked{0};        ///< in the kernel

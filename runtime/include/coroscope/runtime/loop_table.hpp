@@ -38,8 +38,8 @@ struct loop_activity {
 };
 
 /// The step that a loop is in; nothing if no such loop is alive, or its steps are not measured
-/// (`loop_options::time_stats`). What kind of step it is may be said wrongly in the first moments of
-/// one, `began` may not. A handler of other code that the loop runs when it wakes from waiting
+/// (`loop_options::time_stats`). What kind of step it is may be said wrongly in the first moments
+/// of one, `began` may not. A handler of other code that the loop runs when it wakes from waiting
 /// counts as waiting.
 ///
 /// **Thread safety**: as `read_loops`. **Cost**: a lock and some loads.

@@ -52,7 +52,7 @@ struct loop_core {
     published<await_site> callback_created_at;   ///< of that, or of one before it
     /// Waits for something to do; set with what led here published, and taken back likewise.
     std::atomic<bool> waits{false};
-    task_core* first_task = nullptr;   ///< every unfinished task, oldest first
+    task_core* first_task = nullptr;  ///< every unfinished task, oldest first
     task_core* last_task = nullptr;
     std::atomic<std::size_t> task_count{0};
     generator_promise_base* first_generator = nullptr;  ///< begun and not ended, newest first
@@ -67,8 +67,8 @@ struct loop_core {
     bool has_left_parent = false;  ///< and the copy shares nothing with that loop any more
     /// Stamp; null: steps are not measured.
     const published<std::uint64_t>* step_began = nullptr;
-    std::atomic<std::thread::id> runs_on{};     ///< the thread inside `run_*`; none: not running
-    std::shared_ptr<inbox> mail;                ///< what other threads send
+    std::atomic<std::thread::id> runs_on{};  ///< the thread inside `run_*`; none: not running
+    std::shared_ptr<inbox> mail;             ///< what other threads send
 
     [[nodiscard]] bool wants(hook which) const noexcept {
         return (hooks & static_cast<hook_set>(which)) != 0;

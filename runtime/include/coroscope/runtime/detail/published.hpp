@@ -25,11 +25,7 @@ public:
     // NOLINTNEXTLINE(google-explicit-constructor): stands for the variable itself
     operator T() const noexcept { return get(); }
     [[nodiscard]] T get() const noexcept { return value_.load(std::memory_order_relaxed); }
-    T operator->() const noexcept
-        requires std::is_pointer_v<T>
-    {
-        return get();
-    }
+    T operator->() const noexcept requires std::is_pointer_v<T> { return get(); }
 
 private:
     std::atomic<T> value_{};
