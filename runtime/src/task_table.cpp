@@ -144,9 +144,17 @@ void show_running(task_view& view) noexcept {
     return same_task;
 }
 
-}  // namespace
-
-namespace {
+/// Whether there is a record at this address, and always will be.
+[[nodiscard]] bool is_in_table(const task_record* record) {
+    const auto address = reinterpret_cast<std::uintptr_t>(record);
+    const auto slabs = detail::task_slab_count();
+    for (std::size_t s = 0; s < slabs; ++s) {
+        const auto slab = detail::task_slab(s);
+        const auto offset = address - reinterpret_cast<std::uintptr_t>(slab.first);
+        if (offset < slab.count * slab.stride) { return offset % slab.stride == 0; }
+    }
+    return false;
+}
 
 /// A record that held a task of interest when it was looked at.
 struct found_record {
@@ -177,6 +185,15 @@ struct found_record {
 }
 
 }  // namespace
+
+std::optional<task_view> read_task(const task_record* record) {
+    task_view view;
+    if (!is_in_table(record)) { return std::nullopt; }
+    if (!read_record(*record, detail::tick_clock::now(), view) || view.state == task_state::done) {
+        return std::nullopt;
+    }
+    return view;
+}
 
 // Sorted before they are copied: copies are ten times as large.
 std::vector<task_view> read_tasks(std::uint32_t loop_id) {
