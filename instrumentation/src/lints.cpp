@@ -56,7 +56,7 @@ constexpr std::size_t growth_looks = 8;
 /// The task that runs now, if it is the one with this id.
 [[nodiscard]] const coroscope::detail::task_core* running_task(std::uint64_t id) noexcept {
     const auto* core = coroscope::detail::running_loop;
-    const auto* task = core != nullptr ? core->current : nullptr;
+    const auto* task = core != nullptr ? core->current.get() : nullptr;
     return task != nullptr && task->id() == id ? task : nullptr;
 }
 
@@ -71,7 +71,7 @@ constexpr std::size_t growth_looks = 8;
 
 [[nodiscard]] std::uint64_t stamp_of_step() noexcept {
     const auto* core = coroscope::detail::running_loop;
-    return core != nullptr && core->step_began != nullptr ? *core->step_began : 0;
+    return core != nullptr && core->step_began != nullptr ? core->step_began->get() : 0;
 }
 
 }  // namespace
@@ -211,7 +211,7 @@ void lints::on_task_woken(const task_info& task) noexcept {
 void lints::on_edge(edge_kind kind, std::uint64_t, std::uint64_t to) noexcept {
     const auto* core = coroscope::detail::running_loop;
     if (kind != edge_kind::post || core == nullptr || core->current != nullptr) { return; }
-    if (const auto* by = core->callback; by != nullptr) {
+    if (const auto* by = core->callback.get(); by != nullptr) {
         watches_->spins.reposted(to, by->created_at);
     }
 }

@@ -84,7 +84,7 @@ namespace {
 /// 0 where steps are not timed. Outside of a run the last step's end is no measure of the time.
 [[nodiscard]] std::uint64_t stamp_in(const loop_core& core) noexcept {
     if (core.step_began == nullptr) { return 0; }
-    return running_loop == &core ? *core.step_began : tick_clock::now();
+    return running_loop == &core ? core.step_began->get() : tick_clock::now();
 }
 
 }  // namespace

@@ -33,12 +33,12 @@ constinit thread_local int abandoned_depth = 0;
 void make_remark(remark made) noexcept {
     auto* const core = running_loop;
     if (core == nullptr || !core->wants(hook::remark)) { return; }
-    if (const auto* task = core->current; task != nullptr) {
+    if (const auto* task = core->current.get(); task != nullptr) {
         made.task_id = task->id();
         made.task_name = task->given_name();
         made.created_at = task->record().origin.load(std::memory_order_relaxed).call();
         if (made.site.line() == 0) { made.site = last_site_of(*task); }
-    } else if (const auto* handle = core->callback; handle != nullptr && made.site.line() == 0) {
+    } else if (const auto* handle = core->callback.get(); handle != nullptr && made.site.line() == 0) {
         made.site = handle->created_at;
     }
     core->notify_remark(made);

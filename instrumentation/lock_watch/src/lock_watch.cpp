@@ -32,10 +32,10 @@ struct stretch {
 [[nodiscard]] stretch current_stretch() noexcept {
     const auto* core = running_loop;
     if (core == nullptr) { return {}; }
-    if (const auto* task = core->current; task != nullptr) {
+    if (const auto* task = core->current.get(); task != nullptr) {
         return {core, task->id(), task->record().sequence.load(std::memory_order_relaxed)};
     }
-    return core->callback != nullptr ? stretch{core, core->callback->id, 0} : stretch{};
+    return core->callback != nullptr ? stretch{core, core->callback.get()->id, 0} : stretch{};
 }
 
 struct held_lock {
