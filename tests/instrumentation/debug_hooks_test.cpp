@@ -157,6 +157,26 @@ TEST_CASE("off, a wrapped function is called and nothing else happens") {
     CHECK(err.str().empty());
 }
 
+TEST_CASE("off, a call of a wrapped function makes no more coroutine frames than the function") {
+    struct frame_counter : observer {
+        void on_frame(std::ptrdiff_t bytes) noexcept override { frames += bytes > 0 ? 1 : 0; }
+        int frames = 0;
+    };
+    const auto hooked = pre_run(post_run(post_mortem(give)));
+    const auto frames_of = [](const auto& function) {
+        frame_counter counter;
+        virtual_loop v;
+        v.loop.add_observer(counter);
+        v.loop.call_soon([&] { v.loop.create_task(function(1)); });
+        v.loop.run_until_complete(v.loop.create_task(sleep_long()));
+        return counter.frames;
+    };
+    CHECK(frames_of(give) == frames_of(hooked));
+    const hooks_on on;
+    const captured_stderr err;
+    CHECK(frames_of(give) < frames_of(hooked));
+}
+
 TEST_CASE("post_mortem says what left the function, where it was thrown, and who waits") {
     const hooks_on on;
     const captured_stderr err;

@@ -51,6 +51,7 @@ coro<> sleep_an_hour() {
 coro<> block_when_set(event& e, duration how_long) {
     co_await e.wait();
     busy_wait(how_long);
+    co_await yield_now();
 }
 
 loop_load_options with_budget(duration d, std::size_t capacity = 100) {
