@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 
-PAGES_OF_EXAMPLES = {"long-running.md": "long_running"}
+PAGES_OF_EXAMPLES = {"lints.md": "lints", "long-running.md": "long_running"}
 
 
 def commands(text, program):
