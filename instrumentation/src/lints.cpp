@@ -248,6 +248,10 @@ void lints::on_remark(const remark& made) noexcept {
         }
         break;
     case remark_kind::passed_through:
+        if (std::string_view(made.what) == "stream::drain") {
+            watches_->spins.woken(made.task_id);
+            break;
+        }
         if (watches_->passages.passed(made.site, stamp_of_step())) {
             tell(never_yields, key_of(never_yields, made.site),
                  [&] { return detail::never_yields(made, options_.passages); });

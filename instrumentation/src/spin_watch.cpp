@@ -13,10 +13,10 @@ spin_watch::spin_watch(std::uint32_t turns, std::uint32_t attempts, duration wor
       work_ticks_(tick_clock::to_ticks(work)) {}
 
 void spin_watch::woken(std::uint64_t task) noexcept {
-    auto& state = place_of(task);
-    if (state.id != task) { return; }
-    state.woken = true;
-    state.attempts = 0;
+    auto* state = claim(task);
+    if (state == nullptr) { return; }
+    state->woken = true;
+    state->attempts = 0;
 }
 
 void spin_watch::reposted(std::uint64_t handle, await_site by) noexcept {

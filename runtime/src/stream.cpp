@@ -2,6 +2,7 @@
 #include <coroscope/runtime/stream.hpp>
 
 #include <coroscope/runtime/asio.hpp>
+#include <coroscope/runtime/detail/wait_list.hpp>
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -97,6 +98,8 @@ coro<> drain_output(state_pointer s, await_site where) {
         co_await detail::at(where, std::move(drained));
         s->throw_if_failed();
     } else {
+        // Looks like somebody who yields to poll, and is none.
+        detail::remark_passage("stream::drain", 0, where);
         co_await detail::at(where, yield_now());
     }
 }

@@ -7,6 +7,7 @@
 
 #include "instrumentation/busy_wait.hpp"
 #include "instrumentation/watched_loop.hpp"
+#include "runtime/stream_pair.hpp"
 #include "support/catch.hpp"
 
 #include <stdexcept>
@@ -272,6 +273,21 @@ TEST_CASE("a task that computes in parts, or sleeps, is no busy loop") {
         w.loop.run_until_complete(t);
         done = false;
     }
+    CHECK(w.rules().empty());
+}
+
+TEST_CASE("a task that writes much in small parts and drains each is no busy loop") {
+    lint_options options;
+    options.turns = 100;
+    watched_loop w(options);
+    const auto write_much = [](int parts) -> coro<> {
+        auto ends = co_await stream_pair::connect();
+        for (int i = 0; i < parts; ++i) {
+            ends.client.write("x");
+            co_await ends.client.drain();
+        }
+    };
+    w.loop.run_until_complete(write_much(1000));
     CHECK(w.rules().empty());
 }
 

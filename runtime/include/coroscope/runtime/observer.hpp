@@ -76,7 +76,7 @@ enum class remark_kind : std::uint8_t {
     wrong_thread,       ///< a call came from another thread than the loop's; in debug mode only
     nothing_there,      ///< something could not be done now: `get_nowait` on an empty queue
     end_again,          ///< the end of a stream was read, and not for the first time
-    passed_through,     ///< a mutex was unlocked, or a permit given back, that nobody waited for
+    passed_through,     ///< a mutex, a permit or a drained stream that there was no wait for
     lock_held,          ///< a thread's lock was held from one step to another; see `lock_watch`
     large_block,        ///< a coroutine frame too large for the slabs was allocated
 };
