@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 
-PAGES_OF_EXAMPLES = {"long-running.md": "long_running"}
+PAGES_OF_EXAMPLES = {"long-running.md": "long_running", "stalls.md": "stalls"}
 
 
 def commands(text, program):
