@@ -3,6 +3,7 @@
 
 #include "instrumentation/observed_stall.hpp"
 #include "support/catch.hpp"
+#include "support/sanitizers.hpp"
 
 #include <algorithm>
 #include <array>
@@ -30,10 +31,8 @@ using coroscope::report::step_verdict;
 
 namespace {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(COROSCOPE_TEST_ADDRESS_SANITIZER) || defined(COROSCOPE_TEST_THREAD_SANITIZER)
 constexpr bool is_sanitized = true;
-#elif defined(__has_feature)
-constexpr bool is_sanitized = __has_feature(thread_sanitizer) || __has_feature(address_sanitizer);
 #else
 constexpr bool is_sanitized = false;
 #endif
