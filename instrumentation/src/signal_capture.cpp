@@ -15,10 +15,12 @@
 namespace coroscope::instrumentation::detail {
 namespace {
 
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-constexpr bool captures_by_signal = true;
-#else
+#if !defined(__x86_64__) || defined(__SANITIZE_THREAD__)
 constexpr bool captures_by_signal = false;
+#elif defined(__has_feature)
+constexpr bool captures_by_signal = !__has_feature(thread_sanitizer);
+#else
+constexpr bool captures_by_signal = true;
 #endif
 
 constexpr int signal_numbers = 65;

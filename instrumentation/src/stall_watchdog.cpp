@@ -126,7 +126,7 @@ private:
     void run();
     /// Returns how long to sleep.
     duration look_at_all(duration overslept);
-    duration look_at(watched_loop& watched, const loop_activity& activity, duration threshold,
+    duration look_at(watched_loop& watched, const loop_activity& activity, std::uint64_t now,
                      duration overslept);
     void notice(watched_loop& watched, std::uint32_t times, duration threshold);
     void report(const stall& news);
@@ -148,7 +148,8 @@ private:
     detail::thread_capture capture_;
     detail::report_budget budget_;
     bool handler_failed_ = false;
-    std::thread thread_;  // the last: everything is there when it begins
+    bool has_reported_ = false;  // in this round of looks
+    std::thread thread_;         // the last: everything is there when it begins
 };
 
 duration stall_watchdog::implementation::threshold_of(const watched_loop& watched) const {
@@ -156,22 +157,43 @@ duration stall_watchdog::implementation::threshold_of(const watched_loop& watche
     return std::max(own_threshold_.value_or(watched.loops_threshold.load()), least_threshold);
 }
 
+namespace {
+
+/// Time that the watchdog's thread can account for neither by running nor by waiting for a
+/// processor, beyond what it meant to wait: then the whole process was stopped.
+class lost_time {
+public:
+    /// Since the object was made.
+    [[nodiscard]] duration beyond(duration meant) const {
+        const auto passed = std::chrono::steady_clock::now() - began_;
+        const auto runnable = detail::own_runnable_time() - runnable_;
+        return std::max(passed - runnable - meant, duration(0));
+    }
+
+private:
+    std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+    std::chrono::nanoseconds runnable_ = detail::own_runnable_time();
+};
+
+}  // namespace
+
 void stall_watchdog::implementation::run() {
     constexpr duration longest_sleep = std::chrono::minutes(1);
     duration overslept{0};
     for (;;) {
+        has_reported_ = false;
+        const lost_time while_looking;
         const auto pause = std::min(look_at_all(overslept), longest_sleep);
-        const auto delay_before = detail::own_run_delay();
-        const auto until = std::chrono::steady_clock::now() + pause;
+        // Who reports may well wait for others.
+        overslept = has_reported_ ? duration(0) : while_looking.beyond(duration(0));
+        const lost_time while_sleeping;
         {
             std::unique_lock lock(mutex_);
-            changed_.wait_until(lock, until, [this] { return stopping_ || has_news_; });
+            changed_.wait_for(lock, pause, [this] { return stopping_ || has_news_; });
             if (stopping_) { break; }
             has_news_ = false;
         }
-        // Late though nobody kept the processors from it: the whole process was stopped.
-        overslept =
-            std::chrono::steady_clock::now() - until - (detail::own_run_delay() - delay_before);
+        overslept += while_sleeping.beyond(pause);
     }
     tell_suppressed();
 }
@@ -184,24 +206,24 @@ duration stall_watchdog::implementation::look_at_all(duration overslept) {
     }
     duration pause = std::chrono::minutes(1);
     for (const auto& watched : loops) {
+        const auto now = step_clock::now();
         const auto activity = read_activity(watched->id);
         if (!activity) {  // the loop is gone
             const std::lock_guard lock(mutex_);
             std::erase(loops_, watched);
             continue;
         }
-        const auto threshold = threshold_of(*watched);
-        pause = std::min(pause,
-                         look_at(*watched, *activity, threshold, std::max(overslept, duration(0))));
+        pause = std::min(pause, look_at(*watched, *activity, now, overslept));
     }
     if (budget_.is_due(std::chrono::steady_clock::now())) { tell_suppressed(); }
     return pause;
 }
 
 duration stall_watchdog::implementation::look_at(watched_loop& watched,
-                                                 const loop_activity& activity, duration threshold,
+                                                 const loop_activity& activity, std::uint64_t now,
                                                  duration overslept) {
-    const auto times = watched.look(activity, threshold, overslept);
+    const auto threshold = threshold_of(watched);
+    const auto times = watched.look(activity, now, threshold, overslept);
     if (times > 0 && !watched.is_counted) {
         watched.is_counted = true;
         stalls.fetch_add(1);
@@ -215,6 +237,7 @@ duration stall_watchdog::implementation::look_at(watched_loop& watched,
 
 void stall_watchdog::implementation::notice(watched_loop& watched, std::uint32_t times,
                                             duration threshold) {
+    has_reported_ = true;
     const auto seen = capture_.take(watched.thread());
     const auto activity = read_activity(watched.id);
     if (!activity || !watched.still_stands(*activity)) {

@@ -126,8 +126,11 @@ std::optional<thread_usage> usage_of(const thread_identity& thread) {
     return usage;
 }
 
-std::chrono::nanoseconds own_run_delay() {
-    return run_delay_in(read_small_file("/proc/thread-self/schedstat"));
+std::chrono::nanoseconds own_runnable_time() {
+    timespec cpu{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    return run_delay_in(read_small_file("/proc/thread-self/schedstat"))
+           + std::chrono::seconds(cpu.tv_sec) + std::chrono::nanoseconds(cpu.tv_nsec);
 }
 
 signal_state state_of_signal(pid_t thread, int number) {

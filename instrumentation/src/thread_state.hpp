@@ -66,8 +66,8 @@ struct thread_usage {
 /// Nothing if the thread is gone.
 [[nodiscard]] std::optional<thread_usage> usage_of(const thread_identity& thread);
 
-/// Waiting time for a processor alone, of the calling thread.
-[[nodiscard]] std::chrono::nanoseconds own_run_delay();
+/// What the calling thread has run, or waited for a processor, since it began.
+[[nodiscard]] std::chrono::nanoseconds own_runnable_time();
 
 /// Whether a signal is in the mask of those that a thread holds back, or waits to be delivered.
 struct signal_state {

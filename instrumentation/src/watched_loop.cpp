@@ -38,8 +38,8 @@ void watched_loop::begin_step(const loop_activity& activity, const thread_usage&
     times_.first = usage;
 }
 
-std::uint32_t watched_loop::look(const loop_activity& activity, duration threshold,
-                                 duration overslept) {
+std::uint32_t watched_loop::look(const loop_activity& activity, std::uint64_t now,
+                                 duration threshold, duration overslept) {
     {
         const std::lock_guard lock(mutex_);
         if (at_start_) { last_look_ = *std::exchange(at_start_, std::nullopt); }
@@ -52,7 +52,7 @@ std::uint32_t watched_loop::look(const loop_activity& activity, duration thresho
     }
     if (activity.began != began_) { begin_step(activity, usage); }
     last_look_ = usage;
-    const auto so_far = lasted();
+    const auto so_far = step_clock::between(began_, now);
     times_.overslept += std::min(overslept, so_far);
     std::uint32_t reached = 0;
     while (next_multiple_ <= last_multiple && so_far >= threshold * next_multiple_) {

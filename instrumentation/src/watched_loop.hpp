@@ -40,10 +40,10 @@ public:
 
     // --- The watchdog's thread
 
-    /// A look at the loop. Returns how many times the threshold its step has lasted, if that is
-    /// news: 1, 2, 4, 8; otherwise 0.
-    [[nodiscard]] std::uint32_t look(const loop_activity& activity, duration threshold,
-                                     duration overslept);
+    /// A look at the loop, begun at `now` (a stamp of `step_clock`). Returns how many times the
+    /// threshold its step had lasted by then, if that is news: 1, 2, 4, 8; otherwise 0.
+    [[nodiscard]] std::uint32_t look(const loop_activity& activity, std::uint64_t now,
+                                     duration threshold, duration overslept);
     /// How long until the next look.
     [[nodiscard]] duration until_next_look(duration threshold) const;
     /// Whether the step that `look` saw goes on.

@@ -126,31 +126,31 @@ TEST_CASE("system calls have names, and targets where they are given a descripto
 TEST_CASE("a step is news at 1, 2, 4 and 8 times the threshold") {
     watched_loop watched(1);
     const auto step = step_since(30min);
-    CHECK(watched.look(step, 1h, 0s) == 0);
-    CHECK(watched.look(step, 20min, 0s) == 1);
-    CHECK(watched.look(step, 20min, 0s) == 0);
-    CHECK(watched.look(step, 10min, 0s) == 2);
-    CHECK(watched.look(step, 1min, 0s) == 8);
-    CHECK(watched.look(step, 1min, 0s) == 0);
-    CHECK(watched.look(step_since(30min), 20min, 0s) == 1);  // another one
+    CHECK(watched.look(step, tick_clock::now(), 1h, 0s) == 0);
+    CHECK(watched.look(step, tick_clock::now(), 20min, 0s) == 1);
+    CHECK(watched.look(step, tick_clock::now(), 20min, 0s) == 0);
+    CHECK(watched.look(step, tick_clock::now(), 10min, 0s) == 2);
+    CHECK(watched.look(step, tick_clock::now(), 1min, 0s) == 8);
+    CHECK(watched.look(step, tick_clock::now(), 1min, 0s) == 0);
+    CHECK(watched.look(step_since(30min), tick_clock::now(), 20min, 0s) == 1);  // another one
 }
 
 TEST_CASE("a step of half the threshold is none, nor is a loop that waits") {
     watched_loop watched(1);
-    CHECK(watched.look(step_since(30min), 1h, 0s) == 0);
+    CHECK(watched.look(step_since(30min), tick_clock::now(), 1h, 0s) == 0);
     auto waiting = step_since(10h);
     waiting.in_step = false;
-    CHECK(watched.look(waiting, 1h, 0s) == 0);
+    CHECK(watched.look(waiting, tick_clock::now(), 1h, 0s) == 0);
     CHECK(watched.until_next_look(1h) == 30min);
     CHECK_FALSE(watched.still_stands(waiting));
 }
 
 TEST_CASE("the next look is when the threshold is reached, or half of one later") {
     watched_loop watched(1);
-    static_cast<void>(watched.look(step_since(50min), 1h, 0s));
+    static_cast<void>(watched.look(step_since(50min), tick_clock::now(), 1h, 0s));
     CHECK(watched.until_next_look(1h) <= 10min);
     CHECK(watched.until_next_look(1h) > 5min);
-    static_cast<void>(watched.look(step_since(1min), 1h, 0s));
+    static_cast<void>(watched.look(step_since(1min), tick_clock::now(), 1h, 0s));
     CHECK(watched.until_next_look(1h) == 30min);
 }
 

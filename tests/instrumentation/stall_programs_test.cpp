@@ -3,8 +3,11 @@
 
 #include "instrumentation/observed_stall.hpp"
 #include "support/catch.hpp"
+#include "support/sanitizers.hpp"
 
+#include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -17,6 +20,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace std::chrono_literals;
@@ -27,10 +31,8 @@ using coroscope::report::step_verdict;
 
 namespace {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(COROSCOPE_TEST_ADDRESS_SANITIZER) || defined(COROSCOPE_TEST_THREAD_SANITIZER)
 constexpr bool is_sanitized = true;
-#elif defined(__has_feature)
-constexpr bool is_sanitized = __has_feature(thread_sanitizer) || __has_feature(address_sanitizer);
 #else
 constexpr bool is_sanitized = false;
 #endif
@@ -143,7 +145,53 @@ void touch_cold_pages(const scratch_file& file, std::size_t bytes, const std::at
     }
 }
 
+/// In a process of its own: a step in which that is stopped. 0 if the step was not scheduled, as
+/// the watchdog saw it.
+int be_stopped() {
+    std::atomic<bool> released{false};
+    std::atomic<bool> found{false};
+    coroscope::instrumentation::stall_watchdog_options options;
+    options.handler = [&](const stall& seen) {
+        if (seen.step.cause->verdict == step_verdict::not_scheduled) { found.store(true); }
+        if (!found.load() && seen.times_threshold < 8) { return; }
+        released.store(true);
+        released.notify_all();
+    };
+    coroscope::instrumentation::stall_watchdog watchdog(options);
+    coroscope::loop_options with;
+    with.slow_callback_duration = 50ms;
+    coroscope::loop l(with);
+    watchdog.attach_to(l);
+    l.call_soon([&] {
+        ::raise(SIGSTOP);
+        released.wait(false);
+        l.stop();
+    });
+    l.run_forever();
+    return found.load() ? 0 : 1;
+}
+
+/// Runs `be_stopped`, stops it for a second, and says whether it was found.
+bool stopped_step_is_found() {
+    const auto child = ::fork();
+    if (child == 0) { ::_exit(be_stopped()); }
+    int status = 0;
+    if (::waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) { std::abort(); }
+    ::usleep(1'000'000);
+    ::kill(child, SIGCONT);
+    if (::waitpid(child, &status, 0) != child) { std::abort(); }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 }  // namespace
+
+TEST_CASE("a step of a process that was stopped and continued is not scheduled") {
+    bool is_found = false;
+    for (int attempt = 0; attempt < 5 && !is_found; ++attempt) {
+        is_found = stopped_step_is_found();
+    }
+    CHECK(is_found);
+}
 
 TEST_CASE("a step that computes is found at its line, and never called blocked") {
     observed_stall stalled;
