@@ -89,6 +89,13 @@ report::task_snapshot to_snapshot(const task_view& task) {
     made.await_site = position_of(task.site);
     made.steps = task.steps;
     made.busy = task.busy;
+    made.scheduled = task.scheduled;
+    made.waiting = task.waiting;
+    if (task.origin.size() > 1) {
+        for (const auto& site : task.origin.sites()) {
+            made.origin.push_back(position_of(site));
+        }
+    }
     if (task.state == task_state::waiting) {
         made.wait_kind = to_string(task.waits_for);
         made.wait_object = wait_object_text(task.waits_for, task.wait_object);
@@ -111,18 +118,7 @@ report::loop_stats to_stats(const loop_view& l) {
 }
 
 std::string wait_object_text(wait_kind kind, std::uint64_t object) {
-    const auto id = std::to_string(object);
-    switch (kind) {
-    case wait_kind::nothing:
-    case wait_kind::sleep:
-    case wait_kind::clock: return "";
-    case wait_kind::task: return "task " + id;
-    case wait_kind::future: return "future " + id;
-    case wait_kind::gather: return "gather " + id;
-    case wait_kind::executor: return "job " + id;
-    case wait_kind::io: return "operation " + id;
-    default: return std::string(to_string(kind)) + " " + id;
-    }
+    return report::wait_object_text(to_string(kind), object);
 }
 
 report::source_position position_of(const await_site& site) {
