@@ -15,10 +15,18 @@ inspection inspect_process(std::uint64_t pid, const inspection_options& options)
 inspection inspect_core(const std::filesystem::path& core, const std::filesystem::path& executable,
                         const inspection_options& options) {
     const core_file space(core, executable);
-    auto found = inspect_tables(space, core.string(), options);
     const auto& notes = space.notes();
-    found.notes.insert(found.notes.begin(), notes.begin(), notes.end());
-    return found;
+    try {
+        auto found = inspect_tables(space, core.string(), options);
+        found.notes.insert(found.notes.begin(), notes.begin(), notes.end());
+        return found;
+    } catch (const inspection_error& error) {
+        std::string message = error.what();
+        for (const auto& note : notes) {
+            message += "; " + note;
+        }
+        throw inspection_error(error.failure(), message);
+    }
 }
 
 }  // namespace coroscope::profiler_server

@@ -127,19 +127,23 @@ record_reader::verdict record_reader::judge(bytes before, bytes copy, bytes afte
 }
 
 bool record_reader::read_again(raw_record& record) const {
-    const auto id = record.id;
-    std::vector<std::byte> copies(layout_.block_bytes * 3);
-    const std::span all(copies);
     const auto size = layout_.block_bytes;
+    std::vector<std::byte> copies(3 * size);
+    const std::span all(copies);
+    const auto before = all.first(size);
+    const auto copy = all.subspan(size, size);
+    const auto after = all.last(size);
+    const auto id = record.id;
+    auto latest = record;
     for (int attempt = 0; attempt < attempts; ++attempt) {
-        for (std::size_t i = 0; i < 3; ++i) {
-            if (space_.read(record.address, all.subspan(i * size, size)) != size) { return false; }
+        for (const auto part : {before, copy, after}) {
+            if (space_.read(record.address, part) != size) { return false; }
         }
-        const auto found = judge(all.subspan(0, size), all.subspan(size, size),
-                                 all.subspan(2 * size, size), record);
-        const bool is_it = record.id == id && layout_.id.in(all.subspan(2 * size, size)) == id;
-        record.id = id;
-        if (!is_it || found == verdict::free) { return false; }
+        const auto found = judge(before, copy, after, latest);
+        if (found == verdict::free || latest.id != id || layout_.id.in(after) != id) {
+            return false;
+        }
+        record = latest;
         if (found == verdict::taken) { return true; }
     }
     record.runs = true;

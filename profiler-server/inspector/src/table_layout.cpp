@@ -72,6 +72,8 @@ public:
 
     void numbers() const {
         const auto& h = header_;
+        require(h.version > 0, "the version");
+        require(h.header_bytes >= sizeof(h), "the size of the header");
         require(h.field_count <= h.fields.size(), "the number of fields");
         require(h.pointer_bytes == sizeof(void*), "the size of pointers");
         require(h.record_bytes > 0 && h.record_bytes <= largest_block, "the size of records");
