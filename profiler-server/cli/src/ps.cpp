@@ -18,11 +18,11 @@ namespace {
 
 using report::format_duration;
 
-constexpr std::size_t widest_name = 32;
+constexpr std::size_t widest_task_name = 32;
 constexpr std::size_t widest_wait = 64;
-constexpr std::size_t widest_place = 48;
+constexpr std::size_t widest_position = 48;
 
-std::string place(const report::source_position& position) {
+std::string position_text(const report::source_position& position) {
     return position.empty() ? "-" : to_string(position);
 }
 
@@ -47,20 +47,20 @@ std::vector<std::string> row_of(const report::task_snapshot& task) {
             task.waiting_for ? format_duration(*task.waiting_for) : "-",
             std::to_string(task.steps),
             format_duration(task.busy),
-            place(task.await_site),
-            place(task.created_at)};
+            position_text(task.await_site),
+            position_text(task.created_at)};
 }
 
 void print_table(std::ostream& out, const std::vector<report::task_snapshot>& tasks) {
     text_table table({{"ID", alignment::right},
-                      {"NAME", alignment::left, widest_name},
+                      {"NAME", alignment::left, widest_task_name},
                       {"STATE"},
                       {"WAITS ON", alignment::left, widest_wait},
                       {"FOR", alignment::right},
                       {"STEPS", alignment::right},
                       {"BUSY", alignment::right},
-                      {"AT", alignment::left, widest_place},
-                      {"CREATED AT", alignment::left, widest_place}});
+                      {"AT", alignment::left, widest_position},
+                      {"CREATED AT", alignment::left, widest_position}});
     for (const auto& task : tasks) {
         table.add(row_of(task));
     }

@@ -41,7 +41,7 @@ std::optional<T> value_in(const file_bytes& file, std::uint64_t offset) {
     return value;
 }
 
-std::uint64_t number_in(std::span<const std::byte> bytes, std::size_t offset) {
+std::uint64_t word_in(std::span<const std::byte> bytes, std::size_t offset) {
     std::uint64_t number = 0;
     std::memcpy(&number, bytes.data() + offset, sizeof(number));
     return number;
@@ -156,8 +156,8 @@ void core_file::read_mappings(std::span<const std::byte> note) {
     constexpr std::size_t head = 2 * sizeof(std::uint64_t);
     constexpr std::size_t entry = 3 * sizeof(std::uint64_t);
     if (note.size() < head) { return; }
-    const auto count = number_in(note, 0);
-    const auto unit = number_in(note, sizeof(std::uint64_t));
+    const auto count = word_in(note, 0);
+    const auto unit = word_in(note, sizeof(std::uint64_t));
     if (count > (note.size() - head) / entry) { return; }
     auto names = note.subspan(head + count * entry);
     for (std::size_t i = 0; i < count; ++i) {
@@ -165,8 +165,8 @@ void core_file::read_mappings(std::span<const std::byte> note) {
         const auto end = std::find(names.begin(), names.end(), std::byte{0});
         if (end == names.end()) { return; }
         const auto length = static_cast<std::size_t>(end - names.begin());
-        mappings_.push_back({number_in(note, at), number_in(note, at + sizeof(std::uint64_t)),
-                             number_in(note, at + 2 * sizeof(std::uint64_t)) * unit,
+        mappings_.push_back({word_in(note, at), word_in(note, at + sizeof(std::uint64_t)),
+                             word_in(note, at + 2 * sizeof(std::uint64_t)) * unit,
                              std::string(reinterpret_cast<const char*>(names.data()), length)});
         names = names.subspan(length + 1);
     }
@@ -175,8 +175,8 @@ void core_file::read_mappings(std::span<const std::byte> note) {
 void core_file::note_program(std::span<const std::byte> auxiliary) {
     constexpr std::size_t entry = 2 * sizeof(std::uint64_t);
     for (; auxiliary.size() >= entry; auxiliary = auxiliary.subspan(entry)) {
-        if (number_in(auxiliary, 0) == AT_PHDR) {
-            program_address_ = number_in(auxiliary, sizeof(std::uint64_t));
+        if (word_in(auxiliary, 0) == AT_PHDR) {
+            program_address_ = word_in(auxiliary, sizeof(std::uint64_t));
         }
     }
 }

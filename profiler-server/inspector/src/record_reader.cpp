@@ -14,7 +14,7 @@ constexpr std::uint64_t most_slabs = std::uint64_t{1} << 20U;
 constexpr std::uint64_t widest_stride = 65536;
 constexpr std::uint64_t largest_slab = std::uint64_t{1} << 30U;
 // Small enough to stay in the processor's cache from the first copy to the third.
-constexpr std::size_t piece_bytes = std::size_t{128} * 1024;
+constexpr std::size_t copied_bytes = std::size_t{128} * 1024;
 constexpr int attempts = 16;
 
 [[noreturn]] void fail(std::string_view where, const std::string& what) {
@@ -161,7 +161,7 @@ void record_reader::take(std::uint64_t address, bytes before, bytes copy, bytes 
 }
 
 void record_reader::read_slab_records(const slab& from, std::vector<raw_record>& to) {
-    const auto whole = std::max<std::uint64_t>(1, piece_bytes / from.stride);
+    const auto whole = std::max<std::uint64_t>(1, copied_bytes / from.stride);
     std::vector<std::byte> copies(3 * whole * from.stride);
     for (std::uint64_t done = 0; done < from.carved; done += whole) {
         const auto records = std::min(whole, from.carved - done);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint32_t largest_block = 4096;
 constexpr std::uint32_t largest_frame_part = 256;
-constexpr std::uint32_t longest_name = 32;
+constexpr std::uint32_t widest_name = 32;
 constexpr std::uint32_t most_slab_chunk_entries = 65536;
 
 template <std::size_t Size>
@@ -62,7 +62,7 @@ public:
             const bool is_number =
                 field.size == 1 || field.size == 2 || field.size == 4 || field.size == 8;
             require(field.offset < largest_block
-                        && (name == "name" ? field.size <= longest_name : is_number),
+                        && (name == "name" ? field.size <= widest_name : is_number),
                     "the member " + std::string(name) + " of its records");
             return {field.offset, field.size};
         }
@@ -104,7 +104,7 @@ private:
     std::string_view where_;
 };
 
-constexpr std::size_t piece_bytes = std::size_t{256} * 1024;
+constexpr std::size_t scanned_bytes = std::size_t{256} * 1024;
 
 /// The program's data: writable mappings of files, and what the loader put behind them.
 std::vector<memory_region> data_regions(const address_space& space) {
@@ -124,7 +124,7 @@ void find_in(const address_space& space, const memory_region& region,
              std::vector<task_table_header>& found) {
     constexpr std::string_view magic{"coroscope tasks", 16};
     constexpr std::uint64_t alignment = alignof(task_table_header);
-    std::vector<std::byte> piece(piece_bytes);
+    std::vector<std::byte> piece(scanned_bytes);
     auto at = (region.begin + alignment - 1) / alignment * alignment;
     while (at < region.end) {
         const auto wanted = std::min<std::uint64_t>(piece.size(), region.end - at);

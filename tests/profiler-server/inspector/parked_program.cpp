@@ -14,6 +14,8 @@
 #include <coroscope/runtime/queue.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
+#include <sys/prctl.h>
+
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -161,6 +163,7 @@ int run_mode(std::string_view mode, std::size_t count) {
 }  // namespace
 
 int main(int argc, char* argv[]) {
+    ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);  // where Yama lets only parents read
     const std::string mode = argc > 1 ? argv[1] : "parked";
     return run_mode(mode, argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 0);
 }

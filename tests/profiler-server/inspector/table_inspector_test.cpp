@@ -113,107 +113,132 @@ TEST_CASE("a newer table is refused by its version", "[inspector]") {
     CHECK_THAT(found.message, Contains("version 2") && Contains("up to version 1"));
 }
 
-TEST_CASE("a header that makes no sense is an error that says what", "[inspector]") {
-    using change = std::pair<const char*, std::function<void(table_image&)>>;
-    const auto wild = std::numeric_limits<std::uint32_t>::max();
-    const auto [what, make] = GENERATE_COPY(values<change>({
-        {"version",
-         [](auto& i) {
-             i.header.version = 0;
-         }},
-        {"size of the header",
-         [](auto& i) {
-             i.header.header_bytes = 64;
-         }},
-        {"number of fields",
-         [=](auto& i) {
-             i.header.field_count = wild;
-         }},
-        {"no sequence",
-         [](auto& i) {
-             i.header.fields[0].name[0] = 'S';
-         }},
-        {"the member state",
-         [=](auto& i) {
-             i.header.fields[1].offset = wild;
-         }},
-        {"the member state",
-         [](auto& i) {
-             i.header.fields[1].size = 3;
-         }},
-        {"the member name",
-         [](auto& i) {
-             i.header.fields[12].size = 4096;
-         }},
-        {"size of pointers",
-         [](auto& i) {
-             i.header.pointer_bytes = 4;
-         }},
-        {"size of records",
-         [=](auto& i) {
-             i.header.record_bytes = wild;
-         }},
-        {"where tasks lie",
-         [=](auto& i) {
-             i.header.task_offset = wild;
-         }},
-        {"slabs in a chunk",
-         [](auto& i) {
-             i.header.slab_chunk_size = 0;
-         }},
-        {"entry of a slab",
-         [=](auto& i) {
-             i.header.slab_first_offset = wild;
-         }},
-        {"entry of a slab",
-         [=](auto& i) {
-             i.header.slab_entry_bytes = wild;
-         }},
-        {"layout of frames",
-         [=](auto& i) {
-             i.header.frame_site_offset = wild;
-         }},
-        {"layout of origins",
-         [=](auto& i) {
-             i.header.origin_count_offset = wild;
-         }},
-        {"length of a tick",
-         [](auto& i) {
-             i.header.nanoseconds_per_tick = -1;
-         }},
-        {"number of its slabs",
-         [](auto& i) {
-             i.header.slab_count = nullptr;
-         }},
-        {"number of its slabs",
-         [](auto& i) {
-             i.put(i.count_at, ~std::uint64_t{0});
-         }},
-        {"list of its slabs",
-         [](auto& i) {
-             i.header.slab_chunks = nullptr;
-         }},
-        {"a record every 0",
-         [](auto& i) {
-             i.put_slab(0, i.records_at, 0, 4);
-         }},
-        {"a record every 64",
-         [](auto& i) {
-             i.put_slab(0, i.records_at, 64, 4);
-         }},
-        {"records",
-         [](auto& i) {
-             i.put_slab(0, i.records_at, i.stride, ~std::uint64_t{0});
-         }},
-        {"overlap",
-         [](auto& i) {
-             i.put_slab(0, ~std::uint64_t{0} - 64, i.stride, 4);
-         }},
-    }));
-    CAPTURE(what);
-    const auto found = failure_with(make);
+namespace {
+
+struct damage {
+    const char* what;  // as the message says it
+    void (*make)(table_image&);
+};
+
+constexpr auto wild = std::numeric_limits<std::uint32_t>::max();
+
+const std::vector<damage> damaged_headers{
+    {"version",
+     [](auto& i) {
+         i.header.version = 0;
+     }},
+    {"size of the header",
+     [](auto& i) {
+         i.header.header_bytes = 64;
+     }},
+    {"number of fields",
+     [](auto& i) {
+         i.header.field_count = wild;
+     }},
+    {"no sequence",
+     [](auto& i) {
+         i.header.fields[0].name[0] = 'S';
+     }},
+    {"the member state",
+     [](auto& i) {
+         i.header.fields[1].offset = wild;
+     }},
+    {"the member state",
+     [](auto& i) {
+         i.header.fields[1].size = 3;
+     }},
+    {"the member name",
+     [](auto& i) {
+         i.header.fields[12].size = 4096;
+     }},
+    {"size of pointers",
+     [](auto& i) {
+         i.header.pointer_bytes = 4;
+     }},
+    {"size of records",
+     [](auto& i) {
+         i.header.record_bytes = wild;
+     }},
+    {"where tasks lie",
+     [](auto& i) {
+         i.header.task_offset = wild;
+     }},
+    {"slabs in a chunk",
+     [](auto& i) {
+         i.header.slab_chunk_size = 0;
+     }},
+    {"entry of a slab",
+     [](auto& i) {
+         i.header.slab_first_offset = wild;
+     }},
+    {"entry of a slab",
+     [](auto& i) {
+         i.header.slab_entry_bytes = wild;
+     }},
+    {"layout of frames",
+     [](auto& i) {
+         i.header.frame_site_offset = wild;
+     }},
+    {"layout of origins",
+     [](auto& i) {
+         i.header.origin_count_offset = wild;
+     }},
+    {"length of a tick",
+     [](auto& i) {
+         i.header.nanoseconds_per_tick = -1;
+     }},
+};
+
+const std::vector<damage> damaged_slabs{
+    {"number of its slabs",
+     [](auto& i) {
+         i.header.slab_count = nullptr;
+     }},
+    {"number of its slabs",
+     [](auto& i) {
+         i.put(i.count_at, ~std::uint64_t{0});
+     }},
+    {"list of its slabs",
+     [](auto& i) {
+         i.header.slab_chunks = nullptr;
+     }},
+    {"a record every 0",
+     [](auto& i) {
+         i.put_slab(0, i.records_at, 0, 4);
+     }},
+    {"a record every 64",
+     [](auto& i) {
+         i.put_slab(0, i.records_at, 64, 4);
+     }},
+    {"records",
+     [](auto& i) {
+         i.put_slab(0, i.records_at, i.stride, ~std::uint64_t{0});
+     }},
+    {"overlap",
+     [](auto& i) {
+         i.put_slab(0, ~std::uint64_t{0} - 64, i.stride, 4);
+     }},
+};
+
+void check_damage(const damage& done) {
+    CAPTURE(done.what);
+    const auto found = failure_with(done.make);
     CHECK(found.kind == inspection_failure::broken_table);
-    CHECK_THAT(found.message, Contains(what) && Contains("the task table of the program"));
+    CHECK_THAT(found.message, Contains(done.what) && Contains("the task table of the program"));
+}
+
+}  // namespace
+
+TEST_CASE("a header that makes no sense is an error that says what", "[inspector]") {
+    for (const auto& done : damaged_headers) {
+        check_damage(done);
+    }
+}
+
+TEST_CASE("slabs that make no sense are an error that says what", "[inspector]") {
+    for (const auto& done : damaged_slabs) {
+        check_damage(done);
+    }
 }
 
 TEST_CASE("memory that is in two slabs is refused", "[inspector]") {
