@@ -20,6 +20,26 @@ struct benchmark {
     double (*peer)(std::size_t count);
 };
 
+/// What something costs more than the same without it, or than something else. One row, and no bare
+/// one: both sides say themselves what is attached.
+struct comparison {
+    enum class kind {
+        difference,  ///< `ours` of the row is what ours costs more
+        ratio,
+    };
+    std::string_view name;
+    std::string_view unit;
+    std::string_view peer_name;
+    std::size_t count;
+    double (*ours)(std::size_t count);
+    double (*peer)(std::size_t count);
+    kind what;
+};
+
+extern const comparison step_cost_stats;
+extern const comparison step_cost_recorder;
+extern const comparison yield_1000_everything_on;
+
 extern const benchmark yield_2;
 extern const benchmark yield_1000;
 extern const benchmark spawn_join;

@@ -25,6 +25,8 @@ constexpr std::array all{
     &timer_cancel_1m,  &post_cross_thread, &tcp_echo_50,        &tcp_echo_1000,    &tls_echo_50,
     &yield_2_deferred, &yield_2_concrete,  &spawn_join_concrete};
 
+constexpr std::array comparisons{&step_cost_stats, &step_cost_recorder, &yield_1000_everything_on};
+
 constexpr std::string_view usage =
     R"(usage: coroscope_benchmarks [--quick] [--rounds N] [--scale F] [--filter REGEX] [--output FILE]
 
@@ -81,6 +83,9 @@ void run(const options& chosen) {
             add(std::move(row));
         }
     }
+    for (const auto* each : comparisons) {
+        if (matches(chosen.filter, each->name)) { add(measure(*each, chosen.how_much)); }
+    }
     if (rows.empty()) { throw std::invalid_argument("no benchmark has such a name; see --list"); }
     if (!chosen.output.empty()) {
         std::ofstream file(chosen.output);
@@ -93,6 +98,9 @@ void list() {
     std::cout << "rdtsc\n";
     for (const auto* each : all) {
         std::cout << each->name << '\n' << each->name << "_bare\n";
+    }
+    for (const auto* each : comparisons) {
+        std::cout << each->name << '\n';
     }
 }
 

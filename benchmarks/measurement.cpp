@@ -53,6 +53,25 @@ struct figures {
 
 using pair_of_figures = std::array<figures, 2>;  // with observers, bare
 
+[[nodiscard]] figures measure_here(const comparison& what, const effort& how_much) {
+    constexpr double least = 0.01;  // noise may make it negative, which no cost is
+    const auto count = scaled(what.count, how_much.scale);
+    const bool is_difference = what.what == comparison::kind::difference;
+    std::vector<double> ours;
+    std::vector<double> peer;
+    for (std::size_t round = 0; round <= how_much.rounds; ++round) {
+        const bool ours_first = round % 2 == 0;
+        const auto first = ours_first ? what.ours(count) : what.peer(count);
+        const auto second = ours_first ? what.peer(count) : what.ours(count);
+        const auto mine = ours_first ? first : second;
+        const auto theirs = ours_first ? second : first;
+        if (round == 0) { continue; }
+        ours.push_back(is_difference ? std::max(mine - theirs, least) : mine);
+        peer.push_back(theirs);
+    }
+    return summarise(ours, peer);
+}
+
 [[nodiscard]] pair_of_figures measure_here(const benchmark& what, const effort& how_much) {
     const auto count = scaled(what.count, how_much.scale);
     samples s;
@@ -76,9 +95,10 @@ using pair_of_figures = std::array<figures, 2>;  // with observers, bare
 }
 
 /// Measures and sends the figures; what goes wrong is told on standard error.
-[[noreturn]] void be_child(const benchmark& what, const effort& how_much, int out) {
+template <class Figures, class What>
+[[noreturn]] void be_child(const What& what, const effort& how_much, int out) {
     try {
-        const auto measured = measure_here(what, how_much);
+        const Figures measured = measure_here(what, how_much);
         const auto sent = ::write(out, &measured, sizeof(measured));
         std::_Exit(sent == static_cast<::ssize_t>(sizeof(measured)) ? 0 : 1);
     } catch (const std::exception& e) { std::cerr << what.name << ": " << e.what() << std::endl; }
@@ -87,14 +107,15 @@ using pair_of_figures = std::array<figures, 2>;  // with observers, bare
 
 /// In a process of its own: the heap that one benchmark leaves behind would favour one side or the
 /// other in the next.
-[[nodiscard]] pair_of_figures measure_in_child(const benchmark& what, const effort& how_much) {
+template <class Figures, class What>
+[[nodiscard]] Figures measure_in_child(const What& what, const effort& how_much) {
     std::array<int, 2> ends{};
     if (::pipe(ends.data()) != 0) { throw std::system_error(errno, std::generic_category()); }
     const auto child = ::fork();
     if (child < 0) { throw std::system_error(errno, std::generic_category()); }
-    if (child == 0) { be_child(what, how_much, ends[1]); }
+    if (child == 0) { be_child<Figures>(what, how_much, ends[1]); }
     ::close(ends[1]);
-    pair_of_figures measured{};
+    Figures measured{};
     const auto bytes = ::read(ends[0], &measured, sizeof(measured));
     ::close(ends[0]);
     int status = 0;
@@ -111,9 +132,15 @@ std::vector<result> measure(const benchmark& what, const effort& how_much) {
     const std::string name(what.name);
     const std::string peer(what.peer_name);
     const std::string unit(what.unit);
-    const auto [observed, bare] = measure_in_child(what, how_much);
+    const auto [observed, bare] = measure_in_child<pair_of_figures>(what, how_much);
     return {{name, observed.ours, peer, observed.peer, unit, observed.ratio},
             {name + "_bare", bare.ours, peer, bare.peer, unit, bare.ratio}};
+}
+
+result measure(const comparison& what, const effort& how_much) {
+    const auto found = measure_in_child<figures>(what, how_much);
+    return {std::string(what.name), found.ours, std::string(what.peer_name), found.peer,
+            std::string(what.unit), found.ratio};
 }
 
 result measure_time_stamp(const effort& how_much) {

@@ -29,6 +29,9 @@ struct effort {
 /// rounds' ratios. All in a process of its own. Gives two results, the second with `_bare` appended
 /// to its name.
 [[nodiscard]] std::vector<result> measure(const benchmark& what, const effort& how_much);
+/// The same for a comparison: ours and the peer in changing order. A difference is the median of
+/// the rounds' differences, and at least a hundredth.
+[[nodiscard]] result measure(const comparison& what, const effort& how_much);
 /// The row `rdtsc`.
 [[nodiscard]] result measure_time_stamp(const effort& how_much);
 

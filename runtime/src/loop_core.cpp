@@ -77,6 +77,12 @@ namespace {
     return creation_origin::of(std::span(sites).first(count));
 }
 
+/// 0 where steps are not timed. Outside of a run the last step's end is no measure of the time.
+[[nodiscard]] std::uint64_t stamp_in(const loop_core& core) noexcept {
+    if (core.step_began == nullptr) { return 0; }
+    return running_loop == &core ? *core.step_began : tick_clock::now();
+}
+
 }  // namespace
 
 void start_task(task_core& task, std::string_view name, await_site created_at, first_step when) {
@@ -95,12 +101,9 @@ void start_task(task_core& task, std::string_view name, await_site created_at, f
     r.busy_ticks.store(0, release);
     r.scheduled_ticks.store(0, release);
     r.waiting_ticks.store(0, release);
-    if (core.step_began != nullptr) {
-        // Outside of a run, the last step is no measure of the time.
-        const auto now = running_loop == &core ? *core.step_began : tick_clock::now();
-        r.changed_at.store(now, release);
-        r.woken_at.store(now, release);
-    }
+    const auto now = stamp_in(core);
+    r.changed_at.store(now, release);
+    r.woken_at.store(now, release);
     r.state.store(task_state::ready, release);
     r.name[0].store('\0', release);
     if (!name.empty()) { task.set_name(name); }

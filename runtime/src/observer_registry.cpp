@@ -4,9 +4,16 @@
 #include <coroscope/runtime/coro.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <span>
 
 namespace coroscope::detail {
+
+observer_registry::observer_registry(loop_core& core) : core_(core) {
+    auto batch = std::make_shared<step_batch>();
+    batch_ = batch.get();
+    core_.unsent_steps = std::move(batch);
+}
 
 void observer_registry::attach(observer& o, hook_set hooks) {
     flush();  // what happened before is not this observer's
@@ -40,12 +47,9 @@ void observer_registry::watch_frames() const noexcept {
 }
 
 bool observer_registry::flush() noexcept {
-    auto* const begin = batch_.data();
-    if (next_ == begin) { return false; }
-    const std::span<const step_record> records(begin, next_);
-    next_ = begin;
-    tell(hook::steps, [&](observer& o) { o.on_steps(records); });
-    return true;
+    return batch_->take([this](std::span<const step_record> records) {
+        tell(hook::steps, [&](observer& o) { o.on_steps(records); });
+    });
 }
 
 }  // namespace coroscope::detail

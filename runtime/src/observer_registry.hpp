@@ -2,6 +2,7 @@
 #pragma once
 
 #include <coroscope/runtime/detail/loop_core.hpp>
+#include <coroscope/runtime/detail/step_batch.hpp>
 #include <coroscope/runtime/observer.hpp>
 
 #include <array>
@@ -14,7 +15,7 @@ namespace coroscope::detail {
 /// The observers of one loop, filed by hook, and the batch of step records on its way to them.
 class observer_registry {
 public:
-    explicit observer_registry(loop_core& core) : core_(core) {}
+    explicit observer_registry(loop_core& core);
 
     void attach(observer& o, hook_set hooks);
     void remove(observer& o) noexcept;
@@ -34,31 +35,20 @@ public:
 
     /// Files a step; the batch is delivered when it is full.
     void add(const step_record& step) noexcept {
-        // Field by field: copied as one object it goes through the stack in pieces of other sizes
-        // than it was written in, which stalls the processor for as long as a whole step.
-        next_->id = step.id;
-        next_->begin = step.begin;
-        next_->end = step.end;
-        next_->from = step.from;
-        next_->to = step.to;
-        next_->record = step.record;
-        next_->kind = step.kind;
-        if (++next_ == batch_.data() + batch_.size()) [[unlikely]] { flush(); }
+        if (!batch_->add(step)) [[unlikely]] { flush(); }
     }
     /// Delivers the batch; false if there was none.
     bool flush() noexcept;
 
 private:
     static constexpr std::size_t hook_count = 12;
-    static constexpr std::size_t batch_size = 256;
 
     void watch_frames() const noexcept;
 
     loop_core& core_;
     int telling_ = 0;  ///< how many `tell`s run through the lists
     std::array<std::vector<observer*>, hook_count> lists_;
-    std::array<step_record, batch_size> batch_{};
-    step_record* next_ = batch_.data();
+    step_batch* batch_;  ///< the core's
 };
 
 }  // namespace coroscope::detail

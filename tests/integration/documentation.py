@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 
-PAGES_OF_EXAMPLES = {"long-running.md": "long_running"}
+PAGES_OF_EXAMPLES = {"flight-recorder.md": "flight_recorder", "long-running.md": "long_running"}
 
 
 def commands(text, program):

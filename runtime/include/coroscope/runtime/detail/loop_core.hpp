@@ -21,6 +21,7 @@ namespace coroscope::detail {
 
 class generator_promise_base;
 class inbox;
+class step_batch;
 class task_core;
 
 /// A counter whose owner is its only writer needs no atomic addition.
@@ -64,6 +65,7 @@ struct loop_core {
     const std::uint64_t* step_began = nullptr;  ///< stamp; null: steps are not measured
     std::atomic<std::thread::id> runs_on{};     ///< the thread inside `run_*`; none: not running
     std::shared_ptr<inbox> mail;                ///< what other threads send
+    std::shared_ptr<const step_batch> unsent_steps;  ///< that observers have not been told of yet
 
     [[nodiscard]] bool wants(hook which) const noexcept {
         return (hooks & static_cast<hook_set>(which)) != 0;
