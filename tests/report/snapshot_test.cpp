@@ -33,7 +33,11 @@ task_snapshot waiting_task() {
     task.scheduled = 2ms;
     task.waiting = 1min;
     task.origin = {task.created_at, {"main.cpp", 9, "run()"}};
-    task.async_stack = stack{{{"fetch", "fetch.cpp", 44}, {"main", "main.cpp", 20}}, true};
+    stack_frame innermost;
+    innermost.function = "fetch";
+    innermost.file = "fetch.cpp";
+    innermost.line = 44;
+    task.async_stack = stack{{innermost, {}}, true};
     return task;
 }
 
