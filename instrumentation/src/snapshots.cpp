@@ -48,7 +48,8 @@ std::map<std::uint32_t, std::chrono::nanoseconds> loop_times() {
 
 }  // namespace
 
-report::task_list snapshot_tasks(std::span<const std::uint32_t> loops, std::size_t limit) {
+report::task_list snapshot_tasks(std::span<const std::uint32_t> loops, std::size_t limit,
+                                 stacks wanted) {
     const auto times = loop_times();
     const auto views = read_tasks(loops.size() == 1 ? loops.front() : 0);
     report::task_list list;
@@ -62,10 +63,14 @@ report::task_list snapshot_tasks(std::span<const std::uint32_t> loops, std::size
         if (const auto time = times.find(view.loop_id); time != times.end()) {
             task.taken_at = time->second;
         }
-        if (view.waits_for != wait_kind::task) { continue; }
-        if (const auto* awaited = find_task(views, {view.loop_id, view.wait_object})) {
-            task.wait_object += " '" + awaited->name + "'";
-        }
+        if (wanted == stacks::with) { task.async_stack = async_stack_of(view); }
+        const auto named = [&](std::uint64_t id) {
+            const auto* found = find_task(views, {view.loop_id, id});
+            return "task " + std::to_string(id)
+                   + (found != nullptr ? " '" + found->name + "'" : std::string());
+        };
+        if (view.waits_for == wait_kind::task) { task.wait_object = named(view.wait_object); }
+        if (view.wait_owner != 0) { task.wait_owner = named(view.wait_owner); }
     }
     return list;
 }
@@ -119,6 +124,22 @@ report::loop_stats to_stats(const loop_view& l) {
 
 std::string wait_object_text(wait_kind kind, std::uint64_t object) {
     return report::wait_object_text(to_string(kind), object);
+}
+
+std::optional<report::stack> async_stack_of(const task_view& task) {
+    const auto sites = read_task_stack(task);
+    if (sites.empty()) { return std::nullopt; }
+    report::stack stack;
+    stack.truncated = sites.size() == most_stack_sites;
+    for (const auto& site : sites) {
+        const auto position = position_of(site);
+        report::stack_frame frame;
+        frame.function = position.empty() ? "?" : position.function;
+        frame.file = position.file;
+        frame.line = position.line;
+        stack.frames.push_back(std::move(frame));
+    }
+    return stack;
 }
 
 report::source_position position_of(const await_site& site) {

@@ -137,7 +137,7 @@ int print_inspection(const inspection& found, const ps_options& options, const s
 }  // namespace
 
 int run_ps(const profiler_client& client, const ps_options& options, const surroundings& io) {
-    return print_tasks(client.tasks(options.limit), options, io);
+    return print_tasks(client.tasks(options.limit, options.stacks), options, io);
 }
 
 int run_ps_of_process(std::uint64_t pid, const ps_options& options, const surroundings& io) {

@@ -204,6 +204,54 @@ class TaskTable(running_programs.ProgramTest):
         self.assertIn(done.returncode, (0, 2))
         self.assertIn("is cut", done.stderr)
 
+    def gdb(self, *arguments, command="coroscope-tasks --stacks", code=0):
+        done = self.run_to_end("gdb", "-q", "-nx", "-batch", *arguments, "-ex",
+                               f"source {GDB_SCRIPT}", "-ex", command, code=code)
+        return done.stdout, done.stderr
+
+    def check_in_gdb(self, text):
+        where = r"\S*parked_program\.cpp"
+        lines = self.lines
+        self.assertRegex(text, r"(?m)^task 3 \(wants mutex\), waiting, waits on mutex \d+, held by "
+                               r"task 2 'holder', 1 steps$")
+        self.assertRegex(text, r"(?m)^task 6 \(wants sleeper\), waiting, waits on task 1 'sleeper'")
+        self.assertIn("task 7 (a name that is longer than what a record has room for), waiting",
+                      text)
+        self.assertRegex(text, r"(?m)^task 1 \(sleeper\), waiting, waits on sleep, 1 steps\n"
+                               rf"  {where}:{lines['innermost']} in .*\n"
+                               rf"  {where}:{lines['in the middle']} in .*\n"
+                               rf"  {where}:{lines['outermost']} in .*\ncreated at\n")
+        self.assertRegex(text, r"(?m)^task 10 \(child\), .*\n  .*\ncreated at\n"
+                               rf"  {where}:{lines['the call']} in .*\n"
+                               rf"  {where}:{lines['the call of the call']} in .*\n"
+                               rf"  {where}:{lines['its call in turn']} in .*$")
+
+    def test_gdb_with_a_process(self):
+        _, pid = self.park("parked")
+        self.check_in_gdb(self.gdb("-p", pid)[0])
+
+    def test_gdb_with_a_core_file(self):
+        _, pid = self.park("parked")
+        self.check_in_gdb(self.gdb(PARKED, self.core_of(pid))[0])
+
+    def test_gdb_with_a_stripped_program(self):
+        program = self.stripped()
+        _, pid = self.park("parked", program=program)
+        self.check_in_gdb(self.gdb("-p", pid)[0])
+        self.check_in_gdb(self.gdb(program, self.core_of(pid))[0])
+
+    def test_gdb_with_a_blocked_loop_and_short_lines(self):
+        _, pid = self.park("blocked")
+        text, _ = self.gdb("-p", pid, command="coroscope-tasks")
+        self.assertRegex(text, r"(?m)^task 2 \(blocked\), running, waits on -, 0 steps$")
+        self.assertNotIn("created at", text)
+
+    def test_gdb_with_nothing_to_read(self):
+        _, error = self.gdb(code=1)
+        self.assertIn("no coroscope runtime here", error)
+        _, error = self.gdb(command="coroscope-tasks --wrong", code=1)
+        self.assertIn("usage: coroscope-tasks", error)
+
 
 def main(argv):
     global PARKED
