@@ -19,7 +19,7 @@ constexpr const char* examples = R"(Examples:
       serves /usr/share/doc on http://127.0.0.1:8080
   docserver --root ~/site --host 0.0.0.0 --port 80 --max-connections 5000
   docserver --endpoint 7070 --report run.json
-      and then: coroscope ps 7070; coroscope slow 7070; after SIGINT:
+      and then: coroscope ps :7070; coroscope slow 7070; after SIGINT:
       coroscope gate --max-slow 0 --threshold 5ms run.json
   docserver --offload
       compresses in a background thread, so that the loop never waits for zlib

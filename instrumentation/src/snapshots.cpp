@@ -48,7 +48,8 @@ std::map<std::uint32_t, std::chrono::nanoseconds> loop_times() {
 
 }  // namespace
 
-report::task_list snapshot_tasks(std::span<const std::uint32_t> loops, std::size_t limit) {
+report::task_list snapshot_tasks(std::span<const std::uint32_t> loops, std::size_t limit,
+                                 stacks wanted) {
     const auto times = loop_times();
     const auto views = read_tasks(loops.size() == 1 ? loops.front() : 0);
     report::task_list list;
@@ -62,10 +63,14 @@ report::task_list snapshot_tasks(std::span<const std::uint32_t> loops, std::size
         if (const auto time = times.find(view.loop_id); time != times.end()) {
             task.taken_at = time->second;
         }
-        if (view.waits_for != wait_kind::task) { continue; }
-        if (const auto* awaited = find_task(views, {view.loop_id, view.wait_object})) {
-            task.wait_object += " '" + awaited->name + "'";
-        }
+        if (wanted == stacks::with) { task.async_stack = async_stack_of(view); }
+        const auto named = [&](std::uint64_t id) {
+            const auto* found = find_task(views, {view.loop_id, id});
+            return "task " + std::to_string(id)
+                   + (found != nullptr ? " '" + found->name + "'" : std::string());
+        };
+        if (view.waits_for == wait_kind::task) { task.wait_object = named(view.wait_object); }
+        if (view.wait_owner != 0) { task.wait_owner = named(view.wait_owner); }
     }
     return list;
 }
@@ -89,6 +94,13 @@ report::task_snapshot to_snapshot(const task_view& task) {
     made.await_site = position_of(task.site);
     made.steps = task.steps;
     made.busy = task.busy;
+    made.scheduled = task.scheduled;
+    made.waiting = task.waiting;
+    if (task.origin.size() > 1) {
+        for (const auto& site : task.origin.sites()) {
+            made.origin.push_back(position_of(site));
+        }
+    }
     if (task.state == task_state::waiting) {
         made.wait_kind = to_string(task.waits_for);
         made.wait_object = wait_object_text(task.waits_for, task.wait_object);
@@ -111,18 +123,23 @@ report::loop_stats to_stats(const loop_view& l) {
 }
 
 std::string wait_object_text(wait_kind kind, std::uint64_t object) {
-    const auto id = std::to_string(object);
-    switch (kind) {
-    case wait_kind::nothing:
-    case wait_kind::sleep:
-    case wait_kind::clock: return "";
-    case wait_kind::task: return "task " + id;
-    case wait_kind::future: return "future " + id;
-    case wait_kind::gather: return "gather " + id;
-    case wait_kind::executor: return "job " + id;
-    case wait_kind::io: return "operation " + id;
-    default: return std::string(to_string(kind)) + " " + id;
+    return report::wait_object_text(to_string(kind), object);
+}
+
+std::optional<report::stack> async_stack_of(const task_view& task) {
+    const auto sites = read_task_stack(task);
+    if (sites.empty()) { return std::nullopt; }
+    report::stack stack;
+    stack.truncated = sites.size() == most_stack_sites;
+    for (const auto& site : sites) {
+        const auto position = position_of(site);
+        report::stack_frame frame;
+        frame.function = position.empty() ? "?" : position.function;
+        frame.file = position.file;
+        frame.line = position.line;
+        stack.frames.push_back(std::move(frame));
     }
+    return stack;
 }
 
 report::source_position position_of(const await_site& site) {

@@ -29,6 +29,7 @@ task_state read_state(const json_view& json) {
 nlohmann::json wait_json(const task_snapshot& task) {
     nlohmann::json wait{{"kind", task.wait_kind}};
     if (!task.wait_object.empty()) { wait["object"] = task.wait_object; }
+    if (!task.wait_owner.empty()) { wait["owner"] = task.wait_owner; }
     if (task.wait_deadline) { wait["deadline_ns"] = task.wait_deadline->count(); }
     if (task.waiting_for) { wait["for_ns"] = task.waiting_for->count(); }
     return wait;
@@ -37,10 +38,37 @@ nlohmann::json wait_json(const task_snapshot& task) {
 void read_wait(task_snapshot& task, const json_view& json) {
     task.wait_kind = json.at("kind").text();
     if (const auto object = json.find("object")) { task.wait_object = object->text(); }
+    if (const auto owner = json.find("owner")) { task.wait_owner = owner->text(); }
     if (const auto deadline = json.find("deadline_ns")) {
         task.wait_deadline = deadline->nanoseconds();
     }
     if (const auto duration = json.find("for_ns")) { task.waiting_for = duration->nanoseconds(); }
+}
+
+// What only some writers know.
+void add_details(const task_snapshot& task, nlohmann::json& json) {
+    if (task.scheduled) { json["scheduled_ns"] = task.scheduled->count(); }
+    if (task.waiting) { json["waiting_ns"] = task.waiting->count(); }
+    if (!task.origin.empty()) {
+        auto& origin = json["origin"] = nlohmann::json::array();
+        for (const auto& position : task.origin) {
+            origin.push_back(to_json(position));
+        }
+    }
+    if (task.async_stack) { json["async_stack"] = to_json(*task.async_stack); }
+}
+
+void read_details(task_snapshot& task, const json_view& json) {
+    if (const auto scheduled = json.find("scheduled_ns")) {
+        task.scheduled = scheduled->nanoseconds();
+    }
+    if (const auto waiting = json.find("waiting_ns")) { task.waiting = waiting->nanoseconds(); }
+    if (const auto origin = json.find("origin")) {
+        for (const auto& position : origin->elements()) {
+            task.origin.push_back(read_source_position(position));
+        }
+    }
+    if (const auto stack = json.find("async_stack")) { task.async_stack = read_stack(*stack); }
 }
 
 }  // namespace
@@ -54,6 +82,12 @@ std::string_view to_string(task_state state) {
     return name_of(state_names, state);
 }
 
+std::string wait_object_text(std::string_view kind, std::uint64_t object) {
+    if (kind.empty() || kind == "nothing" || kind == "sleep" || kind == "clock") { return ""; }
+    const auto noun = kind == "executor" ? "job" : kind == "io" ? "operation" : kind;
+    return std::string(noun) + " " + std::to_string(object);
+}
+
 nlohmann::json to_json(const task_snapshot& task) {
     nlohmann::json json{{"id", task.id},       {"loop_id", task.loop_id},
                         {"name", task.name},   {"state", to_string(task.state)},
@@ -63,9 +97,10 @@ nlohmann::json to_json(const task_snapshot& task) {
     if (task.parent_id != 0) { json["parent_id"] = task.parent_id; }
     if (!task.await_site.empty()) { json["await_site"] = to_json(task.await_site); }
     if (!task.wait_kind.empty() || task.wait_deadline || task.waiting_for
-        || !task.wait_object.empty()) {
+        || !task.wait_object.empty() || !task.wait_owner.empty()) {
         json["wait"] = wait_json(task);
     }
+    add_details(task, json);
     return json;
 }
 
@@ -86,6 +121,7 @@ task_snapshot read_task_snapshot(const json_view& json) {
         task.await_site = read_source_position(*site);
     }
     if (const auto wait = json.find("wait")) { read_wait(task, *wait); }
+    read_details(task, json);
     return task;
 }
 

@@ -5,14 +5,16 @@
 #include <coroscope/runtime/detail/tick_clock.hpp>
 #include <coroscope/runtime/task_table_header.hpp>
 
+#include "own_memory.hpp"
+
 #include <algorithm>
 #include <tuple>
 
-#include <sys/uio.h>
-#include <unistd.h>
-
 namespace coroscope {
 namespace {
+
+using detail::copy_own_memory;
+using detail::read_own_memory;
 
 constexpr auto order = std::memory_order_acquire;
 constexpr int read_attempts = 16;
@@ -21,28 +23,16 @@ constexpr int read_attempts = 16;
     return reinterpret_cast<std::uintptr_t>(&record);
 }
 
-/// Copies memory that may have been freed, or unmapped, meanwhile.
-[[nodiscard]] bool copy_from(std::uint64_t address, void* to, std::size_t bytes) noexcept {
-    iovec here{to, bytes};
-    iovec there{reinterpret_cast<void*>(address), bytes};  // NOLINT(performance-no-int-to-ptr)
-    return ::process_vm_readv(::getpid(), &here, 1, &there, 1, 0) == static_cast<::ssize_t>(bytes);
-}
-
-template <class T>
-[[nodiscard]] T read_from(std::uint64_t address) noexcept {
-    T value{};
-    return copy_from(address, &value, sizeof(T)) ? value : T{};
-}
-
 /// The name as the task itself has it; as much as the record has, where that cannot be read.
 [[nodiscard]] std::string read_long_name(const task_record& record, std::string beginning) {
     constexpr std::size_t longest = 256;
     const auto& table = coroscope_task_table;
-    const auto extras = read_from<std::uint64_t>(address_of(record) + table.name_extras_offset);
-    const auto letters = read_from<std::uint64_t>(extras + table.name_address_offset);
-    const auto length = read_from<std::uint64_t>(extras + table.name_length_offset);
+    const auto extras =
+        read_own_memory<std::uint64_t>(address_of(record) + table.name_extras_offset);
+    const auto letters = read_own_memory<std::uint64_t>(extras + table.name_address_offset);
+    const auto length = read_own_memory<std::uint64_t>(extras + table.name_length_offset);
     std::string name(std::min<std::size_t>(length, longest), '\0');
-    const bool is_read = copy_from(letters, name.data(), name.size());
+    const bool is_read = copy_own_memory(letters, name.data(), name.size());
     return is_read && name.starts_with(beginning) ? name : beginning;
 }
 
@@ -59,7 +49,8 @@ template <class T>
 /// Whoever waits for a mutex keeps it alive: if the record is the same afterwards, so was the
 /// mutex.
 [[nodiscard]] std::uint64_t read_owner(const task_record& record) {
-    return read_from<std::uint64_t>(static_cast<std::uint64_t>(record.wait_detail.load(order)));
+    return read_own_memory<std::uint64_t>(
+        static_cast<std::uint64_t>(record.wait_detail.load(order)));
 }
 
 void forget_wait(task_view& view) noexcept {
@@ -125,6 +116,7 @@ void show_running(task_view& view) noexcept {
 
 /// Whether there is a task in the record, the same one all the while.
 [[nodiscard]] bool read_record(const task_record& record, std::uint64_t now, task_view& view) {
+    view.record = &record;
     bool same_task = false;
     for (int attempt = 0; attempt < read_attempts; ++attempt) {
         const auto before = record.sequence.load(order);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/snapshots.hpp>
 
+#include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
 #include <coroscope/runtime/task.hpp>
 
@@ -145,6 +146,30 @@ TEST_CASE("a snapshot from another thread shows the task that blocks its loop", 
     CHECK(list.tasks[0].name == "culprit");
     CHECK(list.tasks[0].state == report::task_state::running);
     CHECK(list.tasks[0].await_site.function.ends_with("block"));
+}
+
+TEST_CASE("a snapshot has stacks where they are asked for, and knows who holds a mutex") {
+    virtual_loop v;
+    coroscope::mutex m;
+    const auto hold = [](coroscope::mutex& held) -> coro<> {
+        const auto lock = co_await held.scoped();
+        co_await coroscope::sleep_for(1h);
+    };
+    v.loop.create_task(hold(m), "holder");
+    const auto waiter = v.loop.create_task(hold(m), "waiter");
+    v.loop.call_soon([&] { v.loop.stop(); });
+    v.loop.run_forever();
+    const std::array loops{v.loop.id()};
+    CHECK_FALSE(snapshot_tasks(loops).tasks.at(1).async_stack);
+    const auto task = snapshot_tasks(loops, 10, stacks::with).tasks.at(1);
+    CHECK(task.wait_owner == "task 1 'holder'");
+    REQUIRE(task.async_stack);
+    REQUIRE(task.async_stack->frames.size() == 1);
+    CHECK(task.async_stack->frames[0].line == waiter.stack().at(0).line());
+    CHECK(task.async_stack->frames[0].file.ends_with("snapshots_test.cpp"));
+    CHECK_FALSE(task.async_stack->truncated);
+    CHECK(task.waiting);
+    CHECK(task.scheduled);
 }
 
 TEST_CASE("an unknown site is an empty position") {

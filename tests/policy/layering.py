@@ -15,8 +15,9 @@ ALLOWED = {
     "profiler-server/server": {"*", "report", "runtime", "instrumentation",
                                "profiler-server/protocol"},
     "profiler-server/client": {"*", "report", "runtime", "profiler-server/protocol"},
+    "profiler-server/inspector": {"report", "runtime"},
     "profiler-server/cli": {"*", "report", "runtime", "profiler-server/protocol",
-                            "profiler-server/client"},
+                            "profiler-server/client", "profiler-server/inspector"},
     "testkit": {"*", "report", "runtime", "instrumentation"},
 }
 THIRD_PARTIES = {"boost": "boost", "nlohmann": "json"}

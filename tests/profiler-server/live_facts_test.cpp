@@ -150,6 +150,12 @@ TEST_CASE("a server shows which task blocks its loop, and goes on when the loop 
     CHECK(list.tasks[2].name == "culprit");
     CHECK(list.tasks[2].state == report::task_state::running);
     CHECK(list.tasks[2].await_site.function.ends_with("block"));
+    CHECK_FALSE(list.tasks[1].async_stack);
+    const auto with_stacks = client.tasks(10, true).tasks;
+    REQUIRE(with_stacks.size() == 3);
+    REQUIRE(with_stacks[1].async_stack);
+    CHECK(with_stacks[1].async_stack->frames.at(0).function.ends_with("sleep_long"));
+    CHECK_FALSE(with_stacks[2].async_stack);
     REQUIRE(client.loop_stats().size() == 1);
     CHECK(client.loop_stats()[0].tasks == 3);
 

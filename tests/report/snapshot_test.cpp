@@ -29,6 +29,15 @@ task_snapshot waiting_task() {
     task.taken_at = 5s;
     task.steps = 12;
     task.busy = 3ms;
+    task.wait_owner = "task 3 'holder'";
+    task.scheduled = 2ms;
+    task.waiting = 1min;
+    task.origin = {task.created_at, {"main.cpp", 9, "run()"}};
+    stack_frame innermost;
+    innermost.function = "fetch";
+    innermost.file = "fetch.cpp";
+    innermost.line = 44;
+    task.async_stack = stack{{innermost, {}}, true};
     return task;
 }
 
@@ -39,6 +48,29 @@ TEST_CASE("a task survives the way through JSON", "[report]") {
     CHECK(read_task_snapshot(json_view(full)) == waiting_task());
     const auto bare = to_json(task_snapshot{});
     CHECK(read_task_snapshot(json_view(bare)) == task_snapshot{});
+}
+
+TEST_CASE("what older programs do not tell of a task is absent, not an error", "[report]") {
+    auto json = to_json(waiting_task());
+    for (const auto* name : {"scheduled_ns", "waiting_ns", "origin", "async_stack"}) {
+        json.erase(name);
+    }
+    json["wait"].erase("owner");
+    const auto task = read_task_snapshot(json_view(json));
+    CHECK_FALSE(task.scheduled);
+    CHECK_FALSE(task.waiting);
+    CHECK_FALSE(task.async_stack);
+    CHECK(task.origin.empty());
+    CHECK(task.wait_owner.empty());
+    CHECK(task.wait_object == "back-off");
+}
+
+TEST_CASE("what a task waits on has a text for people", "[report]") {
+    CHECK(wait_object_text("task", 7) == "task 7");
+    CHECK(wait_object_text("executor", 3) == "job 3");
+    CHECK(wait_object_text("io", 3) == "operation 3");
+    CHECK(wait_object_text("sleep", 0).empty());
+    CHECK(wait_object_text("", 0).empty());
 }
 
 TEST_CASE("every task state has a name of its own", "[report]") {

@@ -16,8 +16,11 @@ std::optional<address> parse_address(std::string_view text) {
         } else if (host.find(':') != std::string_view::npos) {
             return std::nullopt;
         }
-        if (host.empty()) { return std::nullopt; }
-        result.host = host;
+        if (!host.empty()) {
+            result.host = host;
+        } else if (colon != 0) {
+            return std::nullopt;
+        }
         port = text.substr(colon + 1);
     }
     const char* const end = port.data() + port.size();

@@ -13,7 +13,7 @@ struct address {
     std::uint16_t port = 1234;
 };
 
-/// Reads `HOST:PORT`, `[IPV6]:PORT` or `PORT`; nothing where the text is none of these.
+/// Reads `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `PORT`; nothing where the text is none of these.
 [[nodiscard]] std::optional<address> parse_address(std::string_view text);
 
 }  // namespace coroscope::profiler_server::cli

@@ -3,6 +3,7 @@
 
 #include "address.hpp"
 
+#include <coroscope/profiler_server/inspector.hpp>
 #include <coroscope/profiler_server/protocol/version.hpp>
 
 #include <coroscope/report/duration_text.hpp>
@@ -59,17 +60,23 @@ CLI::Option* add_count(CLI::App& command, const std::string& name, const std::st
     return command.add_option_function<std::string>(name, read, description)->type_name("COUNT");
 }
 
-void add_connection(CLI::App& command, connection_options& options) {
-    const auto read = [&options](const std::string& text) {
-        const auto where = parse_address(text);
-        if (!where) {
-            throw CLI::ValidationError(
-                "ADDRESS", "'" + text + "' is not an address; write HOST:PORT, or PORT");
-        }
-        options.where = *where;
-    };
-    auto* address = command.add_option_function<std::string>(
-        "ADDRESS", read, "HOST:PORT or PORT of the program's profiler server");
+// Who is asked for tasks: a profiler server, unless told otherwise.
+struct ps_source {
+    std::uint64_t pid = 0;  // 0: none was given
+    std::string core;
+    std::string executable;
+};
+
+void read_address(const std::string& text, connection_options& options) {
+    const auto where = parse_address(text);
+    if (!where) {
+        throw CLI::ValidationError("ADDRESS",
+                                   "'" + text + "' is not an address; write HOST:PORT, or PORT");
+    }
+    options.where = *where;
+}
+
+void add_connection(CLI::App& command, connection_options& options, CLI::Option* address) {
     auto* host = command.add_option("--host", options.where.host, "instead of ADDRESS")
                      ->capture_default_str();
     auto* port = command.add_option("--port", options.where.port, "instead of ADDRESS")
@@ -80,9 +87,43 @@ void add_connection(CLI::App& command, connection_options& options) {
                  [&options](nanoseconds timeout) { options.timeout = timeout; });
 }
 
-CLI::App* add_ps(CLI::App& app, connection_options& connection, ps_options& options) {
+CLI::Option* add_address(CLI::App& command, connection_options& options) {
+    return command.add_option_function<std::string>(
+        "ADDRESS", [&options](const std::string& text) { read_address(text, options); },
+        "HOST:PORT or PORT of the program's profiler server");
+}
+
+// A number alone is a process, which needs no profiler server.
+CLI::Option* add_program(CLI::App& command, connection_options& options, ps_source& source) {
+    const auto read = [&](const std::string& text) {
+        if (text.find_first_not_of("0123456789") != std::string::npos) {
+            read_address(text, options);
+        } else {
+            const auto parsed = std::from_chars(text.data(), text.data() + text.size(), source.pid);
+            if (parsed.ec != std::errc{} || source.pid == 0) {
+                throw CLI::ValidationError("PID", "'" + text + "' is not the number of a process");
+            }
+        }
+    };
+    return command.add_option_function<std::string>(
+        "PID|ADDRESS", read,
+        "number of a process, or HOST:PORT or :PORT of a program's profiler server");
+}
+
+CLI::App* add_ps(CLI::App& app, connection_options& connection, ps_source& source,
+                 ps_options& options) {
     auto* command = app.add_subcommand("ps", "Tasks alive: what each waits on, since when, where");
-    add_connection(*command, connection);
+    auto* program = add_program(*command, connection, source);
+    add_connection(*command, connection, program);
+    auto* core = command->add_option("--core", source.core, "read a core file instead")
+                     ->type_name("FILE")
+                     ->excludes(program);
+    command
+        ->add_option("--exe", source.executable,
+                     "with --core: the program's file, where it is not where it ran")
+        ->type_name("FILE")
+        ->needs(core);
+    command->add_flag("--stacks", options.stacks, "print the async stack of each task");
     add_count(*command, "--limit", "show at most so many; 1000 unless told", options.limit);
     command->add_flag("--json", options.json, "print JSON");
     return command;
@@ -90,14 +131,14 @@ CLI::App* add_ps(CLI::App& app, connection_options& connection, ps_options& opti
 
 CLI::App* add_time(CLI::App& app, connection_options& connection, bool& json) {
     auto* command = app.add_subcommand("time", "Profiled functions: calls, elapsed and busy time");
-    add_connection(*command, connection);
+    add_connection(*command, connection, add_address(*command, connection));
     command->add_flag("--json", json, "print JSON");
     return command;
 }
 
 CLI::App* add_slow(CLI::App& app, connection_options& connection, slow_options& options) {
     auto* command = app.add_subcommand("slow", "Steps that blocked a loop for too long");
-    add_connection(*command, connection);
+    add_connection(*command, connection, add_address(*command, connection));
     command->add_flag("--json", options.json, "print JSON; with --watch, one object a line");
     command->add_flag("--watch", options.watch, "follow: go on printing new ones");
     add_duration(*command, "--interval", "between questions of --watch; 1s unless told",
@@ -122,6 +163,23 @@ CLI::App* add_gate(CLI::App& app, gate_options& options) {
     return command;
 }
 
+int run_ps_of(const ps_source& source, const connection_options& connection,
+              const ps_options& options, const surroundings& io) {
+    if (!source.core.empty()) {
+        return run_ps_of_core(source.core, source.executable, options, io);
+    }
+    if (source.pid == 0) { return run_ps(connection.client(), options, io); }
+    try {
+        return run_ps_of_process(source.pid, options, io);
+    } catch (const inspection_error& error) {
+        if (error.failure() != inspection_failure::no_process) { throw; }
+        const auto number = std::to_string(source.pid);
+        throw inspection_error(error.failure(), std::string(error.what())
+                                                    + ". If you mean the port of a profiler "
+                                                      "server, write :" + number);
+    }
+}
+
 int parse_and_run(std::vector<std::string> arguments, const surroundings& io) {
     CLI::App app("Looks into programs that run on coroscope, and judges their reports.",
                  "coroscope");
@@ -129,10 +187,11 @@ int parse_and_run(std::vector<std::string> arguments, const surroundings& io) {
     app.set_version_flag("--version", "coroscope " + std::string(protocol::library_version()));
     connection_options connection;
     ps_options ps;
+    ps_source source;
     slow_options slow;
     gate_options gate;
     bool json = false;
-    const auto* ps_command = add_ps(app, connection, ps);
+    const auto* ps_command = add_ps(app, connection, source, ps);
     const auto* time_command = add_time(app, connection, json);
     const auto* slow_command = add_slow(app, connection, slow);
     (void)add_gate(app, gate);
@@ -147,7 +206,7 @@ int parse_and_run(std::vector<std::string> arguments, const surroundings& io) {
                << "coroscope COMMAND --help for their options\n";
         return unusable;
     }
-    if (ps_command->parsed()) { return run_ps(connection.client(), ps, io); }
+    if (ps_command->parsed()) { return run_ps_of(source, connection, ps, io); }
     if (time_command->parsed()) { return run_time(connection.client(), json, io); }
     if (slow_command->parsed()) { return run_slow(connection.client(), slow, io); }
     return run_gate(gate, io);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands.hpp"
 
+#include "json_output.hpp"
 #include "text_table.hpp"
 
 #include <coroscope/report/duration_text.hpp>
@@ -21,46 +22,7 @@ namespace {
 
 using report::format_duration;
 
-constexpr std::size_t widest_name = 32;
 constexpr std::size_t widest_place = 48;
-
-std::string place(const report::source_position& position) {
-    return position.empty() ? "-" : to_string(position);
-}
-
-template <typename Value>
-nlohmann::json array_of(const std::vector<Value>& values) {
-    auto array = nlohmann::json::array();
-    for (const auto& value : values) {
-        array.push_back(to_json(value));
-    }
-    return array;
-}
-
-// JSON for people and programs: indented, and bytes that are not UTF-8 replaced.
-void print_json(std::ostream& out, const nlohmann::json& json) {
-    out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
-}
-
-std::string waits_on(const report::task_snapshot& task) {
-    if (task.wait_kind.empty()) { return "-"; }
-    std::string text = task.wait_kind;
-    if (!task.wait_object.empty()) { text += " " + task.wait_object; }
-    if (const auto due = task.due_in()) { text += ", due in " + format_duration(*due); }
-    return text;
-}
-
-std::vector<std::string> row_of(const report::task_snapshot& task) {
-    return {std::to_string(task.id),
-            task.name,
-            std::string(to_string(task.state)),
-            waits_on(task),
-            task.waiting_for ? format_duration(*task.waiting_for) : "-",
-            std::to_string(task.steps),
-            format_duration(task.busy),
-            place(task.await_site),
-            place(task.created_at)};
-}
 
 std::vector<std::string> row_of(const std::string& name, const report::time_stats& stats) {
     const auto calls = static_cast<std::int64_t>(stats.calls);
@@ -142,33 +104,6 @@ int follow(const profiler_client& client, const slow_options& options, const sur
 }
 
 }  // namespace
-
-int run_ps(const profiler_client& client, const ps_options& options, const surroundings& io) {
-    const auto list = client.tasks(options.limit);
-    if (options.json) {
-        print_json(io.out, array_of(list.tasks));
-    } else if (list.tasks.empty()) {
-        io.out << "no tasks are alive\n";
-    } else {
-        text_table table({{"ID", alignment::right},
-                          {"NAME", alignment::left, widest_name},
-                          {"STATE"},
-                          {"WAITS ON", alignment::left, widest_place},
-                          {"FOR", alignment::right},
-                          {"STEPS", alignment::right},
-                          {"BUSY", alignment::right},
-                          {"AT", alignment::left, widest_place},
-                          {"CREATED AT", alignment::left, widest_place}});
-        for (const auto& task : list.tasks) {
-            table.add(row_of(task));
-        }
-        table.print(io.out);
-    }
-    if (list.omitted > 0) {
-        io.err << "coroscope: " << list.omitted << " more tasks; see them with a higher --limit\n";
-    }
-    return success;
-}
 
 int run_time(const profiler_client& client, bool json, const surroundings& io) {
     const auto stats = client.time_stats();

@@ -27,6 +27,7 @@ struct surroundings {
 
 struct ps_options {
     std::uint64_t limit = 1'000;
+    bool stacks = false;
     bool json = false;
 };
 
@@ -44,8 +45,12 @@ struct gate_options {
     bool json = false;
 };
 
-/// Each returns the exit code, and throws `client_error` or `report::report_error`.
+/// Each returns the exit code, and throws `client_error`, `inspection_error` or
+/// `report::report_error`.
 int run_ps(const profiler_client& client, const ps_options& options, const surroundings& io);
+int run_ps_of_process(std::uint64_t pid, const ps_options& options, const surroundings& io);
+int run_ps_of_core(const std::string& core, const std::string& executable,
+                   const ps_options& options, const surroundings& io);
 int run_time(const profiler_client& client, bool json, const surroundings& io);
 int run_slow(const profiler_client& client, const slow_options& options, const surroundings& io);
 int run_gate(const gate_options& options, const surroundings& io);

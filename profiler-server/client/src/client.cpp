@@ -65,9 +65,10 @@ report::time_table profiler_client::time_stats() const {
     return decoded(ask(plain("time_stats")), address(), report::read_time_table);
 }
 
-report::task_list profiler_client::tasks(std::uint64_t limit) const {
+report::task_list profiler_client::tasks(std::uint64_t limit, bool stacks) const {
     auto request = plain("tasks");
     request.arguments["limit"] = limit;
+    if (stacks) { request.arguments["stacks"] = true; }
     const auto reply = ask(request);
     const auto read = [](const auto& json) {
         return read_all(json, report::read_task_snapshot);

@@ -67,4 +67,13 @@ std::uint64_t count_argument(const nlohmann::json& arguments, std::string_view n
     return found->get<std::uint64_t>();
 }
 
+bool flag_argument(const nlohmann::json& arguments, std::string_view name) {
+    const auto found = arguments.find(name);
+    if (found == arguments.end()) { return false; }
+    if (!found->is_boolean()) {
+        throw bad_argument("arguments." + std::string(name) + " must be true or false");
+    }
+    return found->get<bool>();
+}
+
 }  // namespace coroscope::profiler_server::protocol

@@ -31,7 +31,8 @@ nlohmann::json array_of(const std::vector<Value>& values) {
 
 answer tasks(facts_source& facts, const nlohmann::json& arguments) {
     const auto limit = protocol::count_argument(arguments, "limit", default_limit, largest_limit);
-    const auto list = facts.tasks(limit);
+    const auto list = protocol::flag_argument(arguments, "stacks") ? facts.tasks_with_stacks(limit)
+                                                                   : facts.tasks(limit);
     return {array_of(list.tasks), list.omitted};
 }
 

@@ -47,6 +47,10 @@ report::task_list live_facts::tasks(std::size_t limit) {
     return instrumentation::snapshot_tasks(loops_, limit);
 }
 
+report::task_list live_facts::tasks_with_stacks(std::size_t limit) {
+    return instrumentation::snapshot_tasks(loops_, limit, instrumentation::stacks::with);
+}
+
 std::vector<report::slow_step> live_facts::slow_steps() {
     return instrumentation::merged_records(slow_);
 }

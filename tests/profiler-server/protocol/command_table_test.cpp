@@ -17,6 +17,9 @@ command_table table() {
     table.add("count", [](const nlohmann::json& arguments) {
         return answer{count_argument(arguments, "limit", 10, 100), 0};
     });
+    table.add("flag", [](const nlohmann::json& arguments) {
+        return answer{flag_argument(arguments, "on"), 0};
+    });
     return table;
 }
 
@@ -40,7 +43,7 @@ TEST_CASE("an unknown command is answered with the known ones", "[protocol]") {
     REQUIRE(reply.error);
     CHECK(reply.id == nlohmann::json(7));
     CHECK(reply.error->code == error_code::unknown_command);
-    CHECK(reply.error->known == std::vector<std::string>{"echo", "throw", "count"});
+    CHECK(reply.error->known == std::vector<std::string>{"echo", "throw", "count", "flag"});
 }
 
 TEST_CASE("what a handler throws is an internal error with its message", "[protocol]") {
@@ -63,6 +66,16 @@ TEST_CASE("a count out of range or of the wrong type is a bad argument", "[proto
     REQUIRE(reply.error);
     CHECK(reply.error->code == error_code::bad_argument);
     CHECK(reply.error->message == "arguments.limit must be a whole number from 1 to 100");
+}
+
+TEST_CASE("a flag is true, false, or absent, which is false", "[protocol]") {
+    CHECK(ask("flag").result == false);
+    CHECK(ask("flag", {{"on", true}}).result == true);
+    CHECK(ask("flag", {{"on", false}}).result == false);
+    const auto reply = ask("flag", {{"on", 1}});
+    REQUIRE(reply.error);
+    CHECK(reply.error->code == error_code::bad_argument);
+    CHECK(reply.error->message == "arguments.on must be true or false");
 }
 
 TEST_CASE("two commands of one name are a mistake", "[protocol]") {

@@ -3,6 +3,7 @@
 
 #include <coroscope/report/json_view.hpp>
 #include <coroscope/report/source_position.hpp>
+#include <coroscope/report/stack.hpp>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -34,18 +35,28 @@ struct task_snapshot {
     std::string name;
     task_state state = task_state::unknown;
     source_position created_at;
+    /// `created_at`, then the co_awaits through which its creator had come there, innermost first;
+    /// empty where only `created_at` was kept.
+    std::vector<source_position> origin;
     std::uint64_t parent_id = 0;  ///< the task that created it; 0: none
     source_position await_site;   ///< innermost `co_await`; empty before the first
 
     std::string wait_kind;    ///< `sleep`, `future`, `task`, `mutex`, `queue`, `socket` …; empty:
                               ///< waits on nothing
     std::string wait_object;  ///< which one, for people: `task 7 'fetch'`, `fd 9`
+    std::string wait_owner;   ///< the task that holds it, likewise; empty: none, or not known
     std::optional<std::chrono::nanoseconds> wait_deadline;  ///< loop time
     std::optional<std::chrono::nanoseconds> waiting_for;    ///< real time since it was suspended
     std::optional<std::chrono::nanoseconds> taken_at;       ///< loop time of this snapshot
 
     std::uint64_t steps = 0;           ///< times it was resumed
     std::chrono::nanoseconds busy{0};  ///< time spent running, suspensions excluded
+    std::optional<std::chrono::nanoseconds> scheduled;  ///< time it was ready and had to wait
+    std::optional<std::chrono::nanoseconds> waiting;    ///< time it waited for what it asked for
+
+    /// Async stack: the co_await of each frame, innermost first; nothing where it was not asked
+    /// for, or the task ran.
+    std::optional<stack> async_stack;
 
     /// How long until the deadline; negative where it has passed; nothing where not known.
     [[nodiscard]] std::optional<std::chrono::nanoseconds> due_in() const;
@@ -104,6 +115,9 @@ struct loop_stats {
 };
 
 [[nodiscard]] std::string_view to_string(task_state state);
+
+/// What a task waits on, for people: `task 7`, `mutex 4`, `job 3`; empty where the kind says all.
+[[nodiscard]] std::string wait_object_text(std::string_view kind, std::uint64_t object);
 
 [[nodiscard]] nlohmann::json to_json(const task_snapshot& task);
 [[nodiscard]] nlohmann::json to_json(const call_record& call);

@@ -11,7 +11,7 @@
 
 namespace coroscope::report {
 
-/// One frame of a native stack. What could not be found out is empty or 0.
+/// One frame of a stack: of a native one, or a coroutine's `co_await` in an async one. What could not be found out is empty or 0.
 struct stack_frame {
     std::string function;       ///< demangled
     std::string file;           ///< source file as the compiler named it
@@ -23,7 +23,7 @@ struct stack_frame {
     friend bool operator==(const stack_frame&, const stack_frame&) = default;
 };
 
-/// A native stack, innermost frame first.
+/// A native or async stack, innermost frame first.
 struct stack {
     std::vector<stack_frame> frames;
     bool truncated = false;  ///< frames beyond the last one exist and were not captured

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -104,10 +105,11 @@ struct task_view {
     await_site created_at{};  ///< the `create_task` call
     creation_origin origin;   ///< that, and what led to it
     std::uint64_t steps = 0;
-    duration busy{};          ///< spent running, without the step that runs now
-    duration scheduled{};     ///< ready, and waiting for its turn
-    duration waiting{};       ///< suspended, waiting for what it asked for
-    duration since_change{};  ///< since the last step ended, or since creation
+    duration busy{};                      ///< spent running, without the step that runs now
+    duration scheduled{};                 ///< ready, and waiting for its turn
+    duration waiting{};                   ///< suspended, waiting for what it asked for
+    duration since_change{};              ///< since the last step ended, or since creation
+    const task_record* record = nullptr;  ///< what it is a copy of; may be another task's by now
 };
 
 /// Copies the records of all tasks alive in this process, or of one loop (`loop_id` other than 0),
@@ -120,6 +122,16 @@ struct task_view {
 /// Copies one record, if it is in the task table and a task's that is alive. **Thread safety**: any
 /// thread, at any time, whatever became of the task.
 [[nodiscard]] std::optional<task_view> read_task(const task_record* record);
+
+/// Most sites of `read_task_stack`; outer ones are left out.
+inline constexpr std::size_t most_stack_sites = 1'000;
+
+/// The co_awaits that a suspended task stands at, innermost first. Empty if it runs, has ended, or
+/// would not stand still. **Thread safety**: as `read_tasks`; on the loop's own thread,
+/// `task_handle::stack` costs less. **Cost**: half a microsecond for each site; without a view,
+/// some nanoseconds for each task of the process, too.
+[[nodiscard]] std::vector<await_site> read_task_stack(const task_view& task);
+[[nodiscard]] std::vector<await_site> read_task_stack(std::uint32_t loop_id, std::uint64_t id);
 
 /// The name that listings show: the given one, or `task-ID`.
 [[nodiscard]] std::string display_name(std::uint64_t id, std::string_view given);

@@ -70,7 +70,7 @@ public:
     profiler_client(std::string host, std::uint16_t port, const client_options& options = {});
 
     [[nodiscard]] report::time_table time_stats() const;
-    [[nodiscard]] report::task_list tasks(std::uint64_t limit = 1'000) const;
+    [[nodiscard]] report::task_list tasks(std::uint64_t limit = 1'000, bool stacks = false) const;
     /// Slow steps included.
     [[nodiscard]] std::vector<report::finding> findings() const;
     [[nodiscard]] std::vector<report::slow_step> slow_steps() const;

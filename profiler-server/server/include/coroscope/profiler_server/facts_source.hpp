@@ -34,6 +34,10 @@ public:
         return {};
     }
 
+    /// The same with the async stack of each task that is suspended; without, where those are not
+    /// known.
+    virtual report::task_list tasks_with_stacks(std::size_t limit) { return tasks(limit); }
+
     /// Problems found so far, slow steps excluded.
     virtual std::vector<report::finding> findings() { return {}; }
 

@@ -32,6 +32,7 @@ public:
 
     report::time_table time_stats() override;
     report::task_list tasks(std::size_t limit) override;
+    report::task_list tasks_with_stacks(std::size_t limit) override;
     std::vector<report::slow_step> slow_steps() override;
     std::vector<report::loop_stats> loop_stats() override;
 

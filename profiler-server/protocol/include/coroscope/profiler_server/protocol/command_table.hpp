@@ -54,4 +54,7 @@ private:
 [[nodiscard]] std::uint64_t count_argument(const nlohmann::json& arguments, std::string_view name,
                                            std::uint64_t otherwise, std::uint64_t most);
 
+/// `true` or `false` among the arguments, or false where it is absent. Throws `bad_argument`.
+[[nodiscard]] bool flag_argument(const nlohmann::json& arguments, std::string_view name);
+
 }  // namespace coroscope::profiler_server::protocol
