@@ -201,7 +201,7 @@ TEST_CASE("post_mortem says what left the function, where it was thrown, and who
         CHECK_THAT(text, Contains("debug_hooks_test.cpp:" + std::to_string(awaiting_line)));
         CHECK_THAT(text, Contains("fail_in_child"));
         CHECK_THAT(text, Contains("native stack of the throw:"));
-        CHECK_THAT(text, Contains("coroscope_instrumentation_tests+0x"));
+        CHECK_THAT(text, Contains(" in ") && Contains("+0x"));
     } else {
         CHECK_THAT(text, Contains("where it was thrown is not known"));
     }
