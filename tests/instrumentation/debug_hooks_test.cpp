@@ -8,6 +8,7 @@
 
 #include "runtime/virtual_loop.hpp"
 #include "support/catch.hpp"
+#include "support/sanitizers.hpp"
 
 #include <array>
 #include <cstdlib>
@@ -52,6 +53,14 @@ struct captured_stderr {
     std::ostringstream text;
     std::streambuf* before;
 };
+
+// clang puts the address sanitizer's __cxa_throw into the program itself, so that nothing has to be
+// relocated that could be redirected.
+#if defined(COROSCOPE_TEST_ADDRESS_SANITIZER) && defined(__clang__)
+constexpr bool throws_are_seen = false;
+#else
+constexpr bool throws_are_seen = true;
+#endif
 
 struct unusual {
     int number;
@@ -188,10 +197,14 @@ TEST_CASE("post_mortem says what left the function, where it was thrown, and who
     CHECK_THAT(text, Contains("coroscope: post_mortem of the function wrapped at"));
     CHECK_THAT(text, Contains("debug_hooks_test.cpp:" + std::to_string(wrapped_line)));
     CHECK_THAT(text, Contains("std::runtime_error: no such thing"));
-    CHECK_THAT(text, Contains("debug_hooks_test.cpp:" + std::to_string(awaiting_line)));
-    CHECK_THAT(text, Contains("fail_in_child"));
-    CHECK_THAT(text, Contains("native stack of the throw:"));
-    CHECK_THAT(text, Contains("coroscope_instrumentation_tests+0x"));
+    if (throws_are_seen) {
+        CHECK_THAT(text, Contains("debug_hooks_test.cpp:" + std::to_string(awaiting_line)));
+        CHECK_THAT(text, Contains("fail_in_child"));
+        CHECK_THAT(text, Contains("native stack of the throw:"));
+        CHECK_THAT(text, Contains(" in ") && Contains("+0x"));
+    } else {
+        CHECK_THAT(text, Contains("where it was thrown is not known"));
+    }
     CHECK_THAT(text, Contains("task 1 (task-1), running"));
 }
 

@@ -19,8 +19,8 @@ public:
     explicit checked_trace(const std::string& text) : all_(json::parse(text)) {
         REQUIRE(all_.at("traceEvents").is_array());
         for (const auto& e : all_.at("traceEvents")) {
-            INFO(e.dump());
-            check(e);
+            const auto problem = problem_of(e);
+            if (!problem.empty()) { FAIL(problem << ": " << e.dump()); }
             if (e.at("ph") == "M" && e.at("name") == "thread_name") {
                 tracks_[e.at("args").at("name")] = e.at("tid");
             }
@@ -82,32 +82,30 @@ private:
         }
         return false;
     }
-    void check(const json& e) {
-        REQUIRE(e.at("ph").is_string());
-        REQUIRE(e.at("pid").is_number_unsigned());
-        REQUIRE(e.at("name").is_string());
+    /// Empty if the event is as it should be. One assertion an event would take longer than all
+    /// else.
+    [[nodiscard]] std::string problem_of(const json& e) {
+        if (!e.at("ph").is_string() || !e.at("pid").is_number_unsigned()
+            || !e.at("name").is_string()) {
+            return "no phase, process or name";
+        }
         const std::string phase = e.at("ph");
         if (phase == "M") {
             const std::set<std::string> known{"process_name", "thread_name"};
-            CHECK(known.count(e.at("name")) == 1);
-            CHECK(e.at("args").at("name").is_string());
-            return;
+            const bool good = known.count(e.at("name")) == 1 && e.at("args").at("name").is_string();
+            return good ? "" : "unknown metadata";
         }
-        CHECK(e.at("tid").is_number_unsigned());
-        CHECK(e.at("ts").is_number());
-        CHECK(e.at("ts").get<double>() >= 0);
-        CHECK(e.at("cat").is_string());
-        if (e.contains("args")) { CHECK(e.at("args").is_object()); }
-        if (phase == "X") {
-            CHECK(e.at("dur").get<double>() >= 0);
-        } else if (phase == "i") {
-            CHECK(e.at("s") == "t");
-        } else {
-            const bool begins = phase == "s";
-            CHECK((begins || phase == "f"));
-            const std::string key = e.at("id").dump() + e.at("cat").dump() + e.at("name").dump();
-            CHECK((begins ? arrows_begun_ : arrows_ended_).insert(key).second);
+        if (!e.at("tid").is_number_unsigned() || !e.at("ts").is_number()
+            || e.at("ts").get<double>() < 0 || !e.at("cat").is_string()) {
+            return "no track, time or category";
         }
+        if (e.contains("args") && !e.at("args").is_object()) { return "arguments are no object"; }
+        if (phase == "X") { return e.at("dur").get<double>() >= 0 ? "" : "a negative duration"; }
+        if (phase == "i") { return e.at("s") == "t" ? "" : "a mark of no track"; }
+        if (phase != "s" && phase != "f") { return "an unknown phase"; }
+        const std::string key = e.at("id").dump() + e.at("cat").dump() + e.at("name").dump();
+        auto& ends = phase == "s" ? arrows_begun_ : arrows_ended_;
+        return ends.insert(key).second ? "" : "two arrows with one id";
     }
 
     json all_;

@@ -23,6 +23,10 @@ def line_with(text):
 
 
 class DebugHooks(running_programs.ProgramTest):
+    def throws_are_seen(self):
+        """clang puts the address sanitizer's own __cxa_throw into the program."""
+        return b"interceptor___cxa_throw" not in pathlib.Path(self.program).read_bytes()
+
     def setUp(self):
         super().setUp()
         os.environ.pop("COROSCOPE_DEBUG", None)
@@ -32,9 +36,10 @@ class DebugHooks(running_programs.ProgramTest):
     def check_texts(self, done):
         for text in ("pre_run of the function wrapped at", "post_run of the function wrapped at",
                      "post_mortem of the function wrapped at",
-                     "std::invalid_argument: a host has a name",
-                     f"debug_hooks.cpp:{line_with('co_await look_up')} in "):
+                     "std::invalid_argument: a host has a name"):
             self.assertIn(text, done.stderr)
+        if self.throws_are_seen():
+            self.assertIn(f"debug_hooks.cpp:{line_with('co_await look_up')} in ", done.stderr)
         self.assertEqual(2, done.stderr.count("pre_run"))
         self.assertEqual(1, done.stderr.count("post_run"))
 
@@ -55,6 +60,8 @@ class DebugHooks(running_programs.ProgramTest):
         self.check_texts(done)
 
     def in_gdb(self, *commands):
+        if not self.throws_are_seen():
+            self.skipTest("throws are not seen in a program with a __cxa_throw of its own")
         if shutil.which("gdb") is None:
             self.skipTest("gdb is not installed")
         batch = [part for command in commands for part in ("-ex", command)]
