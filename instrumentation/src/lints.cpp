@@ -174,17 +174,24 @@ void lints::on_steps(std::span<const step_record> steps) noexcept {
             return detail::spinning(who, detail::task_text(who.task, info.name), info.created_at);
         });
     });
-    look_at_population(*core);
-    if (wants(lint_rule::never_resumable)) {
-        watches_->stuck.look(*core, steps.size(), [&](const stuck_task& found) {
-            const auto& site = found.waits_at;
-            tell(lint_rule::never_resumable, key_of(lint_rule::never_resumable, site),
-                 [&] { return detail::never_resumable(found.task, site, found.why); });
-        });
+    try {
+        look_at_population(*core);
+        look_for_stuck_tasks(*core, steps.size());
+    } catch (...) {
+        log_->count_dropped();  // no memory
     }
 }
 
-void lints::look_at_population(const coroscope::detail::loop_core& core) noexcept {
+void lints::look_for_stuck_tasks(const coroscope::detail::loop_core& core, std::size_t steps) {
+    if (!wants(lint_rule::never_resumable)) { return; }
+    watches_->stuck.look(core, steps, [&](const stuck_task& found) {
+        const auto& site = found.waits_at;
+        tell(lint_rule::never_resumable, key_of(lint_rule::never_resumable, site),
+             [&] { return detail::never_resumable(found.task, site, found.why); });
+    });
+}
+
+void lints::look_at_population(const coroscope::detail::loop_core& core) {
     const auto tasks = core.task_count.load(std::memory_order_relaxed);
     if (wants(lint_rule::task_growth) && watches_->tasks.is_due(tasks)) {
         const auto found = largest_crowd_of_tasks(core);
@@ -252,7 +259,8 @@ void lints::on_remark(const remark& made) noexcept {
             watches_->spins.woken(made.task_id);
             break;
         }
-        if (watches_->passages.passed(made.site, stamp_of_step())) {
+        if (const auto step = stamp_of_step();
+            step != 0 && watches_->passages.passed(made.site, step)) {
             tell(never_yields, key_of(never_yields, made.site),
                  [&] { return detail::never_yields(made, options_.passages); });
         }

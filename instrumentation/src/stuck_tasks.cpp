@@ -8,6 +8,8 @@
 #include <cstring>
 #include <optional>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
 namespace coroscope::instrumentation {
 namespace {
@@ -56,6 +58,8 @@ void stuck_tasks::look(const loop_core& core, std::size_t steps, const listener&
     const auto count = core.task_count.load(std::memory_order_relaxed);
     if (count > steps_ * tasks_per_step) { return; }
     steps_ = 0;
+    constexpr std::size_t most_told = 1000;
+    std::unordered_set<std::uint64_t> stuck;
     std::unordered_set<std::uint64_t> alive;
     for (const auto* task = core.first_task; task != nullptr; task = task->next) {
         if (task->waiting_on == nullptr || task->top == nullptr) { continue; }
@@ -71,8 +75,11 @@ void stuck_tasks::look(const loop_core& core, std::size_t steps, const listener&
                       + " held when it ended, and never unlocked";
             }
         }
-        if (why) { tell({task->info(), task->top->site, *why}); }
+        if (!why || stuck.size() == most_told) { continue; }
+        stuck.insert(task->id());
+        if (!told_.contains(task->id())) { tell({task->info(), task->top->site, *why}); }
     }
+    told_ = std::move(stuck);
 }
 
 }  // namespace coroscope::instrumentation

@@ -5,8 +5,10 @@
 #include <coroscope/runtime/observer.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <unordered_set>
 
 namespace coroscope::instrumentation {
 
@@ -25,11 +27,12 @@ public:
     using listener = std::function<void(const stuck_task&)>;
 
     /// `steps` more were made. Looks at all tasks where these are not many more than the steps
-    /// since the last time, so that the looks cost some nanoseconds a step.
+    /// since the last time, so that the looks cost some nanoseconds a step. A task is told once.
     void look(const coroscope::detail::loop_core& core, std::size_t steps, const listener& tell);
 
 private:
     std::size_t steps_ = 0;
+    std::unordered_set<std::uint64_t> told_;  ///< that were stuck at the last look
 };
 
 }  // namespace coroscope::instrumentation

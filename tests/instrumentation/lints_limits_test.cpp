@@ -287,6 +287,11 @@ TEST_CASE("a task that yields between its locks, or locks less often in a step, 
     std::vector<mutex> many(10);
     w.loop.run_until_complete(lock_many(many));
     CHECK(w.rules().empty());
+    loop_options without_stats;  // nobody knows then what is one step
+    without_stats.time_stats = false;
+    watched_loop unmeasured({}, without_stats);
+    unmeasured.loop.run_until_complete(lock_often(m, 100, true));
+    CHECK(unmeasured.rules().empty());
 }
 
 // --- Attempts
@@ -367,6 +372,18 @@ TEST_CASE("a mutex whose holder has ended can never be locked again") {
     CHECK(w.lints.findings()[0].message.find(
               "it waits for a mutex that task 1 held when it ended, and never unlocked.")
           != std::string::npos);
+}
+
+TEST_CASE("a task that can never go on is told once, however often one looks") {
+    watched_loop w;
+    mutex m;
+    w.loop.run_until_complete(lock_and_go(m));
+    static_cast<void>(w.loop.create_task(lock_and_unlock(m)));
+    for (int i = 0; i < 10; ++i) {
+        w.loop.run_until_complete(short_lived());
+    }
+    REQUIRE(w.rules() == rule_list{"never-resumable"});
+    CHECK(w.lints.findings()[0].evidence.back().label == "waits for");
 }
 
 TEST_CASE("a mutex whose holder sleeps comes in time") {

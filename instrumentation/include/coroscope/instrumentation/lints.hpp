@@ -132,7 +132,8 @@ private:
     void tell(lint_rule rule, std::uint64_t key, const Make& make) noexcept;
     void hand_over(const report::finding& found);
     [[nodiscard]] report::source_position position_of_code(const void* code) const;
-    void look_at_population(const coroscope::detail::loop_core& core) noexcept;
+    void look_at_population(const coroscope::detail::loop_core& core);
+    void look_for_stuck_tasks(const coroscope::detail::loop_core& core, std::size_t steps);
 
     lint_options options_;
     std::uint32_t rules_;

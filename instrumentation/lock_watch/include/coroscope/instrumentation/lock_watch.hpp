@@ -17,7 +17,7 @@ namespace coroscope::instrumentation {
 /// for with a deadline (`timed_mutex`), readers' locks and spin locks are not watched. Not built
 /// for the thread sanitizer, which replaces the same functions.
 ///
-/// **Thread safety**: any thread, at any time. **Cost**: two nanoseconds a lock or unlock, or five
+/// **Thread safety**: any thread, at any time. **Cost**: a nanosecond a lock or unlock, or three
 /// on the thread of a running loop; at most 16 locks are known for each thread.
 void watch_locks() noexcept;
 
