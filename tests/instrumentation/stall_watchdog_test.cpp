@@ -57,6 +57,10 @@ coro<> stand_still(gate& until) {
     co_await yield_now();
 }
 
+coro<> wait_for_a_while() {
+    co_await sleep_for(100ms);
+}
+
 coro<> yield_times(int times) {
     for (int i = 0; i < times; ++i) {
         co_await yield_now();
@@ -153,24 +157,18 @@ TEST_CASE("a callback that stands still is reported with the line that scheduled
 }
 
 TEST_CASE("a loop that waits for something to do does not stall", "[threads]") {
-    std::atomic<int> reports{0};
+    std::atomic<int> reports_of_waiting{0};
     stall_watchdog_options options;
-    options.handler = [&](const stall&) {
-        ++reports;
+    options.reports_per_minute = 1000;
+    options.handler = [&](const stall& seen) {
+        // A busy machine may let a step wait, but not in there.
+        if (seen.step.cause->system_call.starts_with("epoll")) { ++reports_of_waiting; }
     };
     stall_watchdog watchdog(options);
-    loop_options with;
-    with.slow_callback_duration = 10s;
-    loop l(with);
+    loop l(quick_to_stall());
     watchdog.attach_to(l);
-    std::uint64_t looks = 0;
-    l.run_until_complete([](std::uint64_t& count) -> coro<> {
-        for (; count < 20; ++count) {
-            co_await sleep_for(1ms);
-        }
-    }(looks));
-    CHECK(reports == 0);
-    CHECK(watchdog.so_far().stalls == 0);
+    l.run_until_complete(wait_for_a_while());
+    CHECK(reports_of_waiting == 0);
 }
 
 TEST_CASE("twenty thousand short steps are no stall", "[threads]") {
