@@ -164,10 +164,13 @@ TEST_CASE("a loop that waits for something to do does not stall", "[threads]") {
         // A busy machine may let a step wait, but not in there.
         if (seen.step.cause->system_call.starts_with("epoll")) { ++reports_of_waiting; }
     };
-    stall_watchdog watchdog(options);
-    loop l(quick_to_stall());
-    watchdog.attach_to(l);
-    l.run_until_complete(wait_for_a_while());
+    {
+        stall_watchdog watchdog(options);  // its end waits for a report that is being made
+        loop l(quick_to_stall());
+        watchdog.attach_to(l);
+        l.run_until_complete(wait_for_a_while());
+        watchdog.detach_from(l);
+    }
     CHECK(reports_of_waiting == 0);
 }
 
