@@ -49,7 +49,8 @@ TEST_CASE("one step over the budget fails and names file and line", "[gate]") {
     CHECK_THAT(result.lines[2], Contains("run_in_executor"));
 }
 
-TEST_CASE("a place says what kept its longest step, where somebody watched that", "[gate][golden]") {
+TEST_CASE("a place says what kept its longest step, where somebody watched that",
+          "[gate][golden]") {
     auto watched = step_in("zip()", 40, 8ms);
     watched.cause.emplace();
     watched.cause->verdict = step_verdict::blocked;

@@ -102,8 +102,9 @@ TEST_CASE("a slow step becomes a finding that says where, how long and what to d
         "run_in_executor, or split it with yield_now()");
     step.cause.emplace();
     step.cause->verdict = step_verdict::not_scheduled;
-    CHECK_THAT(to_finding(step).message,
-               Contains("(threshold 0.005, CPU 0.003, not scheduled by the operating system); the loop"));
+    CHECK_THAT(
+        to_finding(step).message,
+        Contains("(threshold 0.005, CPU 0.003, not scheduled by the operating system); the loop"));
 }
 
 TEST_CASE("the fingerprint of a slow step follows the function, not task, line or duration",
