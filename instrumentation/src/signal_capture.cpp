@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <mutex>
 #include <thread>
 
@@ -113,9 +114,30 @@ extern "C" void coroscope_capture_handler(int number, siginfo_t* info, void* con
                                                    : signal_answer::unreadable;
 }
 
-[[nodiscard]] signal_answer await_answer(pid_t thread, std::chrono::nanoseconds patience) {
+using instant = std::chrono::steady_clock::time_point;
+
+[[nodiscard]] std::chrono::nanoseconds cpu_time(const thread_identity& thread) noexcept {
+    timespec cpu{};
+    ::clock_gettime(thread.cpu_clock, &cpu);
+    return std::chrono::seconds(cpu.tv_sec) + std::chrono::nanoseconds(cpu.tv_nsec);
+}
+
+/// Waits until the thread has run for a moment. One that was just woken from a system call, and
+/// waits for a processor, is still in there: a signal would change what the call returns.
+[[nodiscard]] signal_answer await_running(const thread_identity& thread, instant until) {
+    constexpr auto a_moment = std::chrono::microseconds(50);
+    const auto before = cpu_time(thread);
+    while (cpu_time(thread) - before < a_moment) {
+        if (place_of(thread.id).is_blocked()) { return signal_answer::in_kernel; }
+        if (std::chrono::steady_clock::now() >= until) { return signal_answer::missing; }
+        std::this_thread::sleep_for(a_moment);
+    }
+    const auto where = place_of(thread.id).where;
+    return where == thread_place::kind::running ? signal_answer::copied : signal_answer::in_kernel;
+}
+
+[[nodiscard]] signal_answer await_answer(pid_t thread, instant until) {
     using phase = capture_request::phase;
-    const auto until = std::chrono::steady_clock::now() + patience;
     for (;;) {
         const auto now = the_request.now.load();
         if (now == phase::copied) { return signal_answer::copied; }
@@ -151,12 +173,15 @@ signal_answer capture_by_signal(const thread_identity& thread, int number,
     if (!handler_is_ours(number)) { return signal_answer::replaced; }
     const auto state = state_of_signal(thread.id, number);
     if (state.is_blocked || state.is_pending) { return signal_answer::blocked; }
+    const auto until = std::chrono::steady_clock::now() + patience;
+    const auto runs = await_running(thread, until);
+    if (runs != signal_answer::copied) { return runs; }
     the_request.into = &into;
     the_request.stack = thread.stack;
     the_request.thread.store(thread.id, std::memory_order_release);
     the_request.now.store(capture_request::phase::asked);
     if (!send(thread.id, number)) { return give_up(signal_answer::gone); }
-    return await_answer(thread.id, patience);
+    return await_answer(thread.id, until);
 }
 
 }  // namespace coroscope::instrumentation::detail

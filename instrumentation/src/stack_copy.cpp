@@ -9,17 +9,30 @@
 
 namespace coroscope::instrumentation::detail {
 
+namespace {
+
+/// Below the stack pointer lies what functions may use without moving it. Unwind tables refer to a
+/// frame pointer there that has just been taken from the stack.
+constexpr std::uintptr_t red_zone = 128;
+
+}  // namespace
+
 bool stack_copy::take(const register_values& registers, address_range stack) noexcept {
     registers_ = registers;
-    begin_ = registers.values[register_values::stack_pointer];
-    size_ = 0;
+    const auto stack_pointer = registers.values[register_values::stack_pointer];
     // On a fiber or an alternate stack nobody knows where it ends: the kernel stops at the first
     // page that is not mapped.
-    const auto wanted =
-        stack.contains(begin_) ? std::min(memory_.size(), stack.high - begin_) : memory_.size();
+    const auto end = stack.contains(stack_pointer) ? stack.high : stack_pointer + memory_.size();
+    return copy(stack_pointer - red_zone, end) || copy(stack_pointer, end);
+}
+
+bool stack_copy::copy(std::uintptr_t begin, std::uintptr_t end) noexcept {
+    begin_ = begin;
+    size_ = 0;
+    const auto wanted = std::min(memory_.size(), end - begin);
     const iovec here{memory_.data(), wanted};
-    const iovec there{reinterpret_cast<void*>(begin_),
-                      wanted};  // NOLINT(performance-no-int-to-ptr)
+    void* const source = reinterpret_cast<void*>(begin);  // NOLINT(performance-no-int-to-ptr)
+    const iovec there{source, wanted};
     // Not the C library's function: sanitizers put their own in its place.
     const auto copied = ::syscall(SYS_process_vm_readv, ::getpid(), &here, 1UL, &there, 1UL, 0UL);
     if (copied > 0) { size_ = static_cast<std::size_t>(copied); }

@@ -48,6 +48,8 @@ public:
     }
 
 private:
+    [[nodiscard]] bool copy(std::uintptr_t begin, std::uintptr_t end) noexcept;
+
     register_values registers_;
     std::uintptr_t begin_ = 0;
     std::size_t size_ = 0;

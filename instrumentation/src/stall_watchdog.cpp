@@ -135,6 +135,7 @@ private:
 
     stall_watchdog_options options_;
     pid_t process_ = ::getpid();
+    std::chrono::steady_clock::time_point made_ = std::chrono::steady_clock::now();
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
@@ -163,6 +164,10 @@ namespace {
 /// processor, beyond what it meant to wait: then the whole process was stopped.
 class lost_time {
 public:
+    lost_time() = default;
+    /// From before the thread began.
+    explicit lost_time(std::chrono::steady_clock::time_point since) : began_(since), runnable_{} {}
+
     /// Since the object was made.
     [[nodiscard]] duration beyond(duration meant) const {
         const auto passed = std::chrono::steady_clock::now() - began_;
@@ -179,7 +184,7 @@ private:
 
 void stall_watchdog::implementation::run() {
     constexpr duration longest_sleep = std::chrono::minutes(1);
-    duration overslept{0};
+    auto overslept = lost_time(made_).beyond(duration(0));
     for (;;) {
         has_reported_ = false;
         const lost_time while_looking;

@@ -51,6 +51,18 @@ TEST_CASE("a full log keeps the slowest, and of equals the earlier ones") {
     CHECK(log.dropped() == 3);
 }
 
+TEST_CASE("a record that is still there can be completed, one that is gone cannot") {
+    slow_log log(1);
+    add(log, 1, 5ms);
+    const auto name_it = [](slow_step& step) {
+        step.name = "completed";
+    };
+    log.amend(1, name_it);
+    log.amend(2, name_it);
+    REQUIRE(log.records().size() == 1);
+    CHECK(log.records()[0].name == "completed");
+}
+
 TEST_CASE("nothing that a log dropped was slower than anything it has") {
     slow_log log(100);
     std::uint32_t random = 12345;

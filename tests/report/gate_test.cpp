@@ -49,6 +49,20 @@ TEST_CASE("one step over the budget fails and names file and line", "[gate]") {
     CHECK_THAT(result.lines[2], Contains("run_in_executor"));
 }
 
+TEST_CASE("a place says what kept its longest step, where somebody watched that",
+          "[gate][golden]") {
+    auto watched = step_in("zip()", 40, 8ms);
+    watched.cause.emplace();
+    watched.cause->verdict = step_verdict::blocked;
+    watched.cause->system_call = "fsync";
+    const auto result = check_gate(run_with({watched, step_in("zip()", 40, 6ms)}), {5ms, 0});
+    REQUIRE(result.lines.size() == 3);
+    CHECK(result.lines[1]
+          == "gzip.cpp:40 to line 50: 2 slow steps, longest 8.00 ms, total 14.0 ms (task 'serve'); the "
+             "longest was blocked in the kernel: fsync");
+    CHECK(to_json(result)["places"][0]["cause"] == "blocked in the kernel: fsync");
+}
+
 TEST_CASE("the threshold is inclusive and the budget too", "[gate]") {
     const auto run = run_with({step_in("zip()", 40, 10ms), step_in("zip()", 40, 10ms - 1ns)});
     CHECK(check_gate(run, {10ms, 0}).slow == 1);

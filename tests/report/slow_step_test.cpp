@@ -73,9 +73,16 @@ TEST_CASE("a slow step survives the way through JSON", "[report]") {
 
     step.cpu = 149ms;
     step.stack = stack{{{"deflate", "", 0, "", 0, false}}, true};
+    step.cause.emplace();
+    step.cause->verdict = step_verdict::not_scheduled;
     step.kind = step_kind::io_poll;
     const auto full = to_json(step);
     CHECK(read_slow_step(json_view(full)) == step);
+
+    step.stack.reset();
+    step.stack_trouble = "the thread has ended";
+    const auto without_stack = to_json(step);
+    CHECK(read_slow_step(json_view(without_stack)) == step);
 }
 
 TEST_CASE("a slow step becomes a finding that says where, how long and what to do", "[report]") {
@@ -93,6 +100,11 @@ TEST_CASE("a slow step becomes a finding that says where, how long and what to d
         "Executing <task 'serve' id=7 created at main.cpp:20> took 0.150 seconds at gzip.cpp:40 to line 57 "
         "(threshold 0.005, CPU 0.003); the loop ran nothing else meanwhile: move the work between these lines to "
         "run_in_executor, or split it with yield_now()");
+    step.cause.emplace();
+    step.cause->verdict = step_verdict::not_scheduled;
+    CHECK_THAT(
+        to_finding(step).message,
+        Contains("(threshold 0.005, CPU 0.003, not scheduled by the operating system); the loop"));
 }
 
 TEST_CASE("the fingerprint of a slow step follows the function, not task, line or duration",

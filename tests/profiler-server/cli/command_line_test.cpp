@@ -189,6 +189,9 @@ TEST_CASE("slow tells each step with its span and its stack", "[cli][threads]") 
     const auto facts = std::make_shared<fake_facts>();
     facts->slow = {slow_step_at(40, 150ms)};
     facts->slow[0].cpu = 149ms;
+    facts->slow[0].cause.emplace();
+    facts->slow[0].cause->cpu = 149ms;
+    facts->slow[0].cause->not_scheduled = 1ms;
     facts->slow[0].stack = report::stack{{{"deflate", "deflate.c", 77, "", 0, false}}, true};
     const stats_server server(facts);
     const auto result = run({"slow", address_of(server)});
@@ -196,6 +199,7 @@ TEST_CASE("slow tells each step with its span and its stack", "[cli][threads]") 
         result.out,
         Contains("  Executing <task 'serve' id=7 created at main.cpp:20> took 0.150 seconds\n"
                  "    gzip.cpp:40 to line 50 (threshold 5.00 ms, CPU 149 ms)\n"
+                 "    computing (CPU 0.149 s, blocked 0.000 s, not scheduled 0.001 s)\n"
                  "    #0 deflate at deflate.c:77\n"
                  "    (more frames were not captured)\n"));
 }
