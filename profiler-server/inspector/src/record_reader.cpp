@@ -121,8 +121,8 @@ record_reader::verdict record_reader::judge(bytes before, bytes copy, bytes afte
                       && l.id.in(before) == record.id && l.id.in(after) == record.id;
     if (!same) { return verdict::moving; }
     record.runs = is_odd(sequence);
-    // Who wakes a task changes its state alone.
-    const bool stands = record.runs || l.state.in(after) == record.state;
+    // Who wakes a task leaves its sequence alone, and writes the state last.
+    const bool stands = record.runs || l.state.in(before) == record.state;
     return stands ? verdict::taken : verdict::moving;
 }
 

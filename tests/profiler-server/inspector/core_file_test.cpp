@@ -113,6 +113,14 @@ TEST_CASE("a read goes on from one segment to the next", "[inspector]") {
     CHECK(core_file(image.bytes()).text_at(0x10000, 100) == "abcdef");
 }
 
+TEST_CASE("memory that a core file leaves out is not taken from what follows", "[inspector]") {
+    core_image image;
+    image.segments = {{0x10000, 64, letters("kept", 8)}, {0x20000, 64, letters("other", 64)}};
+    const core_file file(image.bytes());
+    CHECK(file.text_at(0x10000, 8) == "kept");
+    CHECK_FALSE(file.value_at<std::uint64_t>(0x10008).has_value());
+}
+
 TEST_CASE("tasks are found in a core file", "[inspector]") {
     auto image = core_with_table();
     SECTION("that lists the files mapped") {
