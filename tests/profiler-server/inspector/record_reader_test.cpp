@@ -15,6 +15,8 @@ using coroscope::test_support::table_image;
 namespace {
 
 constexpr std::uint64_t record_at = table_image::records_at;
+// The first read of all looks for the header.
+constexpr int second_copy = 2;
 
 // A program that goes on while it is read: something happens in the midst of a copy.
 class going_on final : public address_space {
@@ -85,7 +87,7 @@ TEST_CASE("a task that is woken while it is copied is copied again", "[inspector
     table_image image;
     image.add_task(0, 7);
     const auto wake = [](memory_image& memory, int number) {
-        if (number != 1) { return; }
+        if (number != second_copy) { return; }
         put(memory, record_at + table_image::woken_at, std::uint64_t{3'000});
         put(memory, record_at + table_image::state, std::uint8_t{2});
     };
@@ -99,7 +101,7 @@ TEST_CASE("a task whose place has another one meanwhile is not mixed with it", "
     table_image image;
     image.add_task(0, 7, "old");
     const auto replace = [](memory_image& memory, int number) {
-        if (number != 1) { return; }
+        if (number != second_copy) { return; }
         put(memory, record_at + table_image::id, std::uint64_t{8});
         put(memory, record_at + table_image::name, 'n');
     };
@@ -115,7 +117,7 @@ TEST_CASE("a stack is walked again if its task has moved meanwhile", "[inspector
     const auto second = image.add_frame(record, image.add_site("b.cpp", "void g()", 2), 0);
     image.put(record + image.frame, first);
     const auto move = [second](memory_image& memory, int number) {
-        if (number != 0) { return; }
+        if (number != 1) { return; }
         put(memory, record_at + table_image::sequence, std::uint64_t{8});
         put(memory, record_at + table_image::frame, second);
     };
