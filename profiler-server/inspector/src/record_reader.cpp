@@ -10,7 +10,7 @@
 namespace coroscope::profiler_server {
 namespace {
 
-constexpr std::uint64_t most_slabs = std::uint64_t{1} << 20U;
+constexpr std::uint64_t most_slabs = std::uint64_t{1} << 18U;
 constexpr std::uint64_t widest_stride = 65536;
 constexpr std::uint64_t largest_slab = std::uint64_t{1} << 30U;
 // Small enough to stay in the processor's cache from the first copy to the third.

@@ -121,6 +121,13 @@ TEST_CASE("memory that a core file leaves out is not taken from what follows", "
     CHECK_FALSE(file.value_at<std::uint64_t>(0x10008).has_value());
 }
 
+TEST_CASE("a segment that claims all memory there is costs no more than what it has",
+          "[inspector]") {
+    auto image = core_with_table();
+    image.segments.push_back({0x100000, ~std::uint64_t{0} - 0x200000, letters("kept", 8)});
+    CHECK(inspect_tables(core_file(image.bytes()), "the core", {}).list.tasks.size() == 2);
+}
+
 TEST_CASE("tasks are found in a core file", "[inspector]") {
     auto image = core_with_table();
     SECTION("that lists the files mapped") {
