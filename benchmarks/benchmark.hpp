@@ -39,6 +39,10 @@ struct comparison {
 extern const comparison step_cost_stats;
 extern const comparison step_cost_recorder;
 extern const comparison yield_1000_everything_on;
+extern const comparison spawn_cost_table;
+extern const comparison origin_10;
+extern const comparison snapshot_1m;
+extern const comparison snapshot_disturbs;
 
 extern const benchmark yield_2;
 extern const benchmark yield_1000;

@@ -4,6 +4,7 @@
 #include "stopwatch.hpp"
 
 #include <coroscope/instrumentation/flight_recorder.hpp>
+#include <coroscope/instrumentation/loop_load.hpp>
 #include <coroscope/instrumentation/slow.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -56,9 +57,11 @@ double recorded(std::size_t count) {
 double everything_on(std::size_t count) {
     instrumentation::flight_recorder recorder;
     instrumentation::slow_spotter spotter;
+    instrumentation::loop_load load;
     loop l;
     spotter.attach_to(l);
     l.add_observer(recorder);
+    l.add_observer(load);
     return cost_of_step(l, count);
 }
 

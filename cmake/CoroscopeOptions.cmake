@@ -10,6 +10,9 @@ option(COROSCOPE_BUILD_TESTKIT "Build the test kit (needs the instrumentation)"
     ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_SERVER "Build the profiler server, its client and the command line"
     ${PROJECT_IS_TOP_LEVEL})
+option(COROSCOPE_BUILD_STACKS
+    "Let the stall watchdog take native stacks (needs libunwind and elfutils, x86-64)"
+    ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_TLS "Build TLS streams (needs OpenSSL)" ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_TESTS "Build our own tests (needs every component)" ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_EXAMPLES "Build the examples (needs every component)"
@@ -49,6 +52,14 @@ if(COROSCOPE_BUILD_BENCHMARKS AND NOT COROSCOPE_BUILD_TLS)
 endif()
 if(COROSCOPE_BUILD_TESTKIT OR COROSCOPE_BUILD_SERVER)
     set(COROSCOPE_BUILD_INSTRUMENTATION ON)
+endif()
+if(COROSCOPE_BUILD_STACKS AND NOT COROSCOPE_BUILD_INSTRUMENTATION)
+    set(COROSCOPE_BUILD_STACKS OFF)
+endif()
+if(COROSCOPE_BUILD_STACKS AND NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
+    message(STATUS "coroscope: native stacks are taken on x86-64 only; the stall watchdog is built "
+        "without them")
+    set(COROSCOPE_BUILD_STACKS OFF)
 endif()
 set(COROSCOPE_BUILD_REPORT ${COROSCOPE_BUILD_INSTRUMENTATION})
 

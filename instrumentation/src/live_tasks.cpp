@@ -17,7 +17,7 @@ bool read_live_task(const task_record& record, std::uint32_t loop_id, live_task&
         task.waits_for = record.waits_for.load(order);
         task.site = record.site.load(order);
         task.changed_at = record.changed_at.load(order);
-        for (std::size_t i = 0; i + 1 < task.letters.size(); ++i) {
+        for (std::size_t i = 0; i < record.name.size(); ++i) {
             task.letters[i] = record.name[i].load(order);
             if (task.letters[i] == '\0') { break; }
         }

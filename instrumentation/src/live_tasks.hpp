@@ -18,7 +18,7 @@ struct live_task {
     wait_kind waits_for = wait_kind::nothing;
     await_site site{};
     std::uint64_t changed_at = 0;  ///< when its last step ended; 0: there was none
-    std::array<char, task_record::name_capacity> letters{};
+    std::array<char, task_record::name_capacity + 1> letters{};
 
     [[nodiscard]] std::string_view name() const noexcept { return letters.data(); }
 };

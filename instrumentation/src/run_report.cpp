@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/run_report.hpp>
 
+#include <coroscope/instrumentation/lints.hpp>
 #include <coroscope/instrumentation/snapshots.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <iostream>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -26,6 +28,11 @@ run_report& run_report::add(const profiler& p) {
     return *this;
 }
 
+run_report& run_report::add(const lints& l) {
+    findings_.push_back(l.log());
+    return *this;
+}
+
 run_report& run_report::add(const loop& l) {
     loops_.push_back(l.id());
     return *this;
@@ -37,6 +44,11 @@ report::report run_report::make() const {
     made.started = started_;
     made.finished = std::chrono::system_clock::now();
     add_slow_steps(made);
+    for (const auto& log : findings_) {
+        auto found = log->findings();
+        std::move(found.begin(), found.end(), std::back_inserter(made.findings));
+        made.findings_dropped += log->dropped();
+    }
     for (const auto& p : profilers_) {
         merge_times(made.time, p.time_stats());
     }

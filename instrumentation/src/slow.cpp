@@ -2,6 +2,7 @@
 #include <coroscope/instrumentation/slow.hpp>
 
 #include <coroscope/instrumentation/snapshots.hpp>
+#include <coroscope/instrumentation/stall_watchdog.hpp>
 
 #include "seconds_text.hpp"
 
@@ -129,12 +130,26 @@ void slow_spotter::notice(loop& l, const step_record& step, duration threshold) 
         const bool told = options_.handler && !handler_failed_.load(std::memory_order_relaxed);
         if (!kept && !logged && !told) { return; }
         auto made = make_record(l, step, wall, threshold);
+        const bool more = options_.watchdog != nullptr && add_evidence(l, step, made);
+        const auto sequence = made.sequence;
         if (logged) { std::cerr << log_text(made) << std::flush; }
         if (told) { tell(l, made); }
         if (kept) { log_->add(std::move(made)); }
+        if (kept && more) { options_.watchdog->complete_later(l.id(), step, log_, sequence); }
     } catch (...) {
         log_->count_dropped();  // no memory
     }
+}
+
+/// What the watchdog has seen of the step. Returns whether more will follow.
+bool slow_spotter::add_evidence(const loop& l, const step_record& step, report::slow_step& made) {
+    auto seen = options_.watchdog->evidence_of(l.id(), step);
+    if (!seen) { return false; }
+    made.stack = std::move(seen->stack);
+    made.stack_trouble = std::move(seen->stack_trouble);
+    made.cpu = seen->cause.cpu;
+    made.cause = std::move(seen->cause);
+    return seen->more_will_follow;
 }
 
 void slow_spotter::tell(loop& l, const report::slow_step& step) noexcept {
@@ -156,8 +171,12 @@ bool took_at_least(const step_record& step, duration threshold) noexcept {
 std::string log_text(const report::slow_step& step) {
     auto text = summary(step) + "\n  " + span_text(step);
     if (!step.created_at.empty()) { text += "\n  created at: " + place(step.created_at); }
-    return text + "\n  threshold: " + seconds(step.threshold) + " seconds, loop "
-           + std::to_string(step.loop_id) + "\n";
+    text += "\n  threshold: " + seconds(step.threshold) + " seconds, loop "
+            + std::to_string(step.loop_id) + "\n";
+    if (step.cause) { text += "  " + to_string(*step.cause) + "\n"; }
+    if (!step.stack_trouble.empty()) { text += "  no stack: " + step.stack_trouble + "\n"; }
+    if (step.stack) { text += "  stack, while it was stuck:\n" + stack_text(*step.stack); }
+    return text;
 }
 
 }  // namespace coroscope::instrumentation

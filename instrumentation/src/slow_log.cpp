@@ -58,6 +58,14 @@ void slow_log::add(report::slow_step step) {
     }
 }
 
+void slow_log::amend(std::uint64_t sequence,
+                     const std::function<void(report::slow_step&)>& change) {
+    const std::lock_guard lock(mutex_);
+    for (auto& step : heap_) {
+        if (step.sequence == sequence) { change(step); }
+    }
+}
+
 void slow_log::count_dropped() noexcept {
     const std::lock_guard lock(mutex_);
     ++dropped_;

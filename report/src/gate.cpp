@@ -36,6 +36,7 @@ fingerprints slow_places(const report* baseline, std::chrono::nanoseconds thresh
 void add_to_place(gate_place& place, const slow_step& step) {
     if (place.count == 0 || step.wall > place.max) {
         place.name = step.name;
+        place.cause = step.cause ? describe_verdict(*step.cause) : "";
         place.max = step.wall;
     }
     place.span = describe_span(step);
@@ -80,7 +81,8 @@ std::string steps(std::uint64_t count) {
 std::string place_line(const gate_place& place) {
     return place.span + ": " + steps(place.count) + ", longest " + format_duration(place.max)
            + ", total " + format_duration(place.total)
-           + (place.name.empty() ? "" : " (task '" + place.name + "')");
+           + (place.name.empty() ? "" : " (task '" + place.name + "')")
+           + (place.cause.empty() ? "" : "; the longest was " + place.cause);
 }
 
 void explain(gate_result& result, const gate_budget& budget) {
@@ -148,13 +150,14 @@ std::string_view to_string(gate_verdict verdict) {
 nlohmann::json to_json(const gate_result& result) {
     nlohmann::json places = nlohmann::json::array();
     for (const auto& place : result.places) {
-        places.push_back({{"span", place.span},
-                          {"where", to_json(place.where)},
-                          {"fingerprint", place.fingerprint},
-                          {"name", place.name},
-                          {"count", place.count},
-                          {"max_ns", place.max.count()},
-                          {"total_ns", place.total.count()}});
+        auto& json = places.emplace_back(nlohmann::json{{"span", place.span},
+                                                        {"where", to_json(place.where)},
+                                                        {"fingerprint", place.fingerprint},
+                                                        {"name", place.name},
+                                                        {"count", place.count},
+                                                        {"max_ns", place.max.count()},
+                                                        {"total_ns", place.total.count()}});
+        if (!place.cause.empty()) { json["cause"] = place.cause; }
     }
     return {{"verdict", to_string(result.verdict)},
             {"slow", result.slow},

@@ -94,6 +94,7 @@ finding to_finding(const slow_step& step) {
     finding.where = offending_position(step);
     finding.message = summary(step) + " at " + describe_span(step) + " (threshold " + seconds(step.threshold) +
                     (step.cpu ? ", CPU " + seconds(*step.cpu) : "") +
+                    (step.cause ? ", " + describe_verdict(*step.cause) : "") +
                     "); the loop ran nothing else meanwhile: move the work between these lines to "
                     "run_in_executor, or split it with yield_now()";
     finding.evidence = evidence_of(step);
@@ -119,6 +120,8 @@ nlohmann::json to_json(const slow_step& step) {
     put_position(json, "to", step.to);
     if (step.cpu) { json["cpu_ns"] = step.cpu->count(); }
     if (step.stack) { json["stack"] = to_json(*step.stack); }
+    if (!step.stack_trouble.empty()) { json["stack_trouble"] = step.stack_trouble; }
+    if (step.cause) { json["cause"] = to_json(*step.cause); }
     return json;
 }
 
@@ -138,6 +141,8 @@ slow_step read_slow_step(const json_view& json) {
     step.to = position_in(json, "to");
     if (const auto cpu = json.find("cpu_ns")) { step.cpu = cpu->nanoseconds(); }
     if (const auto stack = json.find("stack")) { step.stack = read_stack(*stack); }
+    if (const auto trouble = json.find("stack_trouble")) { step.stack_trouble = trouble->text(); }
+    if (const auto cause = json.find("cause")) { step.cause = read_step_cause(*cause); }
     return step;
 }
 

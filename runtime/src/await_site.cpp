@@ -58,7 +58,7 @@ namespace {
             ++depth;
         } else if (c == '<' || c == '(') {
             --depth;
-        } else if (c == ' ' && depth == 0) {
+        } else if (c == ' ' && depth == 0 && !text.substr(0, i - 1).ends_with("operator")) {
             return text.substr(i);
         }
     }

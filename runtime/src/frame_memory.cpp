@@ -4,6 +4,7 @@
 #include "fork_safety.hpp"
 #include "task_slabs.hpp"
 
+#include <coroscope/runtime/detail/loop_core.hpp>
 #include <coroscope/runtime/task_table.hpp>
 
 #include <algorithm>
@@ -255,7 +256,13 @@ thread_local cache_flusher flusher;
 
 void* allocate_block_slow(block_kind kind, std::size_t size) {
     if (size > largest_block) {
-        if (kind == block_kind::frame) { return ::operator new(size); }
+        if (kind == block_kind::frame) {
+            remark made;
+            made.kind = remark_kind::large_block;
+            made.amount = size;
+            make_remark(made);
+            return ::operator new(size);
+        }
         // A task with a result this large: its block is made of ordinary memory, its record is
         // not listed.
         auto* block = ::operator new (size, std::align_val_t{64});

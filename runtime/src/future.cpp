@@ -3,6 +3,8 @@
 
 #include <coroscope/runtime/loop.hpp>
 
+#include "remarks.hpp"
+
 namespace coroscope::detail {
 
 future_core::~future_core() {
@@ -15,6 +17,10 @@ future_core::~future_core() {
         context.future_id = id;
         context.created_at = created_at;
         if (loop->self != nullptr) {
+            remark made;
+            made.object_id = id;
+            made.created_at = created_at;
+            remark_lost_exception(*loop, made, context.exception);
             loop->self->call_exception_handler(context);
         } else {
             report_orphan(context);

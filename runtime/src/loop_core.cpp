@@ -2,6 +2,7 @@
 #include <coroscope/runtime/detail/loop_core.hpp>
 
 #include "loop_implementation.hpp"
+#include "remarks.hpp"
 
 #include <algorithm>
 #include <array>
@@ -56,6 +57,9 @@ void check_thread(const loop_core& core, const char* what) {
     message << what << " was called from thread " << std::this_thread::get_id() << ", but loop "
             << core.id << " runs on thread " << owner
             << "; use call_soon_threadsafe to reach a loop from another thread";
+    if (core.mail != nullptr && core.wants(hook::remark)) {
+        remark_wrong_thread(core, what, message.str());
+    }
     throw std::logic_error(message.str());
 }
 
@@ -80,15 +84,12 @@ namespace {
 /// 0 where steps are not timed. Outside of a run the last step's end is no measure of the time.
 [[nodiscard]] std::uint64_t stamp_in(const loop_core& core) noexcept {
     if (core.step_began == nullptr) { return 0; }
-    return running_loop == &core ? *core.step_began : tick_clock::now();
+    return running_loop == &core ? core.step_began->get() : tick_clock::now();
 }
 
 }  // namespace
 
-void start_task(task_core& task, std::string_view name, await_site created_at, first_step when) {
-    auto& core = *task.loop;
-    auto& r = task.record();
-    constexpr auto relaxed = std::memory_order_relaxed;
+void open_record(task_record& r, const loop_core& core, await_site created_at) noexcept {
     constexpr auto release = std::memory_order_release;
     r.sequence.store(1, release);
     r.magic.store(task_record::magic_value, release);
@@ -106,15 +107,26 @@ void start_task(task_core& task, std::string_view name, await_site created_at, f
     r.woken_at.store(now, release);
     r.state.store(task_state::ready, release);
     r.name[0].store('\0', release);
+}
+
+void publish_record(task_record& r, loop_core& core) noexcept {
+    r.id.store(core.next_task_id++, std::memory_order_release);
+    r.sequence.store(0, std::memory_order_release);
+}
+
+void start_task(task_core& task, std::string_view name, await_site created_at, first_step when) {
+    auto& core = *task.loop;
+    open_record(task.record(), core, created_at);
     if (!name.empty()) { task.set_name(name); }
-    r.id.store(core.next_task_id++, release);
-    r.sequence.store(0, release);
+    publish_record(task.record(), core);
     task.previous = core.last_task;
     (core.last_task != nullptr ? core.last_task->next : core.first_task) = &task;
     core.last_task = &task;
     add_to(core.task_count, std::size_t{1});
     if (when == first_step::soon) { core.ready.push(ready_entry(&task)); }
-    if (contexts_are_used.load(relaxed)) [[unlikely]] { task.context = copy_of_current_context(); }
+    if (contexts_are_used.load(std::memory_order_relaxed)) [[unlikely]] {
+        task.context = copy_of_current_context();
+    }
     if ((core.hooks & (hook::task_created | hook::edge)) != 0) [[unlikely]] {
         core.self->task_started(task);
     }
@@ -127,6 +139,12 @@ void loop_core::notify_woken(task_core& task) noexcept {
 
 void loop_core::notify_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept {
     self->told(hook::edge, [&](observer& o) { o.on_edge(kind, from, to); });
+}
+
+void loop_core::notify_remark(const remark& made) noexcept {
+    if (self != nullptr && wants(hook::remark)) {
+        self->told(hook::remark, [&](observer& o) { o.on_remark(made); });
+    }
 }
 
 void notify_frame(std::ptrdiff_t bytes) noexcept {

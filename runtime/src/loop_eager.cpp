@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop_implementation.hpp"
 
-#include <utility>
-
 // Tasks that begin inside the step of their creator.
 
 namespace coroscope {
@@ -12,13 +10,14 @@ using detail::tick_clock;
 /// The creator's step is cut in two: what came before is its own, what follows will be.
 void loop::implementation::end_part_of_step() noexcept {
     if (!timed_) { return; }
-    const auto begin = std::exchange(last_stamp_, tick_clock::now());
-    if (auto* creator = core.current; creator != nullptr) {
+    const std::uint64_t begin = last_stamp_;
+    last_stamp_ = tick_clock::now();
+    if (auto* creator = core.current.get(); creator != nullptr) {
         auto& record = creator->record();
         detail::add_to(record.busy_ticks, last_stamp_ - begin);
         const auto site = record.site.load(std::memory_order_relaxed);
         note_step({creator->id(), begin, last_stamp_, site, site, &record, step_kind::task});
-    } else if (const auto* handle = core.callback; handle != nullptr) {
+    } else if (const auto* handle = core.callback.get(); handle != nullptr) {
         note_step(
             {handle->id, begin, last_stamp_, handle->created_at, {}, nullptr, step_kind::callback});
     }
@@ -26,8 +25,9 @@ void loop::implementation::end_part_of_step() noexcept {
 
 void loop::implementation::run_eagerly(detail::task_core& task) {
     end_part_of_step();
-    auto* const creator = core.current;
-    auto* const callback = std::exchange(core.callback, nullptr);
+    auto* const creator = core.current.get();
+    auto* const callback = core.callback.get();
+    core.callback = nullptr;
     run_one_task(task);
     ++unpublished_steps_;
     core.current = creator;

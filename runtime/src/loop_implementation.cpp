@@ -78,7 +78,7 @@ template <bool Timed, bool Observed>
         record.site.store(to, release);
     }
     if constexpr (Timed) {
-        const auto begin = last_stamp_;
+        const std::uint64_t begin = last_stamp_;
         const auto end = tick_clock::now();
         const auto ticks = end - begin;
         last_stamp_ = end;
@@ -226,6 +226,7 @@ void loop::implementation::run() {
         explicit running_scope(implementation& l) : loop(l) {
             detail::running_loop = &loop.core;
             detail::frames_are_watched = loop.core.wants(hook::frame);
+            loop.last_stamp_ = tick_clock::now();  // before others may see that it runs
             loop.core.runs_on.store(std::this_thread::get_id());
         }
         ~running_scope() {
@@ -363,11 +364,12 @@ void loop::implementation::run_handle(detail::handle_state& handle) {
                        [&](observer& o) { o.on_callback_begins(handle.id, handle.created_at); });
     }
     core.callback = &handle;
+    core.callback_created_at = handle.created_at;
     call(handle);
     core.callback = nullptr;
     detail::add_to(counters_.callbacks, std::uint64_t{1});
     if (timed_) {
-        const auto begin = last_stamp_;
+        const std::uint64_t begin = last_stamp_;
         last_stamp_ = tick_clock::now();
         note_step(
             {handle.id, begin, last_stamp_, handle.created_at, {}, nullptr, step_kind::callback});

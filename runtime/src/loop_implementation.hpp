@@ -128,7 +128,8 @@ private:
     bool finishing_ = false;
     bool leaves_passes_ = false;  ///< after this one: to stop, or since what is wanted changes
     std::uint64_t slow_ticks_ = 0;
-    std::uint64_t last_stamp_ = 0;  ///< the end of the last step: the beginning of the next
+    detail::published<std::uint64_t> last_stamp_{
+        0};  ///< the end of the last step: the beginning of the next
     std::uint64_t accounted_until_ = 0;
     std::uint64_t poll_at_ = 0;          ///< the stamp from which to poll before another pass
     std::uint64_t poll_in_pass_at_ = 0;  ///< the stamp from which to poll in the middle of one

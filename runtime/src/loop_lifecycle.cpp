@@ -86,6 +86,13 @@ void loop::implementation::destroy_tasks() noexcept {
         context.task_id = task.id();
         context.task_name = display_name(task.id(), task.given_name());
         context.created_at = task.record().origin.load(std::memory_order_relaxed).call();
+        remark made;
+        made.kind = remark_kind::destroyed_pending;
+        made.task_id = context.task_id;
+        made.task_name = context.task_name;
+        made.created_at = context.created_at;
+        if (task.top != nullptr) { made.site = task.top->site; }
+        core.notify_remark(made);
         self.call_exception_handler(context);
         task.destroy_frames();
         task.keep_exception(

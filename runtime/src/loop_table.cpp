@@ -4,11 +4,14 @@
 #include "fork_safety.hpp"
 #include "loop_registry.hpp"
 
+#include <coroscope/runtime/detail/frame_memory.hpp>
 #include <coroscope/runtime/detail/loop_core.hpp>
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <mutex>
+#include <thread>
 
 namespace coroscope {
 namespace {
@@ -36,6 +39,29 @@ loop_view view_of(const loop& l) noexcept {
     return view;
 }
 
+/// The record lies before its task, which may be gone by now.
+const task_record* record_of(const detail::task_core* task) noexcept {
+    if (task == nullptr) { return nullptr; }
+    return reinterpret_cast<const task_record*>(reinterpret_cast<const std::byte*>(task)
+                                                - detail::task_record_bytes);
+}
+
+loop_activity activity_of(const detail::loop_core& core) noexcept {
+    loop_activity activity;
+    // Before the stamp: once a wait has ended, the stamp is as new.
+    const bool waits = core.waits.load(std::memory_order_acquire);
+    activity.in_step = !waits && core.runs_on.load() != std::thread::id();
+    activity.began = *core.step_began;
+    if (core.callback != nullptr) {
+        activity.kind = step_kind::callback;
+        activity.created_at = core.callback_created_at;
+    } else if (const auto* task = core.current.get(); task != nullptr) {
+        activity.kind = step_kind::task;
+        activity.record = record_of(task);
+    }
+    return activity;
+}
+
 }  // namespace
 
 std::vector<loop_view> read_loops() {
@@ -52,6 +78,18 @@ std::vector<loop_view> read_loops() {
     std::sort(views.begin(), views.end(),
               [](const loop_view& a, const loop_view& b) { return a.id < b.id; });
     return views;
+}
+
+std::optional<loop_activity> read_activity(std::uint32_t loop_id) {
+    auto& all = the_registry();
+    const std::lock_guard lock(all.mutex);
+    for (const auto* l : all.alive) {
+        if (l->id() != loop_id) { continue; }
+        const auto& core = l->core();
+        if (core.step_began == nullptr) { break; }
+        return activity_of(core);
+    }
+    return std::nullopt;
 }
 
 namespace detail {

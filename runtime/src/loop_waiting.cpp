@@ -79,7 +79,7 @@ std::size_t loop::implementation::poll_asio() {
 /// Polls Asio; foreign handlers that run inside count as one step, an empty poll as nobody's.
 std::size_t loop::implementation::run_asio(bool may_block) {
     const auto operations = core.io_operations;
-    const auto begin = last_stamp_;
+    const std::uint64_t begin = last_stamp_;
     std::size_t handlers = 0;
     try {
         handlers = may_block ? io.run_one() : poll_asio();
@@ -129,9 +129,12 @@ void loop::implementation::block(const std::optional<duration>& limit) {
     if (!core.ready.empty() || !core.mail->begin_sleep()) {
         return;  // the clock, or another thread, has made something ready meanwhile
     }
-    const auto began = last_stamp_;  // what led here since the last step took next to nothing
+    const std::uint64_t began =
+        last_stamp_;  // what led here since the last step took next to nothing
     if (limit.has_value()) { arm_idle_timer(*limit); }
+    core.waits.store(true, std::memory_order_relaxed);
     const auto handlers = run_asio(true);
+    core.waits.store(false, std::memory_order_release);
     core.mail->end_sleep();
     if (timed_) { detail::add_to(counters_.idle_ticks, tick_clock::between(began, last_stamp_)); }
     if (handlers > 0) { look_for_more(); }

@@ -31,6 +31,7 @@ void mutex::unlock() {
 void mutex::hand_over() noexcept {
     auto* next = static_cast<detail::mutex_waiter*>(waiters_.wake_first());
     if (next == nullptr) {
+        detail::remark_passage("mutex::unlock", waiters_.id(), locked_at_);
         locked_ = false;
         owner_ = {};
         locked_at_ = {};

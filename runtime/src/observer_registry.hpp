@@ -41,7 +41,7 @@ public:
     bool flush() noexcept;
 
 private:
-    static constexpr std::size_t hook_count = 12;
+    static constexpr std::size_t hook_count = 13;
 
     void watch_frames() const noexcept;
 

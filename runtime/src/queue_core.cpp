@@ -61,12 +61,27 @@ void queue_core::shut_down(bool immediate, std::size_t stored) noexcept {
     }
 }
 
+namespace {
+
+/// Whoever tries again and again should wait instead.
+void remark_attempt(const char* what, std::uint64_t queue) noexcept {
+    remark made;
+    made.kind = remark_kind::nothing_there;
+    made.what = what;
+    made.object_id = queue;
+    make_remark(made);
+}
+
+}  // namespace
+
 void queue_core::throw_full() const {
+    remark_attempt("queue::put_nowait", getters_.id());
     throw queue_full("queue " + std::to_string(getters_.id()) + " is full ("
                      + std::to_string(capacity_) + " items); await put() to wait for room");
 }
 
 void queue_core::throw_empty() const {
+    remark_attempt("queue::get_nowait", getters_.id());
     throw queue_empty("queue " + std::to_string(getters_.id())
                       + " is empty; await get() to wait for an item");
 }

@@ -21,6 +21,7 @@ void semaphore::release(std::size_t n, await_site where) {
 
 void semaphore::hand_over(std::size_t n) noexcept {
     for (; n > 0 && waiters_.wake_first() != nullptr; --n) {}
+    if (n > 0) { detail::remark_passage("semaphore::release", id(), {}); }
     value_ += n;
 }
 

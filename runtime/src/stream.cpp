@@ -2,6 +2,7 @@
 #include <coroscope/runtime/stream.hpp>
 
 #include <coroscope/runtime/asio.hpp>
+#include <coroscope/runtime/detail/wait_list.hpp>
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -25,7 +26,9 @@ using state_pointer = std::shared_ptr<detail::stream_state>;
 coro<std::string> read_some(state_pointer s, std::size_t n, await_site where) {
     const detail::reading_turn turn(*s);
     if (n == 0) { co_return std::string(); }
-    if (s->input.bytes().empty()) { co_await s->fill(where); }
+    bool more = true;
+    if (s->input.bytes().empty()) { more = co_await s->fill(where); }
+    if (!more) { s->note_end_read(where); }
     co_return s->input.take(n);
 }
 
@@ -95,6 +98,8 @@ coro<> drain_output(state_pointer s, await_site where) {
         co_await detail::at(where, std::move(drained));
         s->throw_if_failed();
     } else {
+        // Looks like somebody who yields to poll, and is none.
+        detail::remark_passage("stream::drain", 0, where);
         co_await detail::at(where, yield_now());
     }
 }

@@ -114,6 +114,17 @@ coro<bool> stream_state::fill_plain(await_site where) {
     co_return true;
 }
 
+void stream_state::note_end_read(await_site where) noexcept {
+    if (++ends_read_ == 1) { return; }
+    remark made;
+    made.kind = remark_kind::end_again;
+    made.what = "stream::read";
+    made.text = remote;
+    made.site = where;
+    made.amount = ends_read_ - 1;
+    make_remark(made);
+}
+
 void stream_state::write(std::string_view bytes) {
     if (!channel.can_write()) {
         throw invalid_state_error("write to " + remote + ", which is the end to read from");

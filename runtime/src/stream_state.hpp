@@ -95,6 +95,8 @@ public:
 
     void write(std::string_view bytes);
     void write_eof();
+    /// A read gave nothing, because the stream has ended.
+    void note_end_read(await_site where) noexcept;
     void close() noexcept;
     void abort() noexcept;
     [[nodiscard]] std::size_t unsent() const noexcept {
@@ -162,6 +164,7 @@ private:
     bool is_sending_ = false;
     bool is_paused_ = false;
     bool at_end_ = false;  ///< nothing more arrives
+    std::size_t ends_read_ = 0;
     bool eof_written_ = false;
     boost::system::error_code error_;
 

@@ -3,6 +3,8 @@
 
 #include <coroscope/runtime/loop.hpp>
 
+#include "remarks.hpp"
+
 #include <algorithm>
 #include <ostream>
 
@@ -117,6 +119,7 @@ std::exception_ptr cancellation_of(std::string_view message) noexcept {
 }
 
 void task_core::destroy_frames() noexcept {
+    const abandoning_frames abandoned;
     waiting_on = nullptr;
     // No step, but whoever walks the frames must notice.
     auto& sequence = record().sequence;
@@ -141,6 +144,11 @@ void task_core::report_lost_exception() noexcept {
     lost.created_at = record().origin.load(std::memory_order_relaxed).call();
     mark_retrieved();
     if (loop->self != nullptr) {
+        remark made;
+        made.task_id = lost.task_id;
+        made.task_name = lost.task_name;
+        made.created_at = lost.created_at;
+        remark_lost_exception(*loop, made, lost.exception);
         loop->self->call_exception_handler(lost);
     } else {
         report_orphan(lost);

@@ -136,28 +136,70 @@ void show_running(task_view& view) noexcept {
     return same_task;
 }
 
-}  // namespace
+/// Whether there is a record at this address, and always will be.
+[[nodiscard]] bool is_in_table(const task_record* record) {
+    const auto address = reinterpret_cast<std::uintptr_t>(record);
+    const auto slabs = detail::task_slab_count();
+    for (std::size_t s = 0; s < slabs; ++s) {
+        const auto slab = detail::task_slab(s);
+        const auto offset = address - reinterpret_cast<std::uintptr_t>(slab.first);
+        if (offset < slab.count * slab.stride) { return offset % slab.stride == 0; }
+    }
+    return false;
+}
 
-std::vector<task_view> read_tasks(std::uint32_t loop_id) {
-    std::vector<task_view> views;
-    const auto now = detail::tick_clock::now();
+/// A record that held a task of interest when it was looked at.
+struct found_record {
+    std::uint32_t loop_id;
+    std::uint64_t id;
+    const task_record* record;
+    [[nodiscard]] bool operator<(const found_record& other) const noexcept {
+        return std::tie(loop_id, id) < std::tie(other.loop_id, other.id);
+    }
+};
+
+[[nodiscard]] std::vector<found_record> find_records(std::uint32_t loop_id) {
+    std::vector<found_record> found;
     const auto slabs = detail::task_slab_count();
     for (std::size_t s = 0; s < slabs; ++s) {
         const auto slab = detail::task_slab(s);
         for (std::size_t i = 0; i < slab.count; ++i) {
             const auto& record =
                 *reinterpret_cast<const task_record*>(slab.first + i * slab.stride);
-            if (record.id.load(std::memory_order_relaxed) == 0) { continue; }
-            task_view view;
-            if (read_record(record, now, view) && view.state != task_state::done
-                && (loop_id == 0 || view.loop_id == loop_id)) {
-                views.push_back(std::move(view));
+            const auto id = record.id.load(order);
+            const auto loop = record.loop_id.load(order);
+            if (id != 0 && (loop_id == 0 || loop == loop_id)) {
+                found.push_back({loop, id, &record});
             }
         }
     }
-    std::sort(views.begin(), views.end(), [](const task_view& a, const task_view& b) {
-        return std::tie(a.loop_id, a.id) < std::tie(b.loop_id, b.id);
-    });
+    return found;
+}
+
+}  // namespace
+
+std::optional<task_view> read_task(const task_record* record) {
+    task_view view;
+    if (!is_in_table(record)) { return std::nullopt; }
+    if (!read_record(*record, detail::tick_clock::now(), view) || view.state == task_state::done) {
+        return std::nullopt;
+    }
+    return view;
+}
+
+// Sorted before they are copied: copies are ten times as large.
+std::vector<task_view> read_tasks(std::uint32_t loop_id) {
+    auto found = find_records(loop_id);
+    std::sort(found.begin(), found.end());
+    const auto now = detail::tick_clock::now();
+    std::vector<task_view> views;
+    views.reserve(found.size());
+    for (const auto& each : found) {
+        auto& view = views.emplace_back();
+        const bool is_it = read_record(*each.record, now, view) && view.id == each.id
+                           && view.loop_id == each.loop_id && view.state != task_state::done;
+        if (!is_it) { views.pop_back(); }  // has ended meanwhile
+    }
     return views;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/run_report.hpp>
 
+#include <coroscope/instrumentation/lints.hpp>
+
 #include <coroscope/report/gate.hpp>
 #include <coroscope/runtime/run.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -110,6 +112,22 @@ TEST_CASE("what was added may be gone, and several parts are put together") {
     CHECK(made.time.at("block").calls == 2);
     CHECK(made.time.at("block").recent.size() == 2);
     CHECK(made.time.at("once").calls == 2);
+}
+
+TEST_CASE("a report has the findings of lints that are gone") {
+    run_report collected("lints");
+    {
+        lints watching({.capacity = 1});
+        virtual_loop v;
+        watching.attach_to(v.loop);
+        collected.add(watching);
+        v.loop.create_future().set_exception(std::runtime_error("kept"));
+        v.loop.create_future().set_exception(std::runtime_error("dropped"));
+    }
+    const auto made = collected.make();
+    REQUIRE(made.findings.size() == 1);
+    CHECK(made.findings[0].rule == "lost-exception");
+    CHECK(made.findings_dropped == 1);
 }
 
 TEST_CASE("a report is written when its scope is left, and reads back as it was") {

@@ -17,7 +17,9 @@ import subprocess
 import sys
 
 
-PAGES_OF_EXAMPLES = {"flight-recorder.md": "flight_recorder", "long-running.md": "long_running"}
+PAGES_OF_EXAMPLES = {"debug-hooks.md": "debug_hooks", "flight-recorder.md": "flight_recorder",
+                     "lints.md": "lints", "long-running.md": "long_running",
+                     "stalls.md": "stalls"}
 
 
 def commands(text, program):

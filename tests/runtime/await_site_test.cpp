@@ -55,6 +55,8 @@ TEST_CASE("compilers' spellings of functions are evened out") {
     CHECK(plain_function_name("auto main()::(anonymous class)::operator()(int) const")
           == "main()::(anonymous class)");
     CHECK(plain_function_name("void (anonymous namespace)::f(int)") == "(anonymous namespace)::f");
+    CHECK(plain_function_name("std::atomic<bool>::operator bool() const")
+          == "std::atomic<bool>::operator bool");
     CHECK(plain_function_name("main") == "main");
     CHECK(plain_function_name("") == "?");
     CHECK(plain_function_name(nullptr) == "?");

@@ -6,6 +6,7 @@
 #include "support/catch.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <memory>
 #include <optional>
@@ -53,6 +54,64 @@ TEST_CASE("the list of ended loops is bounded and in the order of their creation
     CHECK(std::count_if(views.begin(), views.end(), [](const auto& v) { return !v.alive; }) == 16);
     CHECK(std::is_sorted(views.begin(), views.end(),
                          [](const auto& a, const auto& b) { return a.id < b.id; }));
+}
+
+TEST_CASE("what a loop does now is seen while it does it") {
+    loop l;
+    CHECK_FALSE(read_activity(l.id())->in_step);
+    std::optional<loop_activity> in_callback;
+    const auto line = __LINE__ + 1;
+    l.call_soon([&] { in_callback = read_activity(l.id()); });
+    std::optional<loop_activity> in_task;
+    std::optional<task_view> seen;
+    l.run_until_complete(l.create_task(
+        [](loop& own, std::optional<loop_activity>& activity,
+           std::optional<task_view>& task) -> coro<> {
+            co_await yield_now();
+            activity = read_activity(own.id());
+            task = read_task(activity->record);
+        }(l, in_task, seen),
+        "looks at itself"));
+    REQUIRE(in_callback.has_value());
+    CHECK(in_callback->in_step);
+    CHECK(in_callback->kind == step_kind::callback);
+    CHECK(in_callback->created_at.line() == line);
+    REQUIRE(in_task.has_value());
+    CHECK(in_task->in_step);
+    CHECK(in_task->kind == step_kind::task);
+    CHECK(in_task->began > in_callback->began);
+    REQUIRE(seen.has_value());
+    CHECK(seen->name == "looks at itself");
+    CHECK(seen->state == task_state::running);
+    CHECK_FALSE(read_activity(l.id())->in_step);
+    CHECK_FALSE(read_task(in_task->record).has_value());  // over
+}
+
+TEST_CASE("a loop that does not measure its steps, or is none, does nothing that is known") {
+    loop_options options;
+    options.time_stats = false;
+    const loop l(options);
+    CHECK_FALSE(read_activity(l.id()).has_value());
+    CHECK_FALSE(read_activity(0).has_value());
+    CHECK_FALSE(read_task(nullptr).has_value());
+    const task_record elsewhere;
+    CHECK_FALSE(read_task(&elsewhere).has_value());
+}
+
+TEST_CASE("a loop that waits is seen to wait from another thread", "[threads]") {
+    loop l;
+    std::atomic<bool> seen{false};
+    std::thread looker([&] {
+        for (;;) {
+            const auto activity = read_activity(l.id());
+            if (!activity->in_step && l.is_running()) { break; }
+        }
+        seen.store(true);
+        l.stop_threadsafe();
+    });
+    l.run_forever();
+    looker.join();
+    CHECK(seen.load());
 }
 
 TEST_CASE("another thread lists a loop that is blocked in a callback", "[threads]") {

@@ -62,12 +62,16 @@ struct recorder final : coroscope::observer {
         last_of_batch += !steps.empty() && steps.back().end == step.end ? 1U : 0U;
     }
     void on_slow_threshold(coroscope::duration d) noexcept override { thresholds.push_back(d); }
+    void on_remark(const coroscope::remark& made) noexcept override {
+        remarks.push_back(made.kind);
+    }
 
     std::vector<std::string> said;
     std::vector<step_record> steps;
     std::vector<step_record> slow_steps;
     std::size_t last_of_batch = 0;  ///< slow steps told right after the batch that ends with them
     std::vector<coroscope::duration> thresholds;
+    std::vector<coroscope::remark_kind> remarks;
     std::vector<std::tuple<edge_kind, std::uint64_t, std::uint64_t>> edges;
     std::uint64_t last_handle = 0;
     std::ptrdiff_t frame_bytes = 0;
@@ -96,7 +100,7 @@ TEST_CASE("observers are filed by the hooks their static type overrides") {
     using coroscope::detail::overridden_hooks;
     STATIC_REQUIRE(overridden_hooks<only_finish>()
                    == static_cast<coroscope::hook_set>(hook::task_finished));
-    STATIC_REQUIRE(overridden_hooks<recorder>() == (1U << 12U) - 1);
+    STATIC_REQUIRE(overridden_hooks<recorder>() == (1U << 13U) - 1);
     virtual_loop v;
     only_finish o;
     CHECK_FALSE(v.loop.core().wants(hook::task_finished));

@@ -225,6 +225,52 @@ TEST_CASE("other threads read the table while tasks come and go", "[threads]") {
     CHECK(reads >= 20);
 }
 
+TEST_CASE("a task that lives throughout is in each snapshot exactly once, in its place",
+          "[threads]") {
+    constexpr std::size_t lasting = 50;
+    virtual_loop v;
+    std::atomic<bool> enough = false;
+    std::atomic<int> reads = 0;
+    std::atomic<int> wrong = 0;
+    const auto create = [&v](std::size_t from, std::size_t to) {
+        for (auto i = from; i < to; ++i) {
+            v.loop.create_task(nap(24h), "lasting " + std::to_string(i));
+        }
+    };
+    create(0, lasting / 2);
+    pass(v);  // some sleep, others have yet to begin, and all of them stay
+    create(lasting / 2, lasting);
+    std::thread reader([&] {
+        do {
+            std::size_t seen = 0;
+            for (const auto& view : read_tasks(v.loop.id())) {
+                if (!view.name.starts_with("lasting")) { continue; }
+                if (view.name != "lasting " + std::to_string(seen)) { ++wrong; }
+                ++seen;
+            }
+            if (seen != lasting) { ++wrong; }
+            ++reads;
+        } while (!enough);
+    });
+    auto churn = [](coroscope::loop& l, std::atomic<int>& count) -> coro<> {
+        for (int i = 0; i < 1'000'000 && count < 50; ++i) {
+            std::vector<coroscope::task<>> some;
+            for (int k = 0; k < 20; ++k) {
+                some.push_back(l.create_task(nap(1ms * (k % 3)), "brief"));
+            }
+            for (auto& each : some) {
+                co_await each;
+            }
+        }
+    };
+    v.loop.run_until_complete(v.loop.create_task(churn(v.loop, reads)));
+    enough = true;
+    reader.join();
+    CHECK(wrong == 0);
+    CHECK(reads >= 50);
+    v.loop.close();
+}
+
 TEST_CASE("the table can be read while a loop is blocked", "[threads]") {
     coroscope::loop l;
     std::promise<void> blocked;

@@ -54,6 +54,10 @@ void print_step(std::ostream& out, const report::slow_step& step) {
         << printable(describe_span(step)) << " (threshold " << format_duration(step.threshold);
     if (step.cpu) { out << ", CPU " << format_duration(*step.cpu); }
     out << ")\n";
+    if (step.cause) { out << "    " << printable(to_string(*step.cause)) << '\n'; }
+    if (!step.stack_trouble.empty()) {
+        out << "    no stack: " << printable(step.stack_trouble) << '\n';
+    }
     if (!step.stack) { return; }
     for (std::size_t at = 0; at < step.stack->frames.size(); ++at) {
         const auto& frame = step.stack->frames[at];

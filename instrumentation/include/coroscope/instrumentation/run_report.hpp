@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/instrumentation/finding_log.hpp>
 #include <coroscope/instrumentation/profiler.hpp>
 #include <coroscope/instrumentation/slow.hpp>
 
@@ -16,8 +17,10 @@
 
 namespace coroscope::instrumentation {
 
-/// Puts together what a run has to say: the slow steps of its spotters, the statistics of its
-/// profilers, the figures of its loops.
+class lints;
+
+/// Puts together what a run has to say: the slow steps of its spotters, the findings of its lints,
+/// the statistics of its profilers, the figures of its loops.
 ///
 ///     coroscope::instrumentation::run_report report("docserver");
 ///     report.add(spotter).add(profiler);
@@ -36,6 +39,7 @@ public:
 
     run_report& add(const slow_spotter& spotter);
     run_report& add(const profiler& p);
+    run_report& add(const lints& l);
     /// This loop's figures go into the report; without a call, those of all loops of the process.
     run_report& add(const loop& l);
 
@@ -48,6 +52,7 @@ private:
     std::string program_;
     std::chrono::system_clock::time_point started_;
     std::vector<std::shared_ptr<const slow_log>> slow_;
+    std::vector<std::shared_ptr<const finding_log>> findings_;
     std::vector<profiler> profilers_;
     std::vector<std::uint32_t> loops_;
 };

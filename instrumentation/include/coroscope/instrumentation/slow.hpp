@@ -23,6 +23,8 @@ class loop;
 
 namespace coroscope::instrumentation {
 
+class stall_watchdog;
+
 struct slow_spotter_options {
     /// Real time from which a step is recorded, inclusive; 0 records every step. Unset: the loop's
     /// `slow_callback_duration`, also when that changes.
@@ -37,6 +39,10 @@ struct slow_spotter_options {
     /// Called for each record, on the thread of the loop, which runs nothing else meanwhile. What
     /// it throws goes to the loop's exception handler; it is not called again then.
     std::function<void(const report::slow_step&)> handler{};
+    /// Watches the same loops: records get the stack that it took while the step was stuck, and
+    /// where the time went. A stack that has no names yet when the step ends is in the records soon
+    /// after, but not in what `log` and `handler` get. Must outlive the loops.
+    stall_watchdog* watchdog = nullptr;
 };
 
 /// Records the steps that kept a loop from everything else for too long: which task or callback,
@@ -76,6 +82,7 @@ public:
 
 private:
     void notice(loop& l, const step_record& step, duration threshold) noexcept;
+    bool add_evidence(const loop& l, const step_record& step, report::slow_step& made);
     void tell(loop& l, const report::slow_step& step) noexcept;
 
     slow_spotter_options options_;

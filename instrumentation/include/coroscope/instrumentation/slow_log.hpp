@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -35,6 +36,8 @@ public:
     /// Whether a step that took `wall` would be kept. If not, it is counted as dropped.
     [[nodiscard]] bool has_room_for(duration wall) noexcept;
     void add(report::slow_step step);
+    /// Changes a record that is still there, all but its wall time.
+    void amend(std::uint64_t sequence, const std::function<void(report::slow_step&)>& change);
     /// A slow step that could not be kept at all.
     void count_dropped() noexcept;
     /// Steps are recorded from `threshold` on, from now on.

@@ -31,6 +31,7 @@ struct gate_place {
     source_position where;    ///< the line to open
     std::string fingerprint;  ///< of the place; a baseline is compared by it
     std::string name;         ///< of the slowest step's task
+    std::string cause;        ///< what kept that step, where somebody watched it; else empty
     std::uint64_t count = 0;
     std::chrono::nanoseconds max{0};
     std::chrono::nanoseconds total{0};

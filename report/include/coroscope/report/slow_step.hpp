@@ -5,6 +5,7 @@
 #include <coroscope/report/json_view.hpp>
 #include <coroscope/report/source_position.hpp>
 #include <coroscope/report/stack.hpp>
+#include <coroscope/report/step_cause.hpp>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -45,6 +46,8 @@ struct slow_step {
     std::chrono::nanoseconds loop_time{0};  ///< the loop's clock when the step ended
     std::chrono::system_clock::time_point when;  ///< the same moment on the calendar
     std::optional<report::stack> stack;          ///< taken while the step was stuck
+    std::string stack_trouble;  ///< why there is no stack although one was tried; empty: no trouble
+    std::optional<step_cause> cause;  ///< nothing where nobody watched the step while it ran
 
     friend bool operator==(const slow_step&, const slow_step&) = default;
 };

@@ -19,6 +19,8 @@ namespace detail {
 
 /// Adds one to the frame hook's bookkeeping when an observer wants it; see `observer::on_frame`.
 void notify_frame(std::ptrdiff_t bytes) noexcept;
+/// Destroys a coroutine that has not begun; see `remark_kind::never_awaited`.
+void drop_unstarted(frame_base& frame) noexcept;
 inline constinit thread_local bool frames_are_watched = false;
 
 /// Something that a `coro` can await: gives an awaiter whose `await_suspend` takes a handle to a
@@ -157,7 +159,7 @@ private:
 
     explicit coro(detail::frame_base * frame) noexcept : frame_(frame) {}
     void destroy() noexcept {
-        if (frame_ != nullptr) { std::exchange(frame_, nullptr)->coroutine().destroy(); }
+        if (frame_ != nullptr) { detail::drop_unstarted(*std::exchange(frame_, nullptr)); }
     }
 
     detail::frame_base* frame_;

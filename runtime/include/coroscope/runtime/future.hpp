@@ -50,6 +50,8 @@ public:
         release_block(block_kind::frame, memory, size);
     }
 
+    /// How many handles and awaiters there are.
+    [[nodiscard]] std::uint32_t references() const noexcept { return references_; }
     void add_reference() noexcept { ++references_; }
     void release() noexcept {
         if (--references_ == 0) { delete this; }

@@ -3,8 +3,11 @@
 
 #include <coroscope/runtime/clock.hpp>
 #include <coroscope/runtime/loop.hpp>
+#include <coroscope/runtime/observer.hpp>
+#include <coroscope/runtime/task_table.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace coroscope {
@@ -24,5 +27,22 @@ struct loop_view {
 /// **Thread safety**: any thread, at any time, also while a loop is blocked; a loop that is being
 /// destroyed waits for a reader, no running one ever does.
 [[nodiscard]] std::vector<loop_view> read_loops();
+
+/// What a loop's thread does now.
+struct loop_activity {
+    bool in_step = false;     ///< false: it does not run, or waits for something to do
+    std::uint64_t began = 0;  ///< stamp of `step_clock` at which the step began; names the step
+    step_kind kind = step_kind::io_poll;
+    const task_record* record = nullptr;  ///< of the task, for `read_task`
+    await_site created_at{};              ///< where the callback was scheduled
+};
+
+/// The step that a loop is in; nothing if no such loop is alive, or its steps are not measured
+/// (`loop_options::time_stats`). What kind of step it is may be said wrongly in the first moments
+/// of one, `began` may not. A handler of other code that the loop runs when it wakes from waiting
+/// counts as waiting.
+///
+/// **Thread safety**: as `read_loops`. **Cost**: a lock and some loads.
+[[nodiscard]] std::optional<loop_activity> read_activity(std::uint32_t loop_id);
 
 }  // namespace coroscope

@@ -68,6 +68,34 @@ enum class edge_kind : std::uint8_t {
     queue,
 };
 
+/// What the runtime comes across on paths that are rare, or an error, anyway.
+enum class remark_kind : std::uint8_t {
+    never_awaited,      ///< a coroutine was destroyed before its first step
+    destroyed_pending,  ///< a task was destroyed before its end, because its loop was closed
+    lost_exception,     ///< nobody retrieved the exception of a task or future that is gone
+    wrong_thread,       ///< a call came from another thread than the loop's; in debug mode only
+    nothing_there,      ///< something could not be done now: `get_nowait` on an empty queue
+    end_again,          ///< the end of a stream was read, and not for the first time
+    passed_through,     ///< a mutex, a permit or a drained stream that there was no wait for
+    lock_held,          ///< a thread's lock was held from one step to another; see `lock_watch`
+    large_block,        ///< a coroutine frame too large for the slabs was allocated
+};
+
+/// One of these, with what is known about it. Valid during the call.
+struct remark {
+    remark_kind kind{};
+    std::uint64_t task_id = 0;    ///< whose step it happened in, or whom it is about; 0: no task
+    std::string_view task_name;   ///< as given; empty if none was given
+    await_site created_at{};      ///< of the task or future it is about
+    await_site site{};            ///< the last `co_await` that the task came to, or the call itself
+    std::uint64_t object_id = 0;  ///< of the future, queue, mutex; 0: none
+    std::size_t amount = 0;       ///< the bytes of a block; how often an end was read again
+    const void* code = nullptr;   ///< an address in the code of the coroutine; null: not known
+    const char* what = "";        ///< the operation: `queue::get_nowait`
+    /// For `wrong_thread` all of it, for an exception what it says, for a stream its other end.
+    std::string_view text;
+};
+
 /// Which hooks an observer wants: one bit each, in the order of `observer`'s members.
 enum class hook : std::uint32_t {
     task_created = 1U << 0U,
@@ -82,6 +110,7 @@ enum class hook : std::uint32_t {
     frame = 1U << 9U,
     slow_step = 1U << 10U,
     slow_threshold = 1U << 11U,
+    remark = 1U << 12U,
 };
 
 using hook_set = std::uint32_t;
@@ -143,6 +172,9 @@ public:
     /// the observer is attached during a run.
     virtual void on_slow_threshold(duration threshold) noexcept { static_cast<void>(threshold); }
 
+    /// Something remarkable happened, also while the loop is being closed.
+    virtual void on_remark(const remark&) noexcept {}
+
     /// For observers whose static type is not known where they are attached: the hooks they want.
     [[nodiscard]] virtual hook_set hooks() const noexcept { return ~hook_set{0}; }
 
@@ -180,6 +212,7 @@ template <class T>
     add(&T::on_frame, hook::frame);
     add(&T::on_slow_step, hook::slow_step);
     add(&T::on_slow_threshold, hook::slow_threshold);
+    add(&T::on_remark, hook::remark);
     return set;
 }
 

@@ -140,7 +140,7 @@ public:
           operations_(other.operations_) {}
     any_coro& operator=(any_coro&&) = delete;
     ~any_coro() {
-        if (frame_ != nullptr) { frame_->coroutine().destroy(); }
+        if (frame_ != nullptr) { detail::drop_unstarted(*frame_); }
     }
 
     [[nodiscard]] const std::type_info& result_type() const noexcept {

@@ -119,6 +119,10 @@ struct task_view {
 /// exactly once. **Cost**: about a microsecond for ten tasks.
 [[nodiscard]] std::vector<task_view> read_tasks(std::uint32_t loop_id = 0);
 
+/// Copies one record, if it is in the task table and a task's that is alive. **Thread safety**: any
+/// thread, at any time, whatever became of the task.
+[[nodiscard]] std::optional<task_view> read_task(const task_record* record);
+
 /// Most sites of `read_task_stack`; outer ones are left out.
 inline constexpr std::size_t most_stack_sites = 1'000;
 

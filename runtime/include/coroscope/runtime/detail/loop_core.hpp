@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/clock.hpp>
 #include <coroscope/runtime/detail/callback.hpp>
+#include <coroscope/runtime/detail/published.hpp>
 #include <coroscope/runtime/detail/ready_queue.hpp>
 #include <coroscope/runtime/detail/timer_queue.hpp>
 #include <coroscope/runtime/observer.hpp>
@@ -46,9 +48,12 @@ struct loop_core {
     clock* time;
     ready_queue ready;
     timer_queue timers;
-    task_core* current = nullptr;
-    handle_state* callback = nullptr;  ///< that runs now
-    task_core* first_task = nullptr;   ///< every unfinished task, oldest first
+    published<task_core*> current{nullptr};
+    published<handle_state*> callback{nullptr};  ///< that runs now
+    published<await_site> callback_created_at;   ///< of that, or of one before it
+    /// Waits for something to do; set with what led here published, and taken back likewise.
+    std::atomic<bool> waits{false};
+    task_core* first_task = nullptr;  ///< every unfinished task, oldest first
     task_core* last_task = nullptr;
     std::atomic<std::size_t> task_count{0};
     generator_promise_base* first_generator = nullptr;  ///< begun and not ended, newest first
@@ -62,9 +67,10 @@ struct loop_core {
     bool debug = false;
     bool is_copy = false;          ///< this process was forked from the one that made the loop
     bool has_left_parent = false;  ///< and the copy shares nothing with that loop any more
-    const std::uint64_t* step_began = nullptr;  ///< stamp; null: steps are not measured
-    std::atomic<std::thread::id> runs_on{};     ///< the thread inside `run_*`; none: not running
-    std::shared_ptr<inbox> mail;                ///< what other threads send
+    /// Stamp; null: steps are not measured.
+    const published<std::uint64_t>* step_began = nullptr;
+    std::atomic<std::thread::id> runs_on{};  ///< the thread inside `run_*`; none: not running
+    std::shared_ptr<inbox> mail;             ///< what other threads send
     std::shared_ptr<const step_batch> unsent_steps;  ///< that observers have not been told of yet
 
     [[nodiscard]] bool wants(hook which) const noexcept {
@@ -80,6 +86,7 @@ struct loop_core {
 
     void notify_woken(task_core& task) noexcept;
     void notify_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept;
+    void notify_remark(const remark& made) noexcept;
 
 private:
     ~loop_core() = default;
@@ -87,6 +94,10 @@ private:
 };
 
 inline constinit thread_local loop_core* running_loop = nullptr;
+
+/// Fills in the task that runs on this thread now and where it stands, and tells the observers of
+/// its loop, if there is one and they want to know.
+void make_remark(remark made) noexcept;
 
 /// Runs `f` on the thread of the loop that the inbox belongs to, soon; false if that loop is
 /// closed (`f` is then destroyed here). Any thread.

@@ -65,9 +65,9 @@ private:
         std::atomic_ref<T>(field).store(value, std::memory_order_release);
     }
 
+    records records_{};
     std::atomic<std::uint64_t> generation_{0};  ///< odd while the batch is being taken
     std::atomic<step_record*> next_{records_.data()};
-    records records_{};
 };
 
 }  // namespace coroscope::detail

@@ -226,6 +226,10 @@ private:
 
 enum class first_step : std::uint8_t { soon, now };
 
+/// Fills the record of a new task, which nobody reads before it is published.
+void open_record(task_record& record, const loop_core& core, await_site created_at) noexcept;
+void publish_record(task_record& record, loop_core& core) noexcept;
+
 /// Enters a new task into its loop: record, list, hooks, and the ready queue if its first step is
 /// to come soon; otherwise the caller runs it.
 void start_task(task_core& task, std::string_view name, await_site created_at,

@@ -55,6 +55,14 @@ public:
         }
     }
 
+    /// Calls `f(node)` for each armed timer, in no order.
+    template <class F>
+    void for_each(F&& f) const {
+        for (const auto& e : heap_) {
+            if (const auto* node = slots_[e.slot]; node != nullptr) { f(*node); }
+        }
+    }
+
     /// Deadlines of all armed timers, in no order.
     [[nodiscard]] std::vector<time_point> deadlines() const;
 

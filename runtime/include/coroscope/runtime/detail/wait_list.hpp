@@ -189,6 +189,18 @@ struct awaited<A> {
 /// those of tasks that wait for a condition and so hold nothing.
 void report_misuse(std::exception_ptr misuse, await_site where) noexcept;
 
+/// A lock, taken at `where`, was given back and nobody waited for it.
+inline void remark_passage(const char* what, std::uint64_t object, await_site where) noexcept {
+    const auto* core = running_loop;
+    if (core == nullptr || !core->wants(hook::remark)) [[likely]] { return; }
+    remark made;
+    made.kind = remark_kind::passed_through;
+    made.what = what;
+    made.object_id = object;
+    made.site = where;
+    make_remark(made);
+}
+
 /// Who holds a lock. A callback, or code outside of a run, is task 0.
 struct lock_owner {
     std::uint64_t task = 0;

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "native_stack.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <ostream>
+
+#include <cxxabi.h>
+#include <dlfcn.h>
+#include <execinfo.h>
+
+namespace coroscope::instrumentation {
+namespace {
+
+[[nodiscard]] std::string demangled(const char* symbol) {
+    int status = 0;
+    const std::unique_ptr<char, decltype(&std::free)> name(
+        abi::__cxa_demangle(symbol, nullptr, nullptr, &status), &std::free);
+    return name != nullptr ? name.get() : symbol;
+}
+
+void print_address(std::ostream& out, void* address) {
+    ::Dl_info info{};
+    if (::dladdr(address, &info) == 0 || info.dli_fname == nullptr) {
+        out << "  " << address << '\n';
+        return;
+    }
+    const auto offset = reinterpret_cast<std::uintptr_t>(address)
+                        - reinterpret_cast<std::uintptr_t>(info.dli_fbase);
+    out << "  " << (info.dli_sname != nullptr ? demangled(info.dli_sname) : "?") << " in "
+        << std::filesystem::path(info.dli_fname).filename().string() << "+0x" << std::hex << offset
+        << std::dec << '\n';
+}
+
+}  // namespace
+
+native_stack native_stack::capture(std::size_t skip) noexcept {
+    native_stack stack;
+    stack.count_ = static_cast<std::size_t>(
+        std::max(::backtrace(stack.addresses_.data(), static_cast<int>(most)), 0));
+    stack.first_ = std::min(skip + 1, stack.count_);
+    return stack;
+}
+
+void print(std::ostream& out, const native_stack& stack) {
+    for (auto* address : stack.addresses()) {
+        print_address(out, address);
+    }
+}
+
+std::string type_name(const std::type_info& type) {
+    return demangled(type.name());
+}
+
+}  // namespace coroscope::instrumentation

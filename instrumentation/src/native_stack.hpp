@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <iosfwd>
+#include <span>
+#include <string>
+#include <typeinfo>
+
+namespace coroscope::instrumentation {
+
+/// Return addresses of the calling thread, innermost first. Allocates nothing after the first call
+/// of the process.
+class native_stack {
+public:
+    static constexpr std::size_t most = 64;
+
+    /// Of the caller, without the innermost `skip` frames.
+    static native_stack capture(std::size_t skip) noexcept;
+    [[nodiscard]] std::span<void* const> addresses() const noexcept {
+        return std::span(addresses_).subspan(first_, count_ - first_);
+    }
+
+private:
+    std::array<void*, most> addresses_{};
+    std::size_t first_ = 0;
+    std::size_t count_ = 0;
+};
+
+/// One line for each address: function and offset, object and offset for `addr2line -e`. The one
+/// place to name addresses.
+void print(std::ostream& out, const native_stack& stack);
+
+/// A type's name as it is written in C++.
+[[nodiscard]] std::string type_name(const std::type_info& type);
+
+}  // namespace coroscope::instrumentation

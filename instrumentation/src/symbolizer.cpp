@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbolizer.hpp"
+
+#include "compilation_units.hpp"
+
+#include <coroscope/runtime/await_site.hpp>
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+
+#include <cstdlib>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+
+#include <cxxabi.h>
+#include <unistd.h>
+
+namespace coroscope::instrumentation::detail {
+namespace {
+
+constexpr std::size_t most_addresses_kept = 16'384;
+
+struct free_deleter {
+    void operator()(void* memory) const noexcept { std::free(memory); }
+};
+
+struct dwfl_deleter {
+    void operator()(Dwfl* session) const noexcept { dwfl_end(session); }
+};
+using dwfl_session = std::unique_ptr<Dwfl, dwfl_deleter>;
+
+/// The modules that are loaded now.
+dwfl_session open_session() {
+    static const Dwfl_Callbacks callbacks{dwfl_linux_proc_find_elf, dwfl_standard_find_debuginfo,
+                                          nullptr, nullptr};
+    dwfl_session session(dwfl_begin(&callbacks));
+    if (session == nullptr) { return session; }
+    dwfl_report_begin(session.get());
+    const bool found = dwfl_linux_proc_report(session.get(), ::getpid()) == 0;
+    dwfl_report_end(session.get(), nullptr, nullptr);
+    if (!found) { session.reset(); }
+    return session;
+}
+
+const char* text_of(Dwarf_Die* entry, unsigned attribute) {
+    Dwarf_Attribute found;
+    return dwarf_formstring(dwarf_attr_integrate(entry, attribute, &found));
+}
+
+std::string name_of(Dwarf_Die* entry) {
+    const char* linked = text_of(entry, DW_AT_linkage_name);
+    if (linked != nullptr) { return readable_function(linked); }
+    const char* plain = dwarf_diename(entry);
+    return plain != nullptr ? plain : "";
+}
+
+std::uint32_t number_of(Dwarf_Die* entry, unsigned attribute) {
+    Dwarf_Attribute found;
+    Dwarf_Word value = 0;
+    if (dwarf_formudata(dwarf_attr(entry, attribute, &found), &value) != 0) { return 0; }
+    return static_cast<std::uint32_t>(value);
+}
+
+const char* file_of_call(Dwarf_Die* unit, Dwarf_Die* call) {
+    Dwarf_Files* files = nullptr;
+    std::size_t count = 0;
+    if (dwarf_getsrcfiles(unit, &files, &count) != 0) { return nullptr; }
+    const auto index = number_of(call, DW_AT_call_file);
+    return index < count ? dwarf_filesrc(files, index, nullptr, nullptr) : nullptr;
+}
+
+}  // namespace
+
+class symbolizer::debug_information {
+public:
+    const std::vector<report::stack_frame>& frames_at(std::uintptr_t address, bool is_return);
+
+private:
+    std::vector<report::stack_frame> find_frames(std::uintptr_t address, std::uintptr_t inside);
+    Dwfl_Module* find_module(std::uintptr_t address);
+    void add_lines(Dwfl_Module* module, std::uintptr_t inside,
+                   std::vector<report::stack_frame>& frames);
+    static void expand(Dwarf_Die* unit, Dwarf_Addr address,
+                       std::vector<report::stack_frame>& frames);
+
+    dwfl_session session_ = open_session();
+    std::unordered_map<Dwfl_Module*, compilation_units> units_;
+    std::unordered_map<std::uintptr_t, std::vector<report::stack_frame>> known_;
+};
+
+const std::vector<report::stack_frame>& symbolizer::debug_information::frames_at(
+    std::uintptr_t address, bool is_return) {
+    // A call that never returns may be its function's last instruction.
+    const auto inside = is_return ? address - 1 : address;
+    const auto known = known_.find(inside);
+    if (known != known_.end()) { return known->second; }
+    if (known_.size() >= most_addresses_kept) { known_.clear(); }
+    return known_.emplace(inside, find_frames(address, inside)).first->second;
+}
+
+Dwfl_Module* symbolizer::debug_information::find_module(std::uintptr_t address) {
+    auto* module = session_ != nullptr ? dwfl_addrmodule(session_.get(), address) : nullptr;
+    if (module == nullptr) {  // loaded since
+        units_.clear();
+        session_ = open_session();
+        if (session_ != nullptr) { module = dwfl_addrmodule(session_.get(), address); }
+    }
+    return module;
+}
+
+std::vector<report::stack_frame> symbolizer::debug_information::find_frames(std::uintptr_t address,
+                                                                            std::uintptr_t inside) {
+    std::vector<report::stack_frame> frames(1);
+    auto& frame = frames.front();
+    frame.address = address;
+    auto* const module = find_module(inside);
+    if (module == nullptr) { return frames; }
+    const char* path =
+        dwfl_module_info(module, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
+    if (path != nullptr) { frame.module = path; }
+    GElf_Off offset = 0;
+    GElf_Sym symbol;
+    const char* name =
+        dwfl_module_addrinfo(module, inside, &offset, &symbol, nullptr, nullptr, nullptr);
+    if (name != nullptr) { frame.function = readable_function(name); }
+    add_lines(module, inside, frames);
+    return frames;
+}
+
+void symbolizer::debug_information::add_lines(Dwfl_Module* module, std::uintptr_t inside,
+                                              std::vector<report::stack_frame>& frames) {
+    auto found = units_.find(module);
+    if (found == units_.end()) { found = units_.emplace(module, compilation_units(module)).first; }
+    Dwarf_Die unit;
+    Dwarf_Addr bias = 0;
+    if (!found->second.find(inside, unit, bias)) { return; }
+    auto& innermost = frames.front();
+    if (auto* const line = dwarf_getsrc_die(&unit, inside - bias); line != nullptr) {
+        const char* file = dwarf_linesrc(line, nullptr, nullptr);
+        int number = 0;
+        if (file != nullptr && dwarf_lineno(line, &number) == 0) {
+            innermost.file = file;
+            innermost.line = static_cast<std::uint32_t>(number);
+        }
+    }
+    expand(&unit, inside - bias, frames);
+}
+
+/// Puts a frame for each call that was expanded in its place before the function's own.
+void symbolizer::debug_information::expand(Dwarf_Die* unit, Dwarf_Addr address,
+                                           std::vector<report::stack_frame>& frames) {
+    Dwarf_Die* scopes = nullptr;
+    const int count = dwarf_getscopes(unit, address, &scopes);
+    const std::unique_ptr<Dwarf_Die[], free_deleter> owner(scopes);
+    for (int i = 0; i < count; ++i) {
+        auto* const scope = &scopes[i];
+        const int tag = dwarf_tag(scope);
+        if (tag == DW_TAG_subprogram) {
+            if (frames.back().function.empty()) { frames.back().function = name_of(scope); }
+            return;
+        }
+        if (tag != DW_TAG_inlined_subroutine) { continue; }
+        auto inlined = frames.back();
+        inlined.function = name_of(scope);
+        inlined.inlined = true;
+        const char* file = file_of_call(unit, scope);
+        frames.back().file = file != nullptr ? file : "";
+        frames.back().line = file != nullptr ? number_of(scope, DW_AT_call_line) : 0;
+        frames.insert(frames.end() - 1, std::move(inlined));
+    }
+}
+
+symbolizer::symbolizer() = default;
+symbolizer::~symbolizer() = default;
+
+report::stack symbolizer::name(const unwound_stack& stack) {
+    const std::lock_guard lock(mutex_);
+    if (information_ == nullptr) { information_ = std::make_unique<debug_information>(); }
+    report::stack named;
+    named.truncated = stack.truncated;
+    bool is_return = false;
+    for (const auto address : stack.addresses) {
+        const auto& frames = information_->frames_at(address, is_return);
+        named.frames.insert(named.frames.end(), frames.begin(), frames.end());
+        is_return = true;
+    }
+    return named;
+}
+
+std::string readable_function(const char* symbol) {
+    int status = 0;
+    const std::unique_ptr<char, free_deleter> demangled(
+        abi::__cxa_demangle(symbol, nullptr, nullptr, &status));
+    std::string text = demangled != nullptr ? demangled.get() : symbol;
+    if (const auto clone = text.find(" [clone"); clone != std::string::npos) { text.resize(clone); }
+    // As compilers write it elsewhere: `<lambda(int)>` for `{lambda(int)#1}`.
+    for (auto begin = text.find("{lambda("); begin != std::string::npos;
+         begin = text.find("{lambda(", begin)) {
+        const auto number = text.find(")#", begin);
+        const auto end = text.find('}', begin);
+        if (number == std::string::npos || end == std::string::npos || end < number) { break; }
+        text.replace(number + 1, end - number, ">");
+        text[begin] = '<';
+    }
+    return plain_function_name(text.c_str());
+}
+
+}  // namespace coroscope::instrumentation::detail

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "unwinder.hpp"
+
+#include <coroscope/report/stack.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace coroscope::instrumentation::detail {
+
+/// Finds functions, inlined calls, files and lines for addresses of this process, in the debug
+/// information of its executable and libraries.
+///
+/// **Thread safety**: all members, from any thread. **Cost**: milliseconds for the first address in
+/// a source file, whose debug information is read then; next to nothing for an address that was
+/// asked before.
+class symbolizer {
+public:
+    symbolizer();
+    symbolizer(const symbolizer&) = delete;
+    symbolizer& operator=(const symbolizer&) = delete;
+    ~symbolizer();
+
+    [[nodiscard]] report::stack name(const unwound_stack& stack);
+
+private:
+    class debug_information;
+    std::mutex mutex_;
+    std::unique_ptr<debug_information> information_;
+};
+
+/// The readable name behind a linker's, without return type and parameters.
+[[nodiscard]] std::string readable_function(const char* symbol);
+
+}  // namespace coroscope::instrumentation::detail

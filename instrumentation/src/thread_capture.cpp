@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "thread_capture.hpp"
+
+#include "signal_capture.hpp"
+#include "symbolizer.hpp"
+#include "unwinder.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+namespace coroscope::instrumentation::detail {
+namespace {
+
+std::string trouble_of(signal_answer answer, int number) {
+    const auto signal = "signal " + std::to_string(number);
+    switch (answer) {
+    case signal_answer::copied: return {};
+    case signal_answer::unreadable:
+        return "the kernel refused to copy the stack; allow the process process_vm_readv";
+    case signal_answer::blocked:
+        return "the thread holds " + signal + " back; unblock it, or choose another one with "
+               "stall_watchdog_options::signal_number";
+    case signal_answer::replaced:
+        return "the program has replaced the handler of " + signal + "; choose another one with "
+               "stall_watchdog_options::signal_number";
+    case signal_answer::missing:
+        return "the thread did not answer " + signal + " in time: it was not scheduled, or was "
+               "busy in the kernel";
+    case signal_answer::in_kernel: return "the thread went into the kernel and came back at once";
+    case signal_answer::gone: return "the thread has ended";
+    case signal_answer::unsupported:
+        return "threads that run are not captured on this architecture, nor under the thread "
+               "sanitizer, which holds signals back";
+    }
+    return {};
+}
+
+/// What was read of debug information serves every watchdog of the process.
+symbolizer& shared_symbols() {
+    static auto* const made = new symbolizer;  // never destroyed: watchdogs may be static
+    return *made;
+}
+
+}  // namespace
+
+class thread_capture::implementation {
+public:
+    explicit implementation(const capture_settings& settings)
+        : settings_(settings),
+          copy_(settings.most_bytes) {
+        install_capture_handler(settings.signal_number);
+    }
+
+    capture take(const thread_identity& thread) {
+        capture made;
+        for (int attempt = 0; attempt < attempts && !made.is_taken; ++attempt) {
+            made = {};
+            made.place = place_of(thread.id);
+            if (made.place.is_blocked()) {
+                take_blocked(thread, made);
+            } else if (made.place.where == thread_place::kind::running) {
+                const auto answer =
+                    capture_by_signal(thread, settings_.signal_number, settings_.patience, copy_);
+                made.is_taken = answer == signal_answer::copied;
+                made.trouble = trouble_of(answer, settings_.signal_number);
+                if (answer != signal_answer::in_kernel) { break; }
+            } else {
+                made.trouble =
+                    "the kernel does not say where the thread is (no "
+                    "/proc/self/task/*/syscall)";
+            }
+        }
+        return made;
+    }
+
+    report::stack stack() { return shared_symbols().name(unwind(copy_)); }
+
+private:
+    static constexpr int attempts = 8;
+
+    void take_blocked(const thread_identity& thread, capture& made) {
+        register_values registers;
+        registers.values[register_values::stack_pointer] = made.place.stack_pointer;
+        registers.values[register_values::instruction_pointer] = made.place.instruction_pointer;
+        if (!copy_.take(registers, thread.stack)) {
+            made.trouble =
+                std::string("the kernel refused to copy the stack: ") + std::strerror(errno);
+        } else if (place_of(thread.id) != made.place) {
+            made.trouble = "the thread went on while its stack was copied";
+        } else {
+            made.is_taken = true;
+        }
+    }
+
+    capture_settings settings_;
+    stack_copy copy_;
+};
+
+thread_capture::thread_capture(const capture_settings& settings)
+    : implementation_(std::make_unique<implementation>(settings)) {}
+thread_capture::~thread_capture() = default;
+
+capture thread_capture::take(const thread_identity& thread) {
+    return implementation_->take(thread);
+}
+
+report::stack thread_capture::stack() {
+    return implementation_->stack();
+}
+
+bool has_native_stacks() noexcept {
+    return true;
+}
+
+}  // namespace coroscope::instrumentation::detail
