@@ -121,11 +121,16 @@ std::exception_ptr cancellation_of(std::string_view message) noexcept {
 void task_core::destroy_frames() noexcept {
     const abandoning_frames abandoned;
     waiting_on = nullptr;
+    // No step, but whoever walks the frames must notice.
+    auto& sequence = record().sequence;
+    const auto before = sequence.load(std::memory_order_relaxed);
+    sequence.exchange(before | 1U);
     while (top != nullptr) {
         auto* frame = top;
         top = frame->parent;
         frame->coroutine().destroy();
     }
+    sequence.store(before + task_record::renamed, std::memory_order_release);
 }
 
 void task_core::report_lost_exception() noexcept {

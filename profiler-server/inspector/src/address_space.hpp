@@ -17,7 +17,7 @@ struct memory_region {
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
     bool writable = false;
-    bool file_backed = false;  ///< the data of a program or library, among others
+    bool file_backed = false;  ///< of a file, privately: a program's or library's, among others
 };
 
 /// One of many reads that are done together.

@@ -59,8 +59,8 @@ const Range* last_before(const std::vector<Range>& ranges, std::uint64_t address
 
 template <class Range>
 void sort_by_address(std::vector<Range>& ranges) {
-    std::stable_sort(ranges.begin(), ranges.end(),
-                     [](const Range& a, const Range& b) { return a.begin < b.begin; });
+    std::sort(ranges.begin(), ranges.end(),
+              [](const Range& a, const Range& b) { return a.begin < b.begin; });
 }
 
 }  // namespace

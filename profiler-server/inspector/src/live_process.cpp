@@ -62,7 +62,8 @@ std::vector<memory_region> read_maps(std::istream& maps) {
             continue;
         }
         region.writable = access.substr(1, 1) == "w";
-        region.file_backed = inode != 0;
+        // What is shared is somebody's data, however large.
+        region.file_backed = inode != 0 && access.ends_with('p');
         regions.push_back(region);
     }
     return regions;

@@ -10,7 +10,7 @@
 namespace coroscope::profiler_server {
 namespace {
 
-constexpr std::uint64_t most_slabs = std::uint64_t{1} << 20U;
+constexpr std::uint64_t most_slabs = std::uint64_t{1} << 18U;
 constexpr std::uint64_t widest_stride = 65536;
 constexpr std::uint64_t largest_slab = std::uint64_t{1} << 30U;
 // Small enough to stay in the processor's cache from the first copy to the third.
@@ -121,8 +121,8 @@ record_reader::verdict record_reader::judge(bytes before, bytes copy, bytes afte
                       && l.id.in(before) == record.id && l.id.in(after) == record.id;
     if (!same) { return verdict::moving; }
     record.runs = is_odd(sequence);
-    // Who wakes a task changes its state alone.
-    const bool stands = record.runs || l.state.in(after) == record.state;
+    // Who wakes a task leaves its sequence alone, and writes the state last.
+    const bool stands = record.runs || l.state.in(before) == record.state;
     return stands ? verdict::taken : verdict::moving;
 }
 

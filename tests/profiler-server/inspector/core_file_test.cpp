@@ -113,6 +113,21 @@ TEST_CASE("a read goes on from one segment to the next", "[inspector]") {
     CHECK(core_file(image.bytes()).text_at(0x10000, 100) == "abcdef");
 }
 
+TEST_CASE("memory that a core file leaves out is not taken from what follows", "[inspector]") {
+    core_image image;
+    image.segments = {{0x10000, 64, letters("kept", 8)}, {0x20000, 64, letters("other", 64)}};
+    const core_file file(image.bytes());
+    CHECK(file.text_at(0x10000, 8) == "kept");
+    CHECK_FALSE(file.value_at<std::uint64_t>(0x10008).has_value());
+}
+
+TEST_CASE("a segment that claims all memory there is costs no more than what it has",
+          "[inspector]") {
+    auto image = core_with_table();
+    image.segments.push_back({0x100000, ~std::uint64_t{0} - 0x200000, letters("kept", 8)});
+    CHECK(inspect_tables(core_file(image.bytes()), "the core", {}).list.tasks.size() == 2);
+}
+
 TEST_CASE("tasks are found in a core file", "[inspector]") {
     auto image = core_with_table();
     SECTION("that lists the files mapped") {

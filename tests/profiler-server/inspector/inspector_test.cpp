@@ -10,6 +10,7 @@
 #include "runtime/virtual_loop.hpp"
 #include "support/catch.hpp"
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>

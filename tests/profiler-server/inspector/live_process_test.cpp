@@ -18,16 +18,19 @@ TEST_CASE("the kernel's list of a process's memory is read", "[inspector]") {
         "00651000-00652000 rw-p 00051000 08:02 173521      /usr/bin/a b\n"
         "00652000-00655000 rw-p 00000000 00:00 0 \n"
         "00700000-00800000 ---p 00000000 00:00 0 \n"
+        "00800000-00900000 rw-s 00000000 08:02 77          /data\n"
         "no line of this kind\n"
         "00900000-00900000 rw-p 00000000 00:00 0 \n");
     const auto regions = read_maps(maps);
-    REQUIRE(regions.size() == 3);
+    REQUIRE(regions.size() == 4);
     CHECK(regions[0].begin == 0x400000);
     CHECK(regions[0].end == 0x452000);
     CHECK(regions[0].file_backed);
     CHECK_FALSE(regions[0].writable);
     CHECK(regions[1].writable);
     CHECK_FALSE(regions[2].file_backed);
+    CHECK(regions[3].writable);
+    CHECK_FALSE(regions[3].file_backed);
 }
 
 TEST_CASE("a process's memory is copied, up to where it ends", "[inspector]") {

@@ -28,7 +28,7 @@ public:
         if (address < base || address - base >= contents_.size()) { return 0; }
         const auto offset = address - base;
         const auto count = std::min(to.size(), contents_.size() - offset);
-        std::memcpy(to.data(), contents_.data() + offset, count);
+        if (count > 0) { std::memcpy(to.data(), contents_.data() + offset, count); }
         return count;
     }
     [[nodiscard]] std::uint64_t now(bool) const override { return 5'000; }
@@ -70,6 +70,7 @@ public:
         name = 80,
         frame = 168,
         extras = 176,
+        woken_at = 144,
     };
 
     task_table_header header{};
@@ -201,6 +202,7 @@ private:
         add("busy_ticks", busy_ticks, 8);
         add("name", name, 8);
         add("frame", frame, 8);
+        add("woken_at", woken_at, 8);
     }
 
     std::vector<std::byte> memory_;

@@ -59,7 +59,7 @@ struct alignas(64) task_record {
     static constexpr std::uint64_t renamed = std::uint64_t{1} << 56U;
 
     // What changes with every step: one cache line. Ticks are those of `step_clock`.
-    std::atomic<std::uint64_t> sequence{0};  ///< 2 for each step; `renamed` for each new name
+    std::atomic<std::uint64_t> sequence{0};  ///< 2 a step; `renamed` for a name, and frames' end
     std::atomic<task_state> state{task_state::ready};
     std::atomic<wait_kind> waits_for{wait_kind::nothing};
     std::atomic<std::uint16_t> magic{0};
