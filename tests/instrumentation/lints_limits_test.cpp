@@ -8,7 +8,7 @@
 #include <coroscope/runtime/semaphore.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
-#include "instrumentation/watched_loop.hpp"
+#include "instrumentation/linted_loop.hpp"
 #include "support/catch.hpp"
 
 #include <array>
@@ -173,7 +173,7 @@ report::slow_step sleeping_step() {
 TEST_CASE("tasks of one place that become more and more are found with where they wait") {
     lint_options options;
     options.tasks = 100;
-    watched_loop w(options);
+    linted_loop w(options);
     event never;
     w.loop.run_until_complete(leak(never, 150, 1s));
     REQUIRE(w.rules() == rule_list{"task-growth"});
@@ -190,7 +190,7 @@ TEST_CASE("tasks of one place that become more and more are found with where the
 TEST_CASE("growth is told again when it has doubled, and when it had gone meanwhile") {
     lint_options options;
     options.tasks = 100;
-    watched_loop w(options);
+    linted_loop w(options);
     event never;
     w.loop.run_until_complete(leak(never, 250, 1s));
     REQUIRE(w.rules() == rule_list{"task-growth"});
@@ -206,7 +206,7 @@ TEST_CASE("growth is told again when it has doubled, and when it had gone meanwh
 TEST_CASE("a burst of tasks is no growth, nor are many that end") {
     lint_options options;
     options.tasks = 100;
-    watched_loop w(options);
+    linted_loop w(options);
     event never;
     w.loop.run_until_complete(leak(never, 300, 0s));
     never.set();
@@ -217,7 +217,7 @@ TEST_CASE("a burst of tasks is no growth, nor are many that end") {
 TEST_CASE("very many timers of one place are a flood") {
     lint_options options;
     options.timers = 100;
-    watched_loop w(options);
+    linted_loop w(options);
     const auto arm = [](int how_many) -> coro<> {
         for (int i = 0; i < how_many; ++i) {
             static_cast<void>(get_running_loop().call_later(24h, [] {}));
@@ -238,7 +238,7 @@ TEST_CASE("very many timers of one place are a flood") {
 TEST_CASE("timers that are cancelled, or of many places, are no flood") {
     lint_options options;
     options.timers = 100;
-    watched_loop w(options);
+    linted_loop w(options);
     const auto arm_and_cancel = [](int how_many) -> coro<> {
         for (int i = 0; i < how_many; ++i) {
             auto timer = get_running_loop().call_later(24h, [] {});
@@ -257,7 +257,7 @@ TEST_CASE("timers that are cancelled, or of many places, are no flood") {
 // --- Frames and steps
 
 TEST_CASE("a coroutine with a very large frame is found, with whom it was called by") {
-    watched_loop w;
+    linted_loop w;
     w.loop.run_until_complete(w.loop.create_task(call_large(), "large"));
     REQUIRE(w.rules() == rule_list{"huge-frame"});
     const auto found = w.lints.findings()[0];
@@ -269,7 +269,7 @@ TEST_CASE("a coroutine with a very large frame is found, with whom it was called
 }
 
 TEST_CASE("a step that locks and unlocks over and over never yields") {
-    watched_loop w;
+    linted_loop w;
     mutex m;
     w.loop.run_until_complete(w.loop.create_task(lock_often(m, 50, false), "quotes"));
     REQUIRE(w.rules() == rule_list{"never-yields"});
@@ -280,7 +280,7 @@ TEST_CASE("a step that locks and unlocks over and over never yields") {
 }
 
 TEST_CASE("a task that yields between its locks, or locks less often in a step, is fine") {
-    watched_loop w;
+    linted_loop w;
     mutex m;
     w.loop.run_until_complete(lock_often(m, 100, true));
     w.loop.run_until_complete(lock_often(m, 15, false));
@@ -289,7 +289,7 @@ TEST_CASE("a task that yields between its locks, or locks less often in a step, 
     CHECK(w.rules().empty());
     loop_options without_stats;  // nobody knows then what is one step
     without_stats.time_stats = false;
-    watched_loop unmeasured({}, without_stats);
+    linted_loop unmeasured({}, without_stats);
     unmeasured.loop.run_until_complete(lock_often(m, 100, true));
     CHECK(unmeasured.rules().empty());
 }
@@ -297,7 +297,7 @@ TEST_CASE("a task that yields between its locks, or locks less often in a step, 
 // --- Attempts
 
 TEST_CASE("a task that tries an empty queue in each of its steps is a busy loop") {
-    watched_loop w;
+    linted_loop w;
     queue<int> q;
     int left = 0;
     w.loop.run_until_complete(w.loop.create_task(try_to_get(q, 20, left), "worker"));
@@ -309,7 +309,7 @@ TEST_CASE("a task that tries an empty queue in each of its steps is a busy loop"
 }
 
 TEST_CASE("a task that tries many queues in one step, or sleeps between attempts, is fine") {
-    watched_loop w;
+    linted_loop w;
     std::vector<queue<int>> queues(20);
     w.loop.run_until_complete(scan_queues(queues));
     queue<int> full(1);
@@ -323,7 +323,7 @@ TEST_CASE("a task that tries many queues in one step, or sleeps between attempts
 // --- What can never go on
 
 TEST_CASE("a future to which only its waiter has a handle can never be set") {
-    watched_loop w;
+    linted_loop w;
     static_cast<void>(w.loop.create_task(wait_for_own_future(), "asker"));
     w.loop.run_forever();
     if (!variables_come_first && w.rules().empty()) { return; }
@@ -337,7 +337,7 @@ TEST_CASE("a future to which only its waiter has a handle can never be set") {
 }
 
 TEST_CASE("a request that is forgotten while it is pending can never be answered") {
-    watched_loop w;
+    linted_loop w;
     pending_map pending;
     static_cast<void>(w.loop.create_task(ask(pending)));
     w.loop.run_forever();
@@ -349,7 +349,7 @@ TEST_CASE("a request that is forgotten while it is pending can never be answered
 }
 
 TEST_CASE("a future that somebody can set is fine, however it is awaited") {
-    watched_loop w;
+    linted_loop w;
     pending_map pending;
     auto first = w.loop.create_task(ask(pending));
     w.loop.run_until_complete(short_lived());
@@ -363,7 +363,7 @@ TEST_CASE("a future that somebody can set is fine, however it is awaited") {
 }
 
 TEST_CASE("a mutex whose holder has ended can never be locked again") {
-    watched_loop w;
+    linted_loop w;
     mutex m;
     w.loop.run_until_complete(lock_and_go(m));
     static_cast<void>(w.loop.create_task(lock_and_unlock(m), "second"));
@@ -375,7 +375,7 @@ TEST_CASE("a mutex whose holder has ended can never be locked again") {
 }
 
 TEST_CASE("a task that can never go on is told once, however often one looks") {
-    watched_loop w;
+    linted_loop w;
     mutex m;
     w.loop.run_until_complete(lock_and_go(m));
     static_cast<void>(w.loop.create_task(lock_and_unlock(m)));
@@ -387,7 +387,7 @@ TEST_CASE("a task that can never go on is told once, however often one looks") {
 }
 
 TEST_CASE("a mutex whose holder sleeps comes in time") {
-    watched_loop w;
+    linted_loop w;
     mutex m;
     static_cast<void>(w.loop.create_task(hold_for_an_hour(m)));
     w.loop.run_until_complete(lock_and_unlock(m));
@@ -399,7 +399,7 @@ TEST_CASE("a mutex whose holder sleeps comes in time") {
 TEST_CASE("use of the loop from another thread is found in debug mode", "[threads]") {
     loop_options debug;
     debug.debug = true;
-    watched_loop w({}, debug);
+    linted_loop w({}, debug);
     w.v.clock.waits_for_others = true;
     auto& l = w.loop;
     l.call_soon([&l] {
@@ -419,7 +419,7 @@ TEST_CASE("use of the loop from another thread is found in debug mode", "[thread
 TEST_CASE("ways into the loop from other threads are fine", "[threads]") {
     loop_options debug;
     debug.debug = true;
-    watched_loop w({}, debug);
+    linted_loop w({}, debug);
     w.v.clock.waits_for_others = true;
     auto& l = w.loop;
     l.call_soon([&l] {

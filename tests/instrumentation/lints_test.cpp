@@ -6,7 +6,7 @@
 #include <coroscope/runtime/sleep.hpp>
 
 #include "instrumentation/busy_wait.hpp"
-#include "instrumentation/watched_loop.hpp"
+#include "instrumentation/linted_loop.hpp"
 #include "runtime/stream_pair.hpp"
 #include "support/catch.hpp"
 
@@ -113,7 +113,7 @@ lint_options until_found(bool& done) {
 // --- Coroutines, tasks and exceptions that get lost
 
 TEST_CASE("a coroutine that nobody awaited is found where it was dropped") {
-    watched_loop w;
+    linted_loop w;
     w.loop.run_until_complete(w.loop.create_task(forget(), "main"));
     REQUIRE(w.rules() == rule_list{"never-awaited"});
     const auto found = w.lints.findings()[0];
@@ -126,7 +126,7 @@ TEST_CASE("a coroutine that nobody awaited is found where it was dropped") {
 }
 
 TEST_CASE("the same omission is found once, and counted") {
-    watched_loop w;
+    linted_loop w;
     for (int i = 0; i < 3; ++i) {
         w.loop.run_until_complete(forget());
     }
@@ -140,7 +140,7 @@ TEST_CASE("a coroutine's name comes from the symboliser, if there is one") {
         CHECK(code != nullptr);
         return {"src/a.cpp", 7, "forgotten"};
     };
-    watched_loop w(options);
+    linted_loop w(options);
     w.loop.run_until_complete(w.loop.create_task(forget(), "main"));
     const auto found = w.lints.findings();
     REQUIRE(found.size() == 1);
@@ -150,7 +150,7 @@ TEST_CASE("a coroutine's name comes from the symboliser, if there is one") {
 }
 
 TEST_CASE("a coroutine that was awaited, or goes with an abandoned frame, is no omission") {
-    watched_loop w;
+    linted_loop w;
     w.loop.run_until_complete(take_and_await(forgotten()));
     auto cancelled = w.loop.create_task(take_and_await(forgotten()));
     cancelled.cancel();
@@ -164,7 +164,7 @@ TEST_CASE("a coroutine that was awaited, or goes with an abandoned frame, is no 
 }
 
 TEST_CASE("a task that is pending when its loop is closed is found") {
-    watched_loop w;
+    linted_loop w;
     static_cast<void>(w.loop.create_task(wait_for_ever(), "watcher"));
     w.loop.run_forever();
     w.loop.close();
@@ -178,7 +178,7 @@ TEST_CASE("a task that is pending when its loop is closed is found") {
 }
 
 TEST_CASE("a loop that is closed with no task pending has nothing to tell") {
-    watched_loop w;
+    linted_loop w;
     auto ended = w.loop.create_task(wait_for_ever());
     ended.cancel();
     w.loop.run_forever();
@@ -187,7 +187,7 @@ TEST_CASE("a loop that is closed with no task pending has nothing to tell") {
 }
 
 TEST_CASE("an exception that nobody retrieves is found with the task's creation") {
-    watched_loop w;
+    linted_loop w;
     w.loop.run_until_complete(drop_failing_task());
     REQUIRE(w.rules() == rule_list{"lost-exception"});
     const auto found = w.lints.findings()[0];
@@ -199,14 +199,14 @@ TEST_CASE("an exception that nobody retrieves is found with the task's creation"
 }
 
 TEST_CASE("the exception of a future that nobody retrieves is found") {
-    watched_loop w;
+    linted_loop w;
     w.loop.create_future().set_exception(std::runtime_error("no route"));
     REQUIRE(w.rules() == rule_list{"lost-exception"});
     CHECK(w.lints.findings()[0].message.starts_with("the exception of future 1, created at "));
 }
 
 TEST_CASE("an exception that somebody asked for is not lost") {
-    watched_loop w;
+    linted_loop w;
     w.loop.run_until_complete(ask_for_failure());
     CHECK(w.rules().empty());
 }
@@ -215,7 +215,7 @@ TEST_CASE("an exception that somebody asked for is not lost") {
 
 TEST_CASE("a task that yields to poll is a busy loop") {
     bool done = false;
-    watched_loop w(until_found(done));
+    linted_loop w(until_found(done));
     w.loop.run_until_complete(w.loop.create_task(poll(done), "checker"));
     REQUIRE(w.rules() == rule_list{"busy-loop"});
     const auto found = w.lints.findings()[0];
@@ -230,7 +230,7 @@ TEST_CASE("a task that yields to poll is a busy loop") {
 
 TEST_CASE("a sleep of zero is no wait") {
     bool done = false;
-    watched_loop w(until_found(done));
+    linted_loop w(until_found(done));
     w.loop.run_until_complete(poll_with_zero_sleep(done));
     REQUIRE(w.rules() == rule_list{"busy-loop"});
     CHECK(w.lints.findings()[0].where.function.ends_with("poll_with_zero_sleep"));
@@ -240,7 +240,7 @@ TEST_CASE("a busy loop is found once until it stops, and again when it is back")
     bool done = false;
     auto options = until_found(done);
     options.handler = nullptr;
-    watched_loop w(options);
+    linted_loop w(options);
     const auto spin_and_rest = [](int rounds) -> coro<> {
         for (int round = 0; round < rounds; ++round) {
             for (int i = 0; i < 2000; ++i) {
@@ -263,7 +263,7 @@ TEST_CASE("a busy loop is found once until it stops, and again when it is back")
 TEST_CASE("a task that computes in parts, or sleeps, is no busy loop") {
     lint_options options;
     options.turns = 20;
-    watched_loop w(options);
+    linted_loop w(options);
     w.loop.run_until_complete(compute_in_parts(60));
     w.loop.run_until_complete(sleep_often(2000));
     bool done = false;
@@ -279,7 +279,7 @@ TEST_CASE("a task that computes in parts, or sleeps, is no busy loop") {
 TEST_CASE("a task that writes much in small parts and drains each is no busy loop") {
     lint_options options;
     options.turns = 100;
-    watched_loop w(options);
+    linted_loop w(options);
     const auto write_much = [](int parts) -> coro<> {
         auto ends = co_await stream_pair::connect();
         for (int i = 0; i < parts; ++i) {
@@ -293,7 +293,7 @@ TEST_CASE("a task that writes much in small parts and drains each is no busy loo
 
 TEST_CASE("a callback that sets itself again in each pass is a busy loop") {
     bool done = false;
-    watched_loop w(until_found(done));
+    linted_loop w(until_found(done));
     poster p{w.loop, done};
     p.post();
     w.loop.run_forever();
@@ -308,7 +308,7 @@ TEST_CASE("a callback that sets itself again in each pass is a busy loop") {
 TEST_CASE("many callbacks that others set are no busy loop") {
     lint_options options;
     options.turns = 20;
-    watched_loop w(options);
+    linted_loop w(options);
     for (int i = 0; i < 1000; ++i) {
         w.loop.call_soon([] {});
     }
@@ -318,7 +318,7 @@ TEST_CASE("many callbacks that others set are no busy loop") {
 
 TEST_CASE("a task that spins between several lines wakes itself") {
     bool done = false;
-    watched_loop w(until_found(done));
+    linted_loop w(until_found(done));
     w.loop.run_until_complete(w.loop.create_task(poll_from_two_lines(done), "pair"));
     REQUIRE(w.rules() == rule_list{"self-waking"});
     CHECK(without_lines(w.lints.findings()[0].message)
@@ -334,7 +334,7 @@ TEST_CASE("a rule that is left out does not fire") {
     bool done = false;
     auto options = until_found(done);
     options.without = {lint_rule::busy_loop, lint_rule::never_awaited};
-    watched_loop w(options);
+    linted_loop w(options);
     int turns = 0;
     w.loop.run_until_complete(forget());
     const auto spin = [](int& counted) -> coro<> {
@@ -347,7 +347,7 @@ TEST_CASE("a rule that is left out does not fire") {
 }
 
 TEST_CASE("lints watch one loop") {
-    watched_loop w;
+    linted_loop w;
     virtual_loop other;
     CHECK_THROWS_AS(w.lints.attach_to(other.loop), std::logic_error);
 }
@@ -359,7 +359,7 @@ TEST_CASE("the handler is called at the first, second, fourth time, and no more 
         CHECK(found.rule == "never-awaited");
         if (++called == 3) { throw std::runtime_error("enough"); }
     };
-    watched_loop w(options);
+    linted_loop w(options);
     for (int i = 0; i < 9; ++i) {
         w.loop.run_until_complete(forget());
         CHECK(called == (i >= 3 ? 3 : i >= 1 ? 2 : 1));

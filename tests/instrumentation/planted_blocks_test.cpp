@@ -12,7 +12,7 @@
 #include <coroscope/runtime/sleep.hpp>
 #include <coroscope/runtime/threads.hpp>
 
-#include "instrumentation/watched_loop.hpp"
+#include "instrumentation/linted_loop.hpp"
 #include "runtime/protocol_pair.hpp"
 #include "support/catch.hpp"
 
@@ -34,10 +34,10 @@ thread_local const char* seen_in = "";
 
 /// Each step's record goes to the lints, with that call. It is the loop's thread only that counts.
 struct watchdog_stand_in {
-    explicit watchdog_stand_in(watched_loop& w) : spotter(options_for(w)) {
+    explicit watchdog_stand_in(linted_loop& w) : spotter(options_for(w)) {
         spotter.attach_to(w.loop);
     }
-    static slow_spotter_options options_for(watched_loop& w) {
+    static slow_spotter_options options_for(linted_loop& w) {
         slow_spotter_options options;
         options.threshold = 0ns;
         options.handler = [&w](const report::slow_step& step) {
@@ -198,7 +198,7 @@ loop_options debug_mode() {
 }  // namespace
 
 TEST_CASE("planted: a state machine that reads its input on the loop") {
-    watched_loop w;
+    linted_loop w;
     const watchdog_stand_in watchdog(w);
     const filled_pipe input("0123");
     CHECK(w.loop.run_until_complete(choose_on_loop(input.ends[0])) == "started;paused;idle;");
@@ -210,7 +210,7 @@ TEST_CASE("planted: a state machine that reads its input on the loop") {
 }
 
 TEST_CASE("planted, corrected: a state machine that reads its input in a thread", "[threads]") {
-    watched_loop w;
+    linted_loop w;
     const watchdog_stand_in watchdog(w);
     const filled_pipe input("0123");
     CHECK(w.loop.run_until_complete(choose_in_thread(input.ends[0])) == "started;paused;idle;");
@@ -218,7 +218,7 @@ TEST_CASE("planted, corrected: a state machine that reads its input in a thread"
 }
 
 TEST_CASE("planted: a command server that waits for its pool on the loop", "[threads]") {
-    watched_loop w;
+    linted_loop w;
     const watchdog_stand_in watchdog(w);
     CHECK(w.loop.run_until_complete(execute_and_block(41)) == 42);
     REQUIRE(w.rules() == rule_list{"blocking-call"});
@@ -226,14 +226,14 @@ TEST_CASE("planted: a command server that waits for its pool on the loop", "[thr
 }
 
 TEST_CASE("planted, corrected: a command server that awaits its pool", "[threads]") {
-    watched_loop w;
+    linted_loop w;
     const watchdog_stand_in watchdog(w);
     CHECK(w.loop.run_until_complete(execute_and_await(41)) == 42);
     CHECK(w.rules().empty());
 }
 
 TEST_CASE("planted: a WSGI application that runs on the loop") {
-    watched_loop w;
+    linted_loop w;
     const watchdog_stand_in watchdog(w);
     CHECK(w.loop.run_until_complete(serve_on_loop()) == "Hello WSGI");
     REQUIRE(w.rules() == rule_list{"blocking-call"});
@@ -241,14 +241,14 @@ TEST_CASE("planted: a WSGI application that runs on the loop") {
 }
 
 TEST_CASE("planted, corrected: a WSGI application that runs in a thread", "[threads]") {
-    watched_loop w;
+    linted_loop w;
     const watchdog_stand_in watchdog(w);
     CHECK(w.loop.run_until_complete(serve_in_thread()) == "Hello WSGI");
     CHECK(w.rules().empty());
 }
 
 TEST_CASE("planted: a checker that polls as a thread does") {
-    watched_loop w;
+    linted_loop w;
     const watchdog_stand_in watchdog(w);
     responses from;
     CHECK(w.loop.run_until_complete(check_on_loop(from, 30)) == "bits");
@@ -257,21 +257,21 @@ TEST_CASE("planted: a checker that polls as a thread does") {
 }
 
 TEST_CASE("planted, corrected: a checker that awaits a future") {
-    watched_loop w;
+    linted_loop w;
     const watchdog_stand_in watchdog(w);
     CHECK(w.loop.run_until_complete(check_by_future()) == "bits");
     CHECK(w.rules().empty());
 }
 
 TEST_CASE("planted: a transport that the pool's thread writes to", "[threads]") {
-    watched_loop w({}, debug_mode());
+    linted_loop w({}, debug_mode());
     CHECK(w.loop.run_until_complete(answer_from_thread(false)) == "42");
     REQUIRE(w.rules() == rule_list{"wrong-thread"});
     CHECK(w.lints.findings()[0].message.starts_with("transport::write was called from thread "));
 }
 
 TEST_CASE("planted, corrected: a transport that is written to through the loop", "[threads]") {
-    watched_loop w({}, debug_mode());
+    linted_loop w({}, debug_mode());
     CHECK(w.loop.run_until_complete(answer_from_thread(true)) == "42");
     CHECK(w.rules().empty());
 }

@@ -10,7 +10,7 @@
 #include <coroscope/runtime/sleep.hpp>
 #include <coroscope/runtime/wait.hpp>
 
-#include "instrumentation/watched_loop.hpp"
+#include "instrumentation/linted_loop.hpp"
 #include "runtime/stream_pair.hpp"
 #include "support/catch.hpp"
 
@@ -173,7 +173,7 @@ coro<bool> watch_market(market& m, bool yields) {
 }
 
 /// As `run` does at the end.
-void cancel_rest(watched_loop& w) {
+void cancel_rest(linted_loop& w) {
     for (auto& left : all_tasks(w.loop)) {
         left.cancel();
     }
@@ -262,7 +262,7 @@ coro<> echo_five(connection_pool& pool, future<int> (connection_pool::*get)(), e
 }  // namespace
 
 TEST_CASE("planted: workers that poll a queue") {
-    watched_loop w;
+    linted_loop w;
     factory f;
     w.loop.run_until_complete(run_factory(f, produce, poll_and_work));
     CHECK(f.done.size() == 500);
@@ -275,7 +275,7 @@ TEST_CASE("planted: workers that poll a queue") {
 }
 
 TEST_CASE("planted, corrected: workers that wait for a queue") {
-    watched_loop w;
+    linted_loop w;
     factory f;
     w.loop.run_until_complete(run_factory(f, produce_and_shut_down, get_and_work));
     CHECK(f.done.size() == 500);
@@ -289,14 +289,14 @@ TEST_CASE("planted: a client that tries until the method is registered") {
     options.handler = [&r](const report::finding&) {
         r.add();  // no time passes meanwhile
     };
-    watched_loop w(options);
+    linted_loop w(options);
     CHECK(w.loop.run_until_complete(call_until_registered(r)) == 3.4);
     REQUIRE(w.rules() == rule_list{"busy-loop"});
     CHECK(w.lints.findings()[0].where.function.ends_with("call_until_registered"));
 }
 
 TEST_CASE("planted, corrected: a client that waits until the method is registered") {
-    watched_loop w;
+    linted_loop w;
     registry r;
     static_cast<void>(w.loop.create_task(register_after(r, 3s)));
     CHECK(w.loop.run_until_complete(call_when_registered(r)) == 3.4);
@@ -305,7 +305,7 @@ TEST_CASE("planted, corrected: a client that waits until the method is registere
 }
 
 TEST_CASE("planted: quotes that never yield until the first notification") {
-    watched_loop w;
+    linted_loop w;
     market m;
     CHECK(w.loop.run_until_complete(watch_market(m, false)));
     cancel_rest(w);
@@ -315,7 +315,7 @@ TEST_CASE("planted: quotes that never yield until the first notification") {
 }
 
 TEST_CASE("planted, corrected: quotes that sleep after each") {
-    watched_loop w;
+    linted_loop w;
     market m;
     CHECK(w.loop.run_until_complete(watch_market(m, true)));
     cancel_rest(w);
@@ -329,7 +329,7 @@ TEST_CASE("planted: a server that reads on at the end of the stream") {
     options.handler = [&seen](const report::finding&) {
         seen = true;
     };
-    watched_loop w(options);
+    linted_loop w(options);
     const std::function<bool()> gives_up = [&] {
         return seen || ++reads > too_many;
     };
@@ -342,7 +342,7 @@ TEST_CASE("planted: a server that reads on at the end of the stream") {
 }
 
 TEST_CASE("planted, corrected: a server that takes an empty read for the end") {
-    watched_loop w;
+    linted_loop w;
     const std::function<bool()> gives_up = [] {
         return false;
     };
@@ -356,7 +356,7 @@ TEST_CASE("planted: a waiter for a connection that posts itself anew in each tic
     options.handler = [&answered](const report::finding&) {
         answered.set();  // now the servers answer
     };
-    watched_loop w(options);
+    linted_loop w(options);
     connection_pool pool(w.loop);
     int echoed = 0;
     w.loop.run_until_complete(echo_five(pool, &connection_pool::get, answered, echoed));
@@ -367,7 +367,7 @@ TEST_CASE("planted: a waiter for a connection that posts itself anew in each tic
 }
 
 TEST_CASE("planted, corrected: waiters for a connection that are given it in turn") {
-    watched_loop w;
+    linted_loop w;
     event answered;
     w.loop.call_later(1s, [&answered] { answered.set(); });
     connection_pool pool(w.loop);

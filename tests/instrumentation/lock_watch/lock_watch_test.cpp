@@ -4,7 +4,7 @@
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
-#include "instrumentation/watched_loop.hpp"
+#include "instrumentation/linted_loop.hpp"
 #include "support/catch.hpp"
 
 #include <mutex>
@@ -55,7 +55,7 @@ coro<> lock_in_step(std::mutex& m) {
 
 TEST_CASE("a std::mutex that is held across a co_await is found at that co_await") {
     watch_locks();
-    watched_loop w;
+    linted_loop w;
     std::mutex m;
     w.loop.run_until_complete(w.loop.create_task(hold_across(m), "holder"));
     REQUIRE(w.rules() == rule_list{"mutex-across-suspension"});
@@ -71,7 +71,7 @@ TEST_CASE("a std::mutex that is held across a co_await is found at that co_await
 
 TEST_CASE("a lock that is taken once more by a later step is found before it blocks") {
     watch_locks();
-    watched_loop w;
+    linted_loop w;
     std::recursive_mutex m;  // so that the test does not hang
     int counted = 0;
     w.loop.run_until_complete(hold_recursive_across(m, counted));
@@ -82,7 +82,7 @@ TEST_CASE("a lock that is taken once more by a later step is found before it blo
 
 TEST_CASE("a lock that a callback gives back for a task was held across the end of a step") {
     watch_locks();
-    watched_loop w;
+    linted_loop w;
     std::mutex m;
     w.loop.run_until_complete(lock_in_step(m));
     w.loop.call_soon([&m] { m.unlock(); });
@@ -92,7 +92,7 @@ TEST_CASE("a lock that a callback gives back for a task was held across the end 
 
 TEST_CASE("locks that are given back in the step that took them are fine, and ours across any") {
     watch_locks();
-    watched_loop w;
+    linted_loop w;
     std::mutex m;
     coroscope::mutex ours;
     w.loop.run_until_complete(hold_between(m));
@@ -110,7 +110,7 @@ TEST_CASE("a lock that is held when its loop ends is nobody's finding") {
     watch_locks();
     std::mutex m;
     {
-        watched_loop w;
+        linted_loop w;
         w.loop.run_until_complete(lock_in_step(m));
         CHECK(w.rules().empty());
     }

@@ -11,9 +11,9 @@
 #include <vector>
 
 /// A virtual loop with lints.
-struct watched_loop {
-    explicit watched_loop(coroscope::instrumentation::lint_options options = {},
-                          coroscope::loop_options of_loop = {})
+struct linted_loop {
+    explicit linted_loop(coroscope::instrumentation::lint_options options = {},
+                         coroscope::loop_options of_loop = {})
         : lints(std::move(options)),
           v(of_loop) {
         lints.attach_to(v.loop);
