@@ -170,7 +170,8 @@ public:
         std::memcpy(&memory_[address - base], &value, sizeof(value));
     }
     void put_text(std::uint64_t address, std::string_view letters) {
-        std::memcpy(&memory_[address - base], letters.data(), letters.size());
+        std::copy(letters.begin(), letters.end(),
+                  reinterpret_cast<char*>(&memory_[address - base]));
     }
 
     [[nodiscard]] std::vector<std::byte> bytes() {
