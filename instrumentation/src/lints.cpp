@@ -278,9 +278,11 @@ void lints::on_remark(const remark& made) noexcept {
     }
 }
 
-void lints::note_slow_step(const report::slow_step& step, std::string_view system_call) {
+void lints::note_slow_step(const report::slow_step& step) {
+    if (!step.cause || step.cause->verdict != report::step_verdict::blocked) { return; }
+    const auto& system_call = step.cause->system_call;
     if (!detail::blocks(step, system_call)) { return; }
-    auto made = detail::blocking_call(step, system_call);
+    const auto made = detail::blocking_call(step, system_call);
     const auto key = std::hash<std::string>()(made.fingerprint);
     tell(lint_rule::blocking_call, key_of(lint_rule::blocking_call, key), [&] { return made; });
 }

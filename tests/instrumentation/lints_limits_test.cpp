@@ -155,8 +155,13 @@ coro<> put_and_sleep(queue<int>& q, int times) {
     }
 }
 
-report::slow_step sleeping_step() {
+/// A step that a watchdog saw in this system call, or computing.
+report::slow_step step_in(const std::string& system_call) {
     report::slow_step step;
+    auto& cause = step.cause.emplace();
+    cause.verdict =
+        system_call.empty() ? report::step_verdict::computing : report::step_verdict::blocked;
+    cause.system_call = system_call;
     step.task_id = 7;
     step.name = "serve";
     step.created_at = {"src/main.cpp", 20, "main"};
@@ -435,8 +440,8 @@ TEST_CASE("ways into the loop from other threads are fine", "[threads]") {
 
 TEST_CASE("a slow step that slept in a system call is a blocking call") {
     lints watching;
-    watching.note_slow_step(sleeping_step(), "clock_nanosleep");
-    watching.note_slow_step(sleeping_step(), "clock_nanosleep");
+    watching.note_slow_step(step_in("clock_nanosleep"));
+    watching.note_slow_step(step_in("clock_nanosleep"));
     const auto found = watching.findings();
     REQUIRE(found.size() == 1);
     CHECK(found[0].rule == "blocking-call");
@@ -449,11 +454,11 @@ TEST_CASE("a slow step that slept in a system call is a blocking call") {
 
 TEST_CASE("a stack that leads through getaddrinfo says more than the call at its end") {
     lints watching;
-    auto step = sleeping_step();
+    auto step = step_in("poll");
     step.stack.emplace();
     step.stack->frames.push_back({"__libc_recvfrom", "", 0, "libc.so.6", 0, false});
     step.stack->frames.push_back({"getaddrinfo", "", 0, "libc.so.6", 0, false});
-    watching.note_slow_step(step, "poll");
+    watching.note_slow_step(step);
     REQUIRE(watching.findings().size() == 1);
     CHECK(watching.findings()[0].message.find("resolves a name") != std::string::npos);
     CHECK(watching.findings()[0].message.ends_with("co_await getaddrinfo."));
@@ -461,7 +466,13 @@ TEST_CASE("a stack that leads through getaddrinfo says more than the call at its
 
 TEST_CASE("a step that computed, or whose call does not wait, is no blocking call") {
     lints watching;
-    watching.note_slow_step(sleeping_step(), "");
-    watching.note_slow_step(sleeping_step(), "getpid");
+    watching.note_slow_step(step_in(""));
+    watching.note_slow_step(step_in("getpid"));
+    auto not_watched = step_in("read");
+    not_watched.cause.reset();
+    watching.note_slow_step(not_watched);
+    auto not_scheduled = step_in("read");
+    not_scheduled.cause->verdict = report::step_verdict::not_scheduled;
+    watching.note_slow_step(not_scheduled);
     CHECK(watching.findings().empty());
 }

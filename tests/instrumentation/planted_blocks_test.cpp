@@ -40,8 +40,11 @@ struct watchdog_stand_in {
     static slow_spotter_options options_for(linted_loop& w) {
         slow_spotter_options options;
         options.threshold = 0ns;
-        options.handler = [&w](const report::slow_step& step) {
-            w.lints.note_slow_step(step, std::exchange(seen_in, ""));
+        options.handler = [&w](report::slow_step step) {
+            auto& cause = step.cause.emplace();
+            cause.system_call = std::exchange(seen_in, "");
+            if (!cause.system_call.empty()) { cause.verdict = report::step_verdict::blocked; }
+            w.lints.note_slow_step(step);
         };
         return options;
     }

@@ -109,10 +109,10 @@ public:
     /// Attaches it to its loop. Throws `std::logic_error` if it had one before.
     void attach_to(loop& l);
 
-    /// What a stall watchdog knows of a slow step: rule `blocking_call`. `system_call` is the name
-    /// of the one that the thread was seen in (`nanosleep`, `futex`), empty if it was computing.
-    /// Any thread; the handler is called on this one.
-    void note_slow_step(const report::slow_step& step, std::string_view system_call);
+    /// Rule `blocking_call`, from what a stall watchdog has seen of a slow step: does nothing for
+    /// one whose `cause` is unknown, or not `blocked`. For the handler of a `slow_spotter` that has
+    /// a `stall_watchdog`. Any thread; the handler of these options is called on this one.
+    void note_slow_step(const report::slow_step& step);
 
     /// The findings so far. Stays valid, and is shared, when this is gone.
     [[nodiscard]] std::shared_ptr<const finding_log> log() const noexcept { return log_; }
