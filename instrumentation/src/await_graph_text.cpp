@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/await_graph.hpp>
 
+#include "native_stack.hpp"
+
 #include <coroscope/runtime/task.hpp>
 
 #include <algorithm>
@@ -113,6 +115,18 @@ void print_circle(std::ostream& out, const await_graph& graph,
 void print_async_stack(std::ostream& out, const task_handle& task) {
     const auto graph = capture_await_graph(task);
     stack_printer(out, graph).print();
+}
+
+void print_current_stack(std::ostream& out) {
+    const auto task = current_task();
+    if (!task.valid()) {
+        out << "no task runs on this thread\n";
+        return;
+    }
+    // A coroutine's frame begins with the address of the function that runs its steps.
+    const auto* const steps = *static_cast<void* const*>(task.core().top->coroutine().address());
+    print(out, native_stack::capture(1).called_by(steps));
+    print_async_stack(out, task);
 }
 
 void print_await_tree(std::ostream& out, const await_graph& graph) {

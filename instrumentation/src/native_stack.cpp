@@ -11,6 +11,7 @@
 #include <cxxabi.h>
 #include <dlfcn.h>
 #include <execinfo.h>
+#include <unwind.h>
 
 namespace coroscope::instrumentation {
 namespace {
@@ -43,6 +44,19 @@ native_stack native_stack::capture(std::size_t skip) noexcept {
         std::max(::backtrace(stack.addresses_.data(), static_cast<int>(most)), 0));
     stack.first_ = std::min(skip + 1, stack.count_);
     return stack;
+}
+
+native_stack native_stack::called_by(const void* function) const noexcept {
+    auto part = *this;
+    const auto all = addresses();
+    const auto caller = std::find_if(all.begin(), all.end(), [function](void* address) {
+        // A return address may lie behind its function's last instruction.
+        return ::_Unwind_FindEnclosingFunction(static_cast<char*>(address) - 1) == function;
+    });
+    part.count_ = caller == all.end()
+                      ? part.first_
+                      : part.first_ + static_cast<std::size_t>(caller - all.begin());
+    return part;
 }
 
 void print(std::ostream& out, const native_stack& stack) {

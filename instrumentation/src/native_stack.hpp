@@ -18,6 +18,8 @@ public:
 
     /// Of the caller, without the innermost `skip` frames.
     static native_stack capture(std::size_t skip) noexcept;
+    /// Only what the innermost call of `function` has called; nothing if there is no such call.
+    [[nodiscard]] native_stack called_by(const void* function) const noexcept;
     [[nodiscard]] std::span<void* const> addresses() const noexcept {
         return std::span(addresses_).subspan(first_, count_ - first_);
     }

@@ -68,6 +68,12 @@ struct await_graph {
 ///       main.cpp:8 in program
 void print_async_stack(std::ostream& out, const task_handle& task);
 
+/// The whole stack of the task that runs on this thread: what its step has called, down to this
+/// call, as a native stack, one function a line, innermost first; then its async stack, whose first
+/// line is the `co_await` that the step began at. Native functions have names where the dynamic
+/// linker, or the debug information that coroscope was built to read, has them.
+void print_current_stack(std::ostream& out);
+
 /// The tasks as a tree: those that nobody awaits, and below each what it waits for. Before them the
 /// circles by themselves; after them, if nothing else leads to a circle, its members again with
 /// what they wait for besides. A task that several wait for is shown below the first. Any thread.
