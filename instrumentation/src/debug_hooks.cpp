@@ -42,7 +42,7 @@ detail::hooked_call* first_call = nullptr;
 }
 
 void print_place(std::ostream& out, const await_site& site) {
-    out << "  " << to_string(site) << " in " << function_name(site) << '\n';
+    out << "  " << coroscope::to_string(site) << " in " << function_name(site) << '\n';
 }
 
 void print_exception(std::ostream& out, const std::exception_ptr& e) {
@@ -88,7 +88,7 @@ void write(const detail::hook_plan& plan, F&& print_rest) noexcept {
     try {
         std::ostringstream text;
         text << "coroscope: " << name_of(plan.which) << " of the function wrapped at "
-             << to_string(plan.where) << '\n';
+             << coroscope::to_string(plan.where) << '\n';
         print_rest(text);
         std::cerr << text.str() << std::flush;
     } catch (...) { return; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "thread_capture.hpp"
 
+#include "landing_places.hpp"
 #include "signal_capture.hpp"
 #include "symbolizer.hpp"
 #include "unwinder.hpp"
@@ -53,7 +54,8 @@ public:
 
     capture take(const thread_identity& thread) {
         capture made;
-        for (int attempt = 0; attempt < attempts && !made.is_taken; ++attempt) {
+        bool is_complete = false;
+        for (int attempt = 0; attempt < attempts && !is_complete; ++attempt) {
             made = {};
             made.place = place_of(thread.id);
             if (made.place.is_blocked()) {
@@ -63,20 +65,27 @@ public:
                     capture_by_signal(thread, settings_.signal_number, settings_.patience, copy_);
                 made.is_taken = answer == signal_answer::copied;
                 made.trouble = trouble_of(answer, settings_.signal_number);
-                if (answer != signal_answer::in_kernel) { break; }
+                if (!made.is_taken && answer != signal_answer::in_kernel) { break; }
             } else {
                 made.trouble =
                     "the kernel does not say where the thread is (no "
                     "/proc/self/task/*/syscall)";
             }
+            is_complete = made.is_taken && follow();
         }
         return made;
     }
 
-    report::stack stack() { return shared_symbols().name(unwind(copy_)); }
+    report::stack stack() { return shared_symbols().name(unwound_); }
 
 private:
     static constexpr int attempts = 8;
+
+    /// False if the thread was where an exception arrives, and where nobody can tell who called.
+    bool follow() {
+        unwound_ = unwind(copy_);
+        return !landings_.cut(unwound_);
+    }
 
     void take_blocked(const thread_identity& thread, capture& made) {
         register_values registers;
@@ -94,6 +103,8 @@ private:
 
     capture_settings settings_;
     stack_copy copy_;
+    unwound_stack unwound_;
+    landing_places landings_;
 };
 
 thread_capture::thread_capture(const capture_settings& settings)

@@ -3,6 +3,7 @@
 
 #include "thread_capture.hpp"
 
+#include "landing_places.hpp"
 #include "symbolizer.hpp"
 
 #include "instrumentation/observed_stall.hpp"
@@ -288,6 +289,14 @@ TEST_CASE("exceptions are still unwound by the C++ runtime's own library") {
 #if !defined(COROSCOPE_TEST_ADDRESS_SANITIZER) && !defined(COROSCOPE_TEST_THREAD_SANITIZER)
     CHECK(library.find("libgcc_s") != std::string::npos);
 #endif
+}
+
+TEST_CASE("where exceptions arrive at their handlers is known of the C++ runtime's own library") {
+    const landing_places known;
+    CHECK_FALSE(known.empty());
+    unwound_stack elsewhere{{reinterpret_cast<std::uintptr_t>(&turn_in_circles)}, false};
+    CHECK_FALSE(known.cut(elsewhere));
+    CHECK(elsewhere.addresses.size() == 1);
 }
 
 TEST_CASE("linkers' names are told as people write them") {
