@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "native_stack.hpp"
 
+#include "thread_capture.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -36,6 +38,16 @@ void print_address(std::ostream& out, void* address) {
         << std::dec << '\n';
 }
 
+void print_frame(std::ostream& out, const report::stack_frame& frame) {
+    if (frame.file.empty()) {
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): it was a pointer before
+        print_address(out, reinterpret_cast<void*>(frame.address));
+        return;
+    }
+    out << "  " << (frame.function.empty() ? "?" : frame.function) << " at " << frame.file << ':'
+        << frame.line << '\n';
+}
+
 }  // namespace
 
 native_stack native_stack::capture(std::size_t skip) noexcept {
@@ -60,6 +72,11 @@ native_stack native_stack::called_by(const void* function) const noexcept {
 }
 
 void print(std::ostream& out, const native_stack& stack) {
+    const auto named = detail::name_return_addresses(stack.addresses());
+    for (const auto& frame : named.frames) {
+        print_frame(out, frame);
+    }
+    if (!named.frames.empty()) { return; }
     for (auto* address : stack.addresses()) {
         print_address(out, address);
     }

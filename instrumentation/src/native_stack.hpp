@@ -30,8 +30,9 @@ private:
     std::size_t count_ = 0;
 };
 
-/// One line for each address: function and offset, object and offset for `addr2line -e`. The one
-/// place to name addresses.
+/// One line for each call: function, file and line. Where there is no debug information, or
+/// coroscope was built without `COROSCOPE_BUILD_STACKS`: function, object and offset in it for
+/// `addr2line -e`.
 void print(std::ostream& out, const native_stack& stack);
 
 /// A type's name as it is written in C++.

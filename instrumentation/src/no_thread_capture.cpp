@@ -20,6 +20,10 @@ report::stack thread_capture::stack() {
     return {};
 }
 
+report::stack name_return_addresses(std::span<void* const>) {
+    return {};
+}
+
 bool has_native_stacks() noexcept {
     return false;
 }

@@ -119,6 +119,16 @@ report::stack thread_capture::stack() {
     return implementation_->stack();
 }
 
+report::stack name_return_addresses(std::span<void* const> addresses) {
+    unwound_stack stack;
+    for (const auto* address : addresses) {
+        stack.addresses.push_back(reinterpret_cast<std::uintptr_t>(address));
+    }
+    // A stack begins with the instruction that runs. Here that is a call.
+    if (!stack.addresses.empty()) { --stack.addresses.front(); }
+    return shared_symbols().name(stack);
+}
+
 bool has_native_stacks() noexcept {
     return true;
 }

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 
 namespace coroscope::instrumentation::detail {
@@ -47,5 +48,10 @@ private:
 
 /// Whether this build has what stacks are made with.
 [[nodiscard]] bool has_native_stacks() noexcept;
+
+/// The functions and lines behind return addresses, innermost first, with inlined calls. Nothing
+/// where this build has not what it takes. **Thread safety**: any thread. **Cost**: see
+/// `symbolizer`.
+[[nodiscard]] report::stack name_return_addresses(std::span<void* const> addresses);
 
 }  // namespace coroscope::instrumentation::detail
