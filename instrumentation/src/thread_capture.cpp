@@ -35,12 +35,6 @@ std::string trouble_of(signal_answer answer, int number) {
     return {};
 }
 
-/// What was read of debug information serves every watchdog of the process.
-symbolizer& shared_symbols() {
-    static auto* const made = new symbolizer;  // never destroyed: watchdogs may be static
-    return *made;
-}
-
 }  // namespace
 
 class thread_capture::implementation {
@@ -73,7 +67,7 @@ public:
         return made;
     }
 
-    report::stack stack() { return shared_symbols().name(unwind(copy_)); }
+    report::stack stack() { return shared_symbolizer().name(unwind(copy_)); }
 
 private:
     static constexpr int attempts = 8;
