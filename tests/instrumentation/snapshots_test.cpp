@@ -149,8 +149,8 @@ TEST_CASE("a snapshot from another thread shows the task that blocks its loop", 
 }
 
 TEST_CASE("a snapshot has stacks where they are asked for, and knows who holds a mutex") {
+    coroscope::mutex m;  // given back when the loop is closed
     virtual_loop v;
-    coroscope::mutex m;
     const auto hold = [](coroscope::mutex& held) -> coro<> {
         const auto lock = co_await held.scoped();
         co_await coroscope::sleep_for(1h);
