@@ -41,6 +41,7 @@ extern const comparison step_cost_recorder;
 extern const comparison yield_1000_everything_on;
 extern const comparison spawn_cost_table;
 extern const comparison origin_10;
+extern const comparison origin_10_native;
 extern const comparison snapshot_1m;
 extern const comparison snapshot_disturbs;
 

@@ -26,8 +26,8 @@ constexpr std::array all{
     &yield_2_deferred, &yield_2_concrete,  &spawn_join_concrete};
 
 constexpr std::array comparisons{&step_cost_stats,  &step_cost_recorder, &yield_1000_everything_on,
-                                 &spawn_cost_table, &origin_10,          &snapshot_1m,
-                                 &snapshot_disturbs};
+                                 &spawn_cost_table, &origin_10,          &origin_10_native,
+                                 &snapshot_1m,      &snapshot_disturbs};
 
 constexpr std::string_view usage =
     R"(usage: coroscope_benchmarks [--quick] [--rounds N] [--scale F] [--filter REGEX] [--output FILE]

@@ -4,6 +4,7 @@
 #include "pinning.hpp"
 #include "stopwatch.hpp"
 
+#include <coroscope/instrumentation/native_origins.hpp>
 #include <coroscope/runtime/detail/task_core.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -81,6 +82,48 @@ double spawn_with_origin(std::size_t count) {
     const stopwatch watch(stopwatch::kind::thread_processor);
     l.run_until_complete(main);
     return watch.nanoseconds_per(count);
+}
+
+// --- Native creation origins
+
+constexpr std::size_t native_frames = 10;
+
+// NOLINTNEXTLINE(misc-no-recursion): frames
+[[gnu::noinline]] task<> create_at(std::size_t depth, loop& on) {
+    if (depth == 0) { return on.create_task(nothing()); }
+    auto made = create_at(depth - 1, on);
+    asm volatile("" ::: "memory");  // no jump instead of the call
+    return made;
+}
+
+/// Each task is created by as many plain functions as an origin has frames.
+coro<> spawning_natively(std::size_t count) {
+    auto& here = get_running_loop();
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto task = create_at(native_frames, here);
+        co_await task;
+    }
+}
+
+double spawn_natively(loop& l, std::size_t count) {
+    auto main = l.create_task(spawning_natively(count));
+    const stopwatch watch(stopwatch::kind::thread_processor);
+    l.run_until_complete(main);
+    return watch.nanoseconds_per(count);
+}
+
+double spawn_with_native_origin(std::size_t count) {
+    instrumentation::native_origin_options options;
+    options.frames = native_frames;
+    instrumentation::native_origins origins(options);
+    loop l;
+    origins.attach_to(l);
+    return spawn_natively(l, count);
+}
+
+double spawn_without_native_origin(std::size_t count) {
+    loop l;
+    return spawn_natively(l, count);
 }
 
 // --- Reading a large table
@@ -186,6 +229,10 @@ const comparison origin_10{"origin_10",
                            spawn_with_origin<10>,
                            spawn_with_origin<1>,
                            comparison::kind::difference};
+const comparison origin_10_native{"origin_10_native",          "ns/task",
+                                  "no native origin",          spawns,
+                                  spawn_with_native_origin,    spawn_without_native_origin,
+                                  comparison::kind::difference};
 const comparison snapshot_1m{"snapshot_1m", "s/snapshot", "a copy of as much memory", crowd_size,
                              list_tasks,    copy_table,   comparison::kind::ratio};
 const comparison snapshot_disturbs{

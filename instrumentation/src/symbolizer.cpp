@@ -3,8 +3,6 @@
 
 #include "compilation_units.hpp"
 
-#include <coroscope/runtime/await_site.hpp>
-
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
@@ -14,7 +12,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include <cxxabi.h>
 #include <unistd.h>
 
 namespace coroscope::instrumentation::detail {
@@ -189,22 +186,9 @@ report::stack symbolizer::name(const unwound_stack& stack) {
     return named;
 }
 
-std::string readable_function(const char* symbol) {
-    int status = 0;
-    const std::unique_ptr<char, free_deleter> demangled(
-        abi::__cxa_demangle(symbol, nullptr, nullptr, &status));
-    std::string text = demangled != nullptr ? demangled.get() : symbol;
-    if (const auto clone = text.find(" [clone"); clone != std::string::npos) { text.resize(clone); }
-    // As compilers write it elsewhere: `<lambda(int)>` for `{lambda(int)#1}`.
-    for (auto begin = text.find("{lambda("); begin != std::string::npos;
-         begin = text.find("{lambda(", begin)) {
-        const auto number = text.find(")#", begin);
-        const auto end = text.find('}', begin);
-        if (number == std::string::npos || end == std::string::npos || end < number) { break; }
-        text.replace(number + 1, end - number, ">");
-        text[begin] = '<';
-    }
-    return plain_function_name(text.c_str());
+symbolizer& shared_symbolizer() {
+    static auto* const made = new symbolizer;  // never destroyed: who asks may be static
+    return *made;
 }
 
 }  // namespace coroscope::instrumentation::detail

@@ -34,6 +34,10 @@ private:
     std::unique_ptr<debug_information> information_;
 };
 
+/// One for whoever needs names, so that debug information is read once. Lives as long as the
+/// process.
+[[nodiscard]] symbolizer& shared_symbolizer();
+
 /// The readable name behind a linker's, without return type and parameters.
 [[nodiscard]] std::string readable_function(const char* symbol);
 

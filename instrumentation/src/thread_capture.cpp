@@ -36,12 +36,6 @@ std::string trouble_of(signal_answer answer, int number) {
     return {};
 }
 
-/// What was read of debug information serves every watchdog of the process.
-symbolizer& shared_symbols() {
-    static auto* const made = new symbolizer;  // never destroyed: watchdogs may be static
-    return *made;
-}
-
 }  // namespace
 
 class thread_capture::implementation {
@@ -76,7 +70,7 @@ public:
         return made;
     }
 
-    report::stack stack() { return shared_symbols().name(unwound_); }
+    report::stack stack() { return shared_symbolizer().name(unwound_); }
 
 private:
     static constexpr int attempts = 8;
@@ -126,7 +120,7 @@ report::stack name_return_addresses(std::span<void* const> addresses) {
     }
     // A stack begins with the instruction that runs. Here that is a call.
     if (!stack.addresses.empty()) { --stack.addresses.front(); }
-    return shared_symbols().name(stack);
+    return shared_symbolizer().name(stack);
 }
 
 bool has_native_stacks() noexcept {

@@ -68,11 +68,15 @@ std::chrono::nanoseconds run_delay_in(const std::string& schedstat) {
 
 }  // namespace
 
+address_range own_stack() noexcept {
+    static thread_local const address_range found = find_own_stack();
+    return found;
+}
+
 thread_identity thread_identity::of_this() noexcept {
-    static thread_local const address_range own_stack = find_own_stack();
     thread_identity made;
     made.id = ::gettid();
-    made.stack = own_stack;
+    made.stack = own_stack();
     pthread_getcpuclockid(pthread_self(), &made.cpu_clock);
     return made;
 }

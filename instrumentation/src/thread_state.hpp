@@ -21,13 +21,16 @@ struct address_range {
     }
 };
 
+/// The stack that the calling thread was given. Looked up once for each thread.
+[[nodiscard]] address_range own_stack() noexcept;
+
 /// What others need to look at a thread.
 struct thread_identity {
     pid_t id = 0;  ///< the kernel's number; 0: none
     clockid_t cpu_clock{};
     address_range stack;  ///< its own stack, whatever it runs on
 
-    /// This thread. The stack is looked up once for each thread.
+    /// This thread.
     [[nodiscard]] static thread_identity of_this() noexcept;
 };
 

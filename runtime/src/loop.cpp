@@ -170,8 +170,7 @@ void loop::set_task_factory(task_factory factory) {
 }
 
 void loop::update_creation() noexcept {
-    has_special_creation_ =
-        implementation_->factory != nullptr || debug() || is_closed();
+    has_special_creation_ = implementation_->factory != nullptr || debug() || is_closed();
     core_->origin_depth = origin_depth();
 }
 

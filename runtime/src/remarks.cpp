@@ -19,7 +19,8 @@ constinit thread_local int abandoned_depth = 0;
     return *static_cast<const void* const*>(frame.coroutine().address());
 }
 
-/// Where it suspended last; a coroutine that has not come to a co_await yet is where it was awaited.
+/// Where it suspended last; a coroutine that has not come to a co_await yet is where it was
+/// awaited.
 [[nodiscard]] await_site last_site_of(const task_core& task) noexcept {
     const auto* frame = task.top;
     while (frame != nullptr && frame->site.line() == 0) {
@@ -38,7 +39,8 @@ void make_remark(remark made) noexcept {
         made.task_name = task->given_name();
         made.created_at = task->record().origin.load(std::memory_order_relaxed).call();
         if (made.site.line() == 0) { made.site = last_site_of(*task); }
-    } else if (const auto* handle = core->callback.get(); handle != nullptr && made.site.line() == 0) {
+    } else if (const auto* handle = core->callback.get();
+               handle != nullptr && made.site.line() == 0) {
         made.site = handle->created_at;
     }
     core->notify_remark(made);

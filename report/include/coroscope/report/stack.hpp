@@ -11,7 +11,8 @@
 
 namespace coroscope::report {
 
-/// One frame of a stack: of a native one, or a coroutine's `co_await` in an async one. What could not be found out is empty or 0.
+/// One frame of a stack: of a native one, or a coroutine's `co_await` in an async one. What could
+/// not be found out is empty or 0.
 struct stack_frame {
     std::string function;       ///< demangled
     std::string file;           ///< source file as the compiler named it

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// In the place of symbolizer.cpp where stacks are left out of the build: only the names that the
+// dynamic linker knows.
+#include "symbolizer.hpp"
+
+#include <dlfcn.h>
+
+namespace coroscope::instrumentation::detail {
+
+class symbolizer::debug_information {};
+
+symbolizer::symbolizer() = default;
+symbolizer::~symbolizer() = default;
+
+report::stack symbolizer::name(const unwound_stack& stack) {
+    const std::lock_guard lock(mutex_);
+    report::stack named;
+    named.truncated = stack.truncated;
+    bool is_return = false;
+    for (const auto address : stack.addresses) {
+        auto& frame = named.frames.emplace_back();
+        frame.address = address;
+        const auto inside = is_return ? address - 1 : address;
+        Dl_info found{};
+        // NOLINTNEXTLINE(performance-no-int-to-ptr)
+        if (::dladdr(reinterpret_cast<void*>(inside), &found) != 0) {
+            if (found.dli_fname != nullptr) { frame.module = found.dli_fname; }
+            if (found.dli_sname != nullptr) { frame.function = readable_function(found.dli_sname); }
+        }
+        is_return = true;
+    }
+    return named;
+}
+
+symbolizer& shared_symbolizer() {
+    static auto* const made = new symbolizer;  // never destroyed: who asks may be static
+    return *made;
+}
+
+}  // namespace coroscope::instrumentation::detail
