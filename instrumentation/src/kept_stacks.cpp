@@ -40,8 +40,8 @@ kept_stacks::kept_stacks(std::size_t most, std::size_t addresses)
 // have to be in their places still.
 //
 // Measured for 22 frames: 1.6 us for _Unwind_Backtrace, 0.13 us for the unw_backtrace of a
-// libunwind for the own process, which would be one more library to load, and some 0.02 us for
-// this. Frame pointers are as fast, but code is compiled without them as a rule.
+// libunwind for the own process, which would be one more library to load, and less than 0.05 us for
+// this with all that is done for a task. Frame pointers are as fast, but code has none as a rule.
 std::optional<kept_stacks::index> kept_stacks::take(std::uintptr_t frame, const await_site& call) {
     auto& set = sights_at(frame, call);
     for (const auto& seen : set.entries) {

@@ -7,6 +7,7 @@
 
 #include "runtime/virtual_loop.hpp"
 #include "support/catch.hpp"
+#include "support/sanitizers.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -15,6 +16,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <ucontext.h>
 
 using namespace coroscope;
 using coroscope::instrumentation::native_origin_options;
@@ -127,6 +130,18 @@ std::vector<std::string> first_functions_of(const std::optional<report::stack>& 
     return names;
 }
 
+#if !defined(COROSCOPE_TEST_THREAD_SANITIZER)
+ucontext_t fibers_home;
+ucontext_t fiber;
+origins_of_a_loop* on_fiber = nullptr;
+
+void start_three() {
+    for (int i = 0; i < 3; ++i) {
+        on_fiber->started.push_back(start_for_client(on_fiber->v.loop, on_fiber->e));
+    }
+}
+#endif
+
 bool has_names() {
     if (COROSCOPE_TEST_NATIVE_STACKS != 0) { return true; }
     WARN("skipped: this build names no functions");
@@ -193,6 +208,26 @@ TEST_CASE(
     CHECK(o.origins.stacks() == 1);
     CHECK(o.origins.unwound() == 2);
 }
+
+#if !defined(COROSCOPE_TEST_THREAD_SANITIZER)  // which has to be told of fibers
+TEST_CASE("on a stack that is not the thread's own, all are unwound, and told as others are") {
+    origins_of_a_loop o;
+    std::vector<char> memory(std::size_t{256} * 1024);
+    on_fiber = &o;
+    ::getcontext(&fiber);
+    fiber.uc_stack.ss_sp = memory.data();
+    fiber.uc_stack.ss_size = memory.size();
+    fiber.uc_link = &fibers_home;
+    ::makecontext(&fiber, start_three, 0);
+    ::swapcontext(&fibers_home, &fiber);
+    CHECK(o.origins.stacks() == 1);
+    CHECK(o.origins.unwound() == 3);
+    if (!has_names()) { return; }
+    CHECK(first_functions_of(o.stack_of(o.started.back()), 2)
+          == std::vector<std::string>{"native_origins_test::start_work",
+                                      "native_origins_test::start_for_client"});
+}
+#endif
 
 TEST_CASE("stacks that differ in one caller only are told apart") {
     origins_of_a_loop o;
