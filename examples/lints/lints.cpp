@@ -3,6 +3,8 @@
 // program takes no time and always writes the same; leave it out for real time.
 
 #include <coroscope/instrumentation/lints.hpp>
+#include <coroscope/instrumentation/slow.hpp>
+#include <coroscope/instrumentation/stall_watchdog.hpp>
 #include <coroscope/runtime/queue.hpp>
 #include <coroscope/runtime/run.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -59,11 +61,22 @@ coroscope::coro<> open() {
 
 int main() {
     coroscope::testkit::fake_clock clock;
+    coroscope::instrumentation::stall_watchdog watchdog;
     coroscope::instrumentation::lints lints;
+
+    coroscope::instrumentation::slow_spotter_options spotting;
+    spotting.watchdog = &watchdog;
+    spotting.handler = [&lints](const coroscope::report::slow_step& step) {
+        lints.note_slow_step(step);
+    };
+    coroscope::instrumentation::slow_spotter spotter(spotting);
+
     coroscope::run_options options;
     options.clock = &clock;
-    options.prepare = [&lints](coroscope::loop& loop) {
+    options.prepare = [&](coroscope::loop& loop) {
         lints.attach_to(loop);
+        spotter.attach_to(loop);
+        watchdog.attach_to(loop);
     };
     coroscope::run(shop::open(), options);
 
