@@ -39,6 +39,7 @@ void name_this_thread(const std::string& name, std::size_t number) {
 
 /// A task that waits for room. `woken` belongs to the loop's thread alone, the rest to the pool.
 struct room_waiter {
+    std::uint64_t turn = 0;  ///< who came first has the smaller one, however often it is woken
     std::shared_ptr<detail::inbox> mail;
     future<> woken;
 };
@@ -114,6 +115,19 @@ struct thread_pool_executor::pool {
             lock.lock();
         }
     }
+    /// True: there is room, and nobody who waits came before. Otherwise it waits from now on:
+    /// decided under one lock, or one that came later could be woken in between.
+    [[nodiscard]] bool enter_or_wait(const std::shared_ptr<room_waiter>& one) {
+        const std::scoped_lock lock(mutex);
+        expect_open_locked();
+        const auto later = std::upper_bound(
+            waiters.begin(), waiters.end(), one->turn,
+            [](std::uint64_t turn, const auto& other) { return turn < other->turn; });
+        if (has_room_locked() && later == waiters.begin()) { return true; }
+        waiters.insert(later, one);
+        wake_waiter_locked();
+        return false;
+    }
     void wake_waiter_locked() {
         if (waiters.empty() || (!has_room_locked() && !is_closed)) { return; }
         auto next = std::move(waiters.front());
@@ -131,7 +145,8 @@ struct thread_pool_executor::pool {
     std::condition_variable changed;
     detail::job_queue queue;
     std::vector<std::thread> threads;
-    std::deque<std::shared_ptr<room_waiter>> waiters;
+    std::deque<std::shared_ptr<room_waiter>> waiters;  ///< by their turns
+    std::uint64_t next_turn = 1;
     std::size_t idle = 0;
     bool is_closed = false;
 };
@@ -184,21 +199,21 @@ coro<> thread_pool_executor::wait_for_room(await_site where) {
             if (std::erase(in.waiters, waiter) == 0) { in.wake_waiter_locked(); }
         }
     };
-    bool is_back = false;  // woken, and somebody else was quicker
-    for (;;) {
-        std::unique_lock lock(p->mutex);
+    std::uint64_t turn = 0;
+    {
+        const std::scoped_lock lock(p->mutex);
         p->expect_open_locked();
-        if (p->has_room_locked() && (is_back || p->waiters.empty())) { co_return; }
-        lock.unlock();
+        if (p->has_room_locked() && p->waiters.empty()) { co_return; }
+        turn = p->next_turn++;
+    }
+    for (;;) {  // woken, it may still find that somebody was quicker
         const place mine(*p);
+        mine.waiter->turn = turn;
         mine.waiter->mail = loop.core().mail;
         mine.waiter->woken = loop.create_future<>(where);
         auto woken = mine.waiter->woken;
-        lock.lock();
-        p->waiters.insert(is_back ? p->waiters.begin() : p->waiters.end(), mine.waiter);
-        p->wake_waiter_locked();
-        lock.unlock();
-        is_back = true;
+        const bool has_room = p->enter_or_wait(mine.waiter);
+        if (has_room) { co_return; }
         co_await detail::at(where, std::move(woken));
     }
 }

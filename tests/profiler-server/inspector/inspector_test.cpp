@@ -124,8 +124,8 @@ inspection_failure failure_of(std::uint64_t pid) {
 }  // namespace
 
 TEST_CASE("what others see of a process is what the process sees", "[inspector]") {
+    coroscope::mutex m;  // outlives the loop, whose end unlocks it
     virtual_loop v;
-    coroscope::mutex m;
     v.loop.set_origin_depth(10);
     v.loop.create_task(nap(1h), "sleeping");
     v.loop.create_task(hold(m), "holding");
