@@ -42,6 +42,7 @@ struct room_waiter {
     std::uint64_t turn = 0;  ///< who came first has the smaller one, however often it is woken
     std::shared_ptr<detail::inbox> mail;
     future<> woken;
+    bool is_woken = false;  ///< and has not run since
 };
 
 }  // namespace
@@ -115,27 +116,39 @@ struct thread_pool_executor::pool {
             lock.lock();
         }
     }
-    /// True: there is room, and nobody who waits came before. Otherwise it waits from now on:
-    /// decided under one lock, or one that came later could be woken in between.
+    /// True: there is room, and no task of this loop that came before waits, or was woken and has
+    /// not run since. Otherwise it waits from now on. One lock for both, or one that came later
+    /// could be woken in between.
     [[nodiscard]] bool enter_or_wait(const std::shared_ptr<room_waiter>& one) {
         const std::scoped_lock lock(mutex);
         expect_open_locked();
         const auto later = std::upper_bound(
             waiters.begin(), waiters.end(), one->turn,
             [](std::uint64_t turn, const auto& other) { return turn < other->turn; });
-        if (has_room_locked() && later == waiters.begin()) { return true; }
+        const bool is_first = std::none_of(
+            waiters.begin(), later, [&](const auto& other) { return other->mail == one->mail; });
+        if (is_first && has_room_locked()) { return true; }
         waiters.insert(later, one);
         wake_waiter_locked();
         return false;
     }
-    void wake_waiter_locked() {
-        if (waiters.empty() || (!has_room_locked() && !is_closed)) { return; }
-        auto next = std::move(waiters.front());
-        waiters.pop_front();
-        auto wake = [next] {
-            if (next->woken.valid() && !next->woken.done()) { next->woken.set_result(); }
+    void leave(const std::shared_ptr<room_waiter>& one) {
+        const std::scoped_lock lock(mutex);
+        std::erase(waiters, one);
+        // One that was woken lets the next one look as well, after what it submits now.
+        if (one->is_woken) { wake_waiter_locked(); }
+    }
+    /// False if there is nobody to wake, or nothing to wake it for.
+    bool wake_waiter_locked() {
+        const auto next = std::find_if(waiters.begin(), waiters.end(),
+                                       [](const auto& each) { return !each->is_woken; });
+        if (next == waiters.end() || (!has_room_locked() && !is_closed)) { return false; }
+        (*next)->is_woken = true;
+        auto wake = [woken = *next] {
+            if (woken->woken.valid() && !woken->woken.done()) { woken->woken.set_result(); }
         };
-        detail::post_mail(*next->mail, std::move(wake));
+        detail::post_mail(*(*next)->mail, std::move(wake));
+        return true;
     }
 
     const thread_pool_options options;
@@ -194,9 +207,7 @@ coro<> thread_pool_executor::wait_for_room(await_site where) {
         ~place() {
             waiter->woken = {};
             if (::getpid() != in.owner) { return; }  // nobody there may have the lock
-            const std::scoped_lock lock(in.mutex);
-            // One that was woken lets the next one look as well, after what it submits now.
-            if (std::erase(in.waiters, waiter) == 0) { in.wake_waiter_locked(); }
+            in.leave(waiter);
         }
     };
     std::uint64_t turn = 0;
@@ -229,9 +240,7 @@ void thread_pool_executor::shutdown(pending_jobs what) {
         const std::scoped_lock lock(pool_->mutex);
         if (std::exchange(pool_->is_closed, true)) { return; }
         if (what == pending_jobs::cancel) { std::swap(dropped, pool_->queue); }
-        while (!pool_->waiters.empty()) {
-            pool_->wake_waiter_locked();
-        }
+        while (pool_->wake_waiter_locked()) {}
     }
     pool_->changed.notify_all();
     for (auto& thread : pool_->threads) {
