@@ -6,7 +6,6 @@
 
 #include "instrumentation/observed_stall.hpp"
 #include "support/catch.hpp"
-#include "support/sanitizers.hpp"
 
 #include <algorithm>
 #include <array>
@@ -145,9 +144,6 @@ storm_result capture_storm(const thread_identity& thrower) {
 
 TEST_CASE("each of ten thousand stacks of a storm of exceptions is a path of the program's calls",
           "[.][stress][slow]") {
-#if defined(COROSCOPE_TEST_THREAD_SANITIZER)
-    WARN("skipped: the thread sanitizer holds signals back, so nothing that runs is captured");
-#else
     REQUIRE(has_native_stacks());
     std::atomic<bool> stop{false};
     storm_result result;
@@ -162,5 +158,4 @@ TEST_CASE("each of ten thousand stacks of a storm of exceptions is a path of the
     INFO(result.wrong_stacks);
     CHECK(result.paths > 0);
     CHECK(result.wrong == 0);
-#endif
 }
