@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Other threads are looked at from outside, as other processes are: nothing that the thread
+// sanitizer could follow, so that no case is for it.
 #include <coroscope/profiler_server/inspector.hpp>
 
 #include <coroscope/runtime/future.hpp>
@@ -183,7 +185,7 @@ TEST_CASE("a very deep stack ends with a note that there is more", "[inspector]"
     CHECK(seen[0].async_stack->truncated);
 }
 
-TEST_CASE("others see a loop that is blocked in a step", "[inspector][threads]") {
+TEST_CASE("others see a loop that is blocked in a step", "[inspector]") {
     std::latch blocked(1);
     std::latch seen(1);
     std::atomic<std::uint32_t> id{0};
@@ -260,7 +262,7 @@ private:
 
 }  // namespace
 
-TEST_CASE("each task that lives all the while is seen exactly once", "[inspector][threads]") {
+TEST_CASE("each task that lives all the while is seen exactly once", "[inspector]") {
     const busy_loop busy;
     std::map<std::uint64_t, std::uint64_t> steps_before;
     for (int round = 0; round < 30; ++round) {
