@@ -198,7 +198,9 @@ TEST_CASE("foreign Asio handlers that block are recorded as a poll") {
     });
     v.loop.run_until_complete(yield_until(ran));
 
-    const auto records = long_ones(spotter);
+    auto records = long_ones(spotter);
+    // The task that waits yields all the while: a busy machine may stop it as long in a step.
+    std::erase_if(records, [](const auto& r) { return r.kind == report::step_kind::task; });
     REQUIRE(records.size() == 1);
     CHECK(records[0].kind == report::step_kind::io_poll);
     CHECK(summary(records[0]).starts_with("Executing <io_poll 'foreign Asio handlers'> took 0.0"));
