@@ -36,15 +36,14 @@ void task_core::set_name(std::string_view name) {
     extras().name = name;
     auto& r = record();
     const auto sequence = r.sequence.load(std::memory_order_relaxed);
-    const bool at_rest = sequence % 2 == 0;  // otherwise readers know that it changes
-    if (at_rest) { r.sequence.store(sequence + 1, std::memory_order_release); }
+    r.sequence.store((sequence | 1U) + task_record::renaming, std::memory_order_release);
     auto& letters = r.name;
     const auto length = std::min(name.size(), letters.size());
     for (std::size_t i = 0; i < length; ++i) {
         letters[i].store(name[i], std::memory_order_release);
     }
     if (length < letters.size()) { letters[length].store('\0', std::memory_order_release); }
-    if (at_rest) { r.sequence.store(sequence + task_record::renamed, std::memory_order_release); }
+    r.sequence.store(sequence + task_record::renamed, std::memory_order_release);
 }
 
 bool task_core::cancel(std::string_view message) {

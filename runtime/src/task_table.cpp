@@ -126,11 +126,15 @@ void show_running(task_view& view) noexcept {
         read_progress(record, now, view);
         const auto after = record.sequence.load(order);
         same_task = record.id.load(order) == view.id && record.loop_id.load(order) == view.loop_id;
-        if (same_task && (before & 1U) != 0) {
+        const bool is_named =
+            (before & task_record::renaming) == 0 && (before ^ after) < task_record::renaming;
+        if (!is_named) { view.name = display_name(view.id, {}); }
+        if (!same_task || before != after || !is_named) { continue; }
+        if ((before & 1U) != 0) {
             show_running(view);
             return true;
         }
-        if (same_task && before == after && record.state.load(order) == view.state) { return true; }
+        if (record.state.load(order) == view.state) { return true; }
     }
     show_running(view);
     return same_task;

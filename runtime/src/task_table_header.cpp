@@ -93,7 +93,7 @@ constinit task_table_header coroscope_task_table{
     .record_bytes = sizeof(task_record),
     .record_magic = task_record::magic_value,
     .task_offset = task_record_bytes,
-    .sequence_steps_mask = task_record::renamed - 1,
+    .sequence_steps_mask = task_record::renaming - 1,
     .frame_parent_offset = offsetof(frame_base, parent),
     .frame_task_offset = offsetof(frame_base, task),
     .frame_site_offset = offsetof(frame_base, site),

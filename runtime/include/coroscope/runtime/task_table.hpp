@@ -56,7 +56,8 @@ enum class wait_kind : std::uint8_t {
 struct alignas(64) task_record {
     static constexpr std::uint16_t magic_value = 0x7461;  // "at"
     static constexpr std::size_t name_capacity = 24;
-    static constexpr std::uint64_t renamed = std::uint64_t{1} << 56U;
+    static constexpr std::uint64_t renaming = std::uint64_t{1} << 56U;  ///< set meanwhile
+    static constexpr std::uint64_t renamed = std::uint64_t{1} << 57U;
 
     // What changes with every step: one cache line. Ticks are those of `step_clock`.
     std::atomic<std::uint64_t> sequence{0};  ///< 2 a step; `renamed` for a name, and frames' end
@@ -85,7 +86,7 @@ struct alignas(64) task_record {
 
     /// Each step takes the sequence up by two, so that steps need no counter of their own.
     [[nodiscard]] static constexpr std::uint64_t steps_at(std::uint64_t sequence) noexcept {
-        return (sequence & (renamed - 1)) / 2;
+        return (sequence & (renaming - 1)) / 2;
     }
 };
 
