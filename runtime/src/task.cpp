@@ -33,10 +33,12 @@ task_extras& task_core::extras() {
 }
 
 void task_core::set_name(std::string_view name) {
-    extras().name = name;
+    std::string whole(name);
+    auto& kept = extras().name;
     auto& r = record();
     const auto sequence = r.sequence.load(std::memory_order_relaxed);
     r.sequence.store((sequence | 1U) + task_record::renaming, std::memory_order_release);
+    kept = std::move(whole);  // readers of long names look there
     auto& letters = r.name;
     const auto length = std::min(name.size(), letters.size());
     for (std::size_t i = 0; i < length; ++i) {
