@@ -96,6 +96,8 @@ report::task_snapshot to_snapshot(const task_view& task) {
     made.busy = task.busy;
     made.scheduled = task.scheduled;
     made.waiting = task.waiting;
+    made.allocations = task.allocations;
+    made.frame_bytes = task.frame_bytes;
     if (task.origin.size() > 1) {
         for (const auto& site : task.origin.sites()) {
             made.origin.push_back(position_of(site));

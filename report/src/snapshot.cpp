@@ -49,6 +49,8 @@ void read_wait(task_snapshot& task, const json_view& json) {
 void add_details(const task_snapshot& task, nlohmann::json& json) {
     if (task.scheduled) { json["scheduled_ns"] = task.scheduled->count(); }
     if (task.waiting) { json["waiting_ns"] = task.waiting->count(); }
+    if (task.allocations) { json["allocations"] = *task.allocations; }
+    if (task.frame_bytes) { json["frame_bytes"] = *task.frame_bytes; }
     if (!task.origin.empty()) {
         auto& origin = json["origin"] = nlohmann::json::array();
         for (const auto& position : task.origin) {
@@ -63,6 +65,8 @@ void read_details(task_snapshot& task, const json_view& json) {
         task.scheduled = scheduled->nanoseconds();
     }
     if (const auto waiting = json.find("waiting_ns")) { task.waiting = waiting->nanoseconds(); }
+    if (const auto count = json.find("allocations")) { task.allocations = count->count(); }
+    if (const auto bytes = json.find("frame_bytes")) { task.frame_bytes = bytes->count(); }
     if (const auto origin = json.find("origin")) {
         for (const auto& position : origin->elements()) {
             task.origin.push_back(read_source_position(position));

@@ -96,6 +96,9 @@ void read_progress(const task_record& record, std::uint64_t now, task_view& view
     view.state = record.state.load(order);
     view.site = record.site.load(order);
     view.steps = task_record::steps_at(record.sequence.load(order));
+    const auto memory = record.memory.load(order);
+    view.allocations = task_record::memory_word::allocations(memory);
+    view.frame_bytes = task_record::memory_word::frame_bytes(memory);
     read_times(record, now, view);
     read_wait(record, view);
 }

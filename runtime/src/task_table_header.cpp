@@ -59,6 +59,7 @@ constexpr std::array fields{
     COROSCOPE_FIELD(id),
     COROSCOPE_FIELD(parent_id),
     COROSCOPE_FIELD(origin),
+    COROSCOPE_FIELD(memory),
     COROSCOPE_FIELD(name),
     field("frame", task_record_bytes + offsetof(task_core, top), sizeof(frame_base*)),
 };

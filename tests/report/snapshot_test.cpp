@@ -37,6 +37,8 @@ task_snapshot waiting_task() {
     innermost.function = "fetch";
     innermost.file = "fetch.cpp";
     innermost.line = 44;
+    task.allocations = 12;
+    task.frame_bytes = 384;
     task.async_stack = stack{{innermost, {}}, true};
     return task;
 }
@@ -52,13 +54,16 @@ TEST_CASE("a task survives the way through JSON", "[report]") {
 
 TEST_CASE("what older programs do not tell of a task is absent, not an error", "[report]") {
     auto json = to_json(waiting_task());
-    for (const auto* name : {"scheduled_ns", "waiting_ns", "origin", "async_stack"}) {
+    for (const auto* name :
+         {"scheduled_ns", "waiting_ns", "allocations", "frame_bytes", "origin", "async_stack"}) {
         json.erase(name);
     }
     json["wait"].erase("owner");
     const auto task = read_task_snapshot(json_view(json));
     CHECK_FALSE(task.scheduled);
     CHECK_FALSE(task.waiting);
+    CHECK_FALSE(task.allocations);
+    CHECK_FALSE(task.frame_bytes);
     CHECK_FALSE(task.async_stack);
     CHECK(task.origin.empty());
     CHECK(task.wait_owner.empty());

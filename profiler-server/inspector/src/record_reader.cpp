@@ -101,6 +101,7 @@ void record_reader::decode(bytes copy, raw_record& record) const {
     record.waiting_ticks = l.waiting_ticks.in(copy);
     record.changed_at = l.changed_at.in(copy);
     record.woken_at = l.woken_at.in(copy);
+    record.memory = l.memory.in(copy);
     const auto name = l.name.bytes_in(copy);
     std::memcpy(record.name.data(), name.data(), name.size());
     const char* const end = record.name.data() + name.size();

@@ -27,6 +27,7 @@ struct raw_record {
     std::uint64_t frame = 0;
     std::uint64_t busy_ticks = 0;
     std::uint64_t scheduled_ticks = 0;
+    std::uint64_t memory = 0;
     std::uint64_t waiting_ticks = 0;
     std::uint64_t changed_at = 0;
     std::uint64_t woken_at = 0;

@@ -101,6 +101,12 @@ private:
         task.waiting = duration_of(waiting);
     }
 
+    void tell_memory(const raw_record& record, report::task_snapshot& task) const {
+        if (!layout_.memory.is_known()) { return; }  // an older table
+        task.allocations = task_record::memory_word::allocations(record.memory);
+        task.frame_bytes = task_record::memory_word::frame_bytes(record.memory);
+    }
+
     /// A task of the same loop, for people.
     [[nodiscard]] std::string name_of(const raw_record& from, std::uint64_t id) const {
         const std::pair key(from.loop_id, id);
@@ -158,6 +164,7 @@ private:
         if (!origin.empty()) { task.created_at = origin.front(); }
         if (origin.size() > 1) { task.origin = std::move(origin); }
         tell_times(record, task);
+        tell_memory(record, task);
         tell_wait(record, details, task);
         tell_stack(details, task);
         return task;

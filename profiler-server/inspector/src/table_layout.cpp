@@ -169,11 +169,12 @@ table_layout::table_layout(const task_table_header& from, std::string_view where
     wait_detail = check.member("wait_detail");
     parent_id = check.member("parent_id");
     origin = check.member("origin");
+    memory = check.member("memory");
     name = check.member("name");
     frame = check.member("frame");
     for (const auto& member : {sequence, state, waits_for, magic, loop_id, site, busy_ticks,
                                scheduled_ticks, waiting_ticks, changed_at, woken_at, wait_object,
-                               wait_detail, id, parent_id, origin, name, frame}) {
+                               wait_detail, id, parent_id, origin, memory, name, frame}) {
         block_bytes = std::max(block_bytes, member.end());
     }
     for (const auto offset :

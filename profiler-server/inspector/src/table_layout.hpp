@@ -26,6 +26,7 @@ public:
         std::span<const std::byte> block) const noexcept {
         return block.subspan(offset_, size_);
     }
+    [[nodiscard]] bool is_known() const noexcept { return size_ != 0; }
     [[nodiscard]] std::size_t end() const noexcept { return std::size_t{offset_} + size_; }
 
 private:
@@ -43,8 +44,8 @@ struct table_layout {
     std::size_t frame_bytes = 0;  ///< what to copy of a frame
     std::size_t entry_bytes = 0;  ///< of a slab
     table_member sequence, state, waits_for, magic, loop_id, site, busy_ticks, scheduled_ticks,
-        waiting_ticks, changed_at, woken_at, wait_object, wait_detail, id, parent_id, origin, name,
-        frame;
+        waiting_ticks, changed_at, woken_at, wait_object, wait_detail, id, parent_id, origin,
+        memory, name, frame;
     std::vector<std::string> states;
     std::vector<std::string> wait_kinds;
 

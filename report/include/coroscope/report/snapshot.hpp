@@ -54,6 +54,10 @@ struct task_snapshot {
     std::optional<std::chrono::nanoseconds> scheduled;  ///< time it was ready and had to wait
     std::optional<std::chrono::nanoseconds> waiting;    ///< time it waited for what it asked for
 
+    /// Coroutine frames that it began, or all its allocations where these are counted.
+    std::optional<std::uint64_t> allocations;
+    std::optional<std::uint64_t> frame_bytes;  ///< of its coroutine frames now
+
     /// Async stack: the co_await of each frame, innermost first; nothing where it was not asked
     /// for, or the task ran.
     std::optional<stack> async_stack;

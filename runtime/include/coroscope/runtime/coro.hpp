@@ -22,6 +22,8 @@ void notify_frame(std::ptrdiff_t bytes) noexcept;
 /// Destroys a coroutine that has not begun; see `remark_kind::never_awaited`.
 void drop_unstarted(frame_base& frame) noexcept;
 inline constinit thread_local bool frames_are_watched = false;
+/// Of the frame that this thread has allocated and whose promise is not there yet.
+inline constinit thread_local std::size_t new_frame_bytes = 0;
 
 /// Something that a `coro` can await: gives an awaiter whose `await_suspend` takes a handle to a
 /// coroutine with a promise derived from `frame_base`. All awaitables of this library are.
@@ -49,8 +51,12 @@ struct coro_access;
 template <class T>
 struct unlisted_coro;
 
+/// A frame's size is known where it is allocated, its task where it is begun. Until then the size
+/// stands where the frame's parent will: each frame would be larger by a member of its own.
 class promise_base : public frame_base {
 public:
+    promise_base() noexcept { parent = as_parent(std::exchange(new_frame_bytes, 0)); }
+
     [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
     [[nodiscard]] final_awaiter final_suspend() const noexcept {
         task->top = parent;
@@ -84,11 +90,29 @@ public:
 
     [[nodiscard]] static void* operator new(std::size_t size) {
         if (frames_are_watched) [[unlikely]] { notify_frame(static_cast<std::ptrdiff_t>(size)); }
-        return allocate_block(block_kind::frame, size);
+        auto* const memory = allocate_block(block_kind::frame, size);
+        new_frame_bytes = size;
+        return memory;
     }
     static void operator delete(void* memory, std::size_t size) noexcept {
         if (frames_are_watched) [[unlikely]] { notify_frame(-static_cast<std::ptrdiff_t>(size)); }
+        if (running_loop != nullptr && running_loop->current != nullptr) {
+            running_loop->current->count_memory(-task_record::memory_word::blocks(size));
+        }
         release_block(block_kind::frame, memory, size);
+    }
+
+    /// The frame begins in `of`, awaited by `by`; null: it is the task's root. Returns what to
+    /// count for it.
+    [[nodiscard]] std::uint64_t begin_in(task_core& of, frame_base* by) noexcept {
+        const auto bytes = reinterpret_cast<std::uintptr_t>(std::exchange(parent, by));
+        task = &of;
+        return task_record::memory_word::one_allocation + task_record::memory_word::blocks(bytes);
+    }
+
+private:
+    [[nodiscard]] static frame_base* as_parent(std::size_t bytes) noexcept {
+        return reinterpret_cast<frame_base*>(bytes);  // NOLINT(performance-no-int-to-ptr)
     }
 };
 
@@ -194,8 +218,7 @@ public:
         frame_base& parent = waiting.promise();
         if (frame_ == nullptr) [[unlikely]] { throw_empty_coro(parent.site); }
         auto& child = static_cast<promise<T>&>(*std::exchange(frame_, &parent));
-        child.parent = &parent;
-        child.task = parent.task;
+        parent.task->count_memory(child.begin_in(*parent.task, &parent));
         child.put_result_into(result_);
         parent.task->top = &child;
     }
@@ -257,8 +280,9 @@ template <class T>
     frame_base* root = coro_access::release(work);
     auto* state = ::new (static_cast<void*>(block + task_record_bytes))
         typed_task<T>(core, operations_of<T>, *root);
-    root->task = state;
-    static_cast<promise<T>*>(root)->put_result_into(state->result);
+    auto& promised = *static_cast<promise<T>*>(root);
+    state->record().memory.store(promised.begin_in(*state, nullptr), std::memory_order_relaxed);
+    promised.put_result_into(state->result);
     return state;
 }
 

@@ -55,7 +55,7 @@ enum class wait_kind : std::uint8_t {
 /// unchanged sequence say that a copy is consistent.
 struct alignas(64) task_record {
     static constexpr std::uint16_t magic_value = 0x7461;  // "at"
-    static constexpr std::size_t name_capacity = 24;
+    static constexpr std::size_t name_capacity = 16;
     static constexpr std::uint64_t renaming = std::uint64_t{1} << 56U;  ///< set meanwhile
     static constexpr std::uint64_t renamed = std::uint64_t{1} << 57U;
 
@@ -81,8 +81,37 @@ struct alignas(64) task_record {
     std::atomic<std::uint64_t> id{0};
     std::atomic<std::uint64_t> parent_id{0};  ///< the task that created this one; 0: none
     std::atomic<creation_origin> origin{};
-    /// Empty: no name given. Without a terminating zero: longer, and cut.
+    /// Allocations, and the frames that it has now; see `memory_word`.
+    std::atomic<std::uint64_t> memory{0};
+    /// Empty: no name given. Without a terminating zero: longer, or just as long.
     std::array<std::atomic<char>, name_capacity> name{};
+
+    /// What `memory` says: a number of allocations above, blocks of 32 bytes below. As one number,
+    /// an allocation and its bytes are counted by one addition. The blocks may be negative: a frame
+    /// that another task's step destroyed is taken from that one.
+    struct memory_word {
+        static constexpr unsigned block_bits = 24;
+        static constexpr std::uint64_t block_bytes = 32;
+        static constexpr std::uint64_t one_allocation = std::uint64_t{1} << block_bits;
+
+        [[nodiscard]] static constexpr std::uint64_t blocks(std::size_t bytes) noexcept {
+            return (bytes + block_bytes - 1) / block_bytes;
+        }
+        /// Of frames; 0 where it is negative.
+        [[nodiscard]] static constexpr std::uint64_t frame_bytes(std::uint64_t word) noexcept {
+            const auto count = signed_blocks(word);
+            return count > 0 ? static_cast<std::uint64_t>(count) * block_bytes : 0;
+        }
+        [[nodiscard]] static constexpr std::uint64_t allocations(std::uint64_t word) noexcept {
+            return (word - static_cast<std::uint64_t>(signed_blocks(word))) >> block_bits;
+        }
+
+    private:
+        [[nodiscard]] static constexpr std::int64_t signed_blocks(std::uint64_t word) noexcept {
+            constexpr unsigned above = 64 - block_bits;
+            return static_cast<std::int64_t>(word << above) >> above;
+        }
+    };
 
     /// Each step takes the sequence up by two, so that steps need no counter of their own.
     [[nodiscard]] static constexpr std::uint64_t steps_at(std::uint64_t sequence) noexcept {
@@ -106,9 +135,13 @@ struct task_view {
     await_site created_at{};  ///< the `create_task` call
     creation_origin origin;   ///< that, and what led to it
     std::uint64_t steps = 0;
-    duration busy{};                      ///< spent running, without the step that runs now
-    duration scheduled{};                 ///< ready, and waiting for its turn
-    duration waiting{};                   ///< suspended, waiting for what it asked for
+    duration busy{};       ///< spent running, without the step that runs now
+    duration scheduled{};  ///< ready, and waiting for its turn
+    duration waiting{};    ///< suspended, waiting for what it asked for
+    /// Coroutine frames that it began; where `memory_profiler` counts, all its allocations.
+    std::uint64_t allocations = 0;
+    /// Of its coroutine frames now, rounded up to blocks of 32; for a running task, as of its step.
+    std::uint64_t frame_bytes = 0;
     duration since_change{};              ///< since the last step ended, or since creation
     const task_record* record = nullptr;  ///< what it is a copy of; may be another task's by now
 };

@@ -29,12 +29,18 @@ enum class generator_state : std::uint8_t {
 /// loop knows those that have begun and not ended, so that it can close them.
 class generator_promise_base : public promise_base {
 public:
-    generator_promise_base() = default;
+    generator_promise_base() noexcept { parent = nullptr; }
     generator_promise_base(const generator_promise_base&) = delete;
     generator_promise_base& operator=(const generator_promise_base&) = delete;
     ~generator_promise_base() {
         if (owner != nullptr) { *owner = nullptr; }
         leave_loop();
+    }
+
+    /// No task's: it lives on while tasks come and go.
+    static void operator delete(void* memory, std::size_t size) noexcept {
+        if (frames_are_watched) [[unlikely]] { notify_frame(-static_cast<std::ptrdiff_t>(size)); }
+        release_block(block_kind::frame, memory, size);
     }
 
     struct end_awaiter {

@@ -140,6 +140,12 @@ public:
         if (must_cancel) [[unlikely]] { throw_cancelled(); }
     }
 
+    /// Counts in the record; blocks are `task_record::memory_word`'s. The loop's thread only.
+    void count_memory(std::uint64_t added) noexcept {
+        auto& word = record().memory;
+        word.store(word.load(std::memory_order_relaxed) + added, std::memory_order_relaxed);
+    }
+
     /// Asks the task to stop. False if it is done already.
     bool cancel(std::string_view message = {});
     /// Throws `why` where the task stands, instead of what it waits for, which goes on.
