@@ -22,7 +22,7 @@ void notify_frame(std::ptrdiff_t bytes) noexcept;
 /// Destroys a coroutine that has not begun; see `remark_kind::never_awaited`.
 void drop_unstarted(frame_base& frame) noexcept;
 inline constinit thread_local bool frames_are_watched = false;
-/// Of the frame that this thread has allocated and whose promise is not there yet.
+/// Of the frame that this thread allocated last, for its promise, which is built next.
 inline constinit thread_local std::size_t new_frame_bytes = 0;
 
 /// Something that a `coro` can await: gives an awaiter whose `await_suspend` takes a handle to a
@@ -55,7 +55,7 @@ struct unlisted_coro;
 /// stands where the frame's parent will: each frame would be larger by a member of its own.
 class promise_base : public frame_base {
 public:
-    promise_base() noexcept { parent = as_parent(std::exchange(new_frame_bytes, 0)); }
+    promise_base() noexcept { parent = as_parent(new_frame_bytes); }
 
     [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
     [[nodiscard]] final_awaiter final_suspend() const noexcept {
