@@ -162,8 +162,8 @@ struct profiler_options {
 /// row. No observer is needed.
 ///
 /// A handle: copies are the same profiler. **Thread safety**: all members, from any thread.
-/// **Cost**: some 35 ns a call, and one more coroutine frame for a coroutine; stopped, about 1 ns. For
-/// each name the recent calls, and at most 15 KiB, usually 2, for the distribution of all.
+/// **Cost**: some 35 ns a call, and one more coroutine frame for a coroutine; stopped, about 1 ns.
+/// For each name the recent calls, and at most 15 KiB, usually 2, for the distribution of all.
 class profiler {
 public:
     explicit profiler(const profiler_options& options = {});
