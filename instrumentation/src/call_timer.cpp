@@ -6,6 +6,7 @@
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 namespace coroscope::instrumentation::detail {
@@ -15,10 +16,10 @@ using coroscope::detail::tick_clock;
 
 namespace {
 
-time_point now_of(const clock* loop_clock) noexcept {
-    return loop_clock != nullptr
-               ? loop_clock->now()
-               : std::chrono::time_point_cast<duration>(std::chrono::steady_clock::now());
+/// The running loop's clock, unless that shows the time that stamps show, too.
+const clock* special_clock() noexcept {
+    static const clock* const usual = &system_monotonic_clock::instance();
+    return running_loop != nullptr && running_loop->time != usual ? running_loop->time : nullptr;
 }
 
 bool runs_now(const task_record* record) noexcept {
@@ -34,13 +35,33 @@ std::uint64_t step_ticks(std::uint64_t now) noexcept {
 
 }  // namespace
 
-call_statistics::call_statistics(std::size_t recent_calls) : recent_calls_(recent_calls) {
+/// Held for some nanoseconds by each call that ends, and while the recent calls are copied: a mutex
+/// would cost a call more than all else.
+class call_statistics::lock {
+public:
+    explicit lock(std::atomic<bool>& is_locked) noexcept : is_locked_(is_locked) {
+        while (is_locked_.exchange(true, std::memory_order_acquire)) {
+            std::this_thread::yield();
+        }
+    }
+    lock(const lock&) = delete;
+    lock& operator=(const lock&) = delete;
+    ~lock() { is_locked_.store(false, std::memory_order_release); }
+
+private:
+    std::atomic<bool>& is_locked_;
+};
+
+call_statistics::call_statistics(std::size_t recent_calls, on_switch is_on)
+    : is_on_(std::move(is_on)),
+      recent_calls_(recent_calls) {
     stats_.recent.reserve(recent_calls);
 }
 
 void call_statistics::add(const report::call_record& call, duration busy,
                           call_outcome outcome) noexcept {
-    const std::lock_guard lock(mutex_);
+    const lock held(is_locked_);
+    lengths_.add(call.delta);
     auto& s = stats_;
     s.min = s.calls == 0 ? call.delta : std::min(s.min, call.delta);
     s.max = std::max(s.max, call.delta);
@@ -60,7 +81,7 @@ void call_statistics::add(const report::call_record& call, duration busy,
     ++s.recent_dropped;
     if (recent_calls_ != 0) {
         s.recent[oldest_] = call;
-        oldest_ = (oldest_ + 1) % recent_calls_;
+        if (++oldest_ == recent_calls_) { oldest_ = 0; }
     }
 }
 
@@ -68,8 +89,9 @@ report::time_stats call_statistics::read() const {
     report::time_stats copy;
     std::size_t oldest = 0;
     {
-        const std::lock_guard lock(mutex_);
+        const lock held(is_locked_);
         copy = stats_;
+        copy.lengths = lengths_.read();
         oldest = oldest_;
     }
     std::rotate(copy.recent.begin(), copy.recent.begin() + static_cast<std::ptrdiff_t>(oldest),
@@ -77,11 +99,11 @@ report::time_stats call_statistics::read() const {
     return copy;
 }
 
-call_timer::call_timer(std::shared_ptr<call_statistics> statistics, call_outcome outcome) noexcept
-    : statistics_(std::move(statistics)),
-      clock_(running_loop != nullptr ? running_loop->time : nullptr),
+call_timer::call_timer(call_statistics& statistics, call_outcome outcome) noexcept
+    : statistics_(&statistics),
+      clock_(special_clock()),
       outcome_(outcome) {
-    start_ = now_of(clock_);
+    if (clock_ != nullptr) { start_ = clock_->now(); }
     start_stamp_ = tick_clock::now();
     if (running_loop != nullptr && running_loop->current != nullptr) {
         record_ = &running_loop->current->record();
@@ -93,9 +115,17 @@ call_timer::call_timer(std::shared_ptr<call_statistics> statistics, call_outcome
 
 call_timer::~call_timer() {
     const auto stamp = tick_clock::now();
-    const auto end = now_of(clock_);
-    statistics_->add({start_.time_since_epoch(), end.time_since_epoch(), end - start_}, busy(stamp),
-                     outcome_);
+    report::call_record call;
+    if (clock_ != nullptr) {
+        call.start = start_.time_since_epoch();
+        call.end = clock_->now().time_since_epoch();
+        call.delta = call.end - call.start;
+    } else {
+        call.delta = tick_clock::to_duration(stamp - std::min(start_stamp_, stamp));
+        call.start = tick_clock::to_time(start_stamp_).time_since_epoch();
+        call.end = call.start + call.delta;
+    }
+    statistics_->add(call, busy(stamp), outcome_);
 }
 
 /// A task's busy time is the sum of its finished steps; the call began and ends in the midst of

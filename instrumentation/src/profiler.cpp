@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/profiler.hpp>
 
+#include <coroscope/report/duration_text.hpp>
+
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
+#include <ostream>
 #include <string>
 #include <utility>
 
@@ -22,6 +26,7 @@ void merge(report::time_stats& into, const report::time_stats& more) {
     into.returned += more.returned;
     into.threw += more.threw;
     into.cancelled += more.cancelled;
+    into.lengths.merge(more.lengths);
     into.recent.insert(into.recent.end(), more.recent.begin(), more.recent.end());
     into.recent_dropped += more.recent_dropped;
 }
@@ -30,7 +35,19 @@ void merge(report::time_stats& into, const report::time_stats& more) {
 
 class profiler::implementation {
 public:
-    explicit implementation(const profiler_options& options) : options_(options) {}
+    explicit implementation(const profiler_options& options)
+        : options_(options),
+          is_on_(std::make_shared<std::atomic<bool>>(!options.starts_stopped)) {}
+    implementation(const implementation&) = delete;
+    implementation& operator=(const implementation&) = delete;
+    ~implementation() {
+        if (options_.log == nullptr) { return; }
+        try {
+            *options_.log << log_text(read());
+        } catch (...) { return; }  // no memory, or a stream that throws: nobody to tell
+    }
+
+    std::atomic<bool>& is_on() noexcept { return *is_on_; }
 
     std::shared_ptr<detail::call_statistics> find(std::string_view name) {
         const std::lock_guard lock(mutex_);
@@ -38,7 +55,7 @@ public:
         const bool full = rows_.size() >= options_.max_names;
         auto& row = rows_[std::string(full ? other_names : name)];
         if (row == nullptr) {
-            row = std::make_shared<detail::call_statistics>(options_.recent_calls);
+            row = std::make_shared<detail::call_statistics>(options_.recent_calls, is_on_);
         }
         return row;
     }
@@ -55,6 +72,7 @@ public:
 
 private:
     profiler_options options_;
+    std::shared_ptr<std::atomic<bool>> is_on_;
     mutable std::mutex mutex_;
     std::map<std::string, std::shared_ptr<detail::call_statistics>, std::less<>> rows_;
 };
@@ -64,6 +82,56 @@ profiler::profiler(const profiler_options& options)
 
 report::time_table profiler::time_stats() const {
     return implementation_->read();
+}
+
+void profiler::start() noexcept {
+    implementation_->is_on() = true;
+}
+
+void profiler::stop() noexcept {
+    implementation_->is_on() = false;
+}
+
+bool profiler::is_started() const noexcept {
+    return implementation_->is_on();
+}
+
+profiler::started_scope profiler::started() {
+    return started_scope(*this);
+}
+
+profiler::started_scope::started_scope(profiler p)
+    : profiler_(std::move(p)),
+      was_started_(profiler_.is_started()) {
+    profiler_.start();
+}
+
+profiler::started_scope::~started_scope() {
+    if (!was_started_) { profiler_.stop(); }
+}
+
+std::string log_text(const report::time_table& table) {
+    using report::format_duration;
+    std::string text;
+    for (const auto& [name, stats] : table) {
+        if (stats.recent_dropped != 0) {
+            text += name + ": " + std::to_string(stats.recent_dropped) + " earlier calls\n";
+        }
+        for (const auto& call : stats.recent) {
+            text += "function " + name + " was called at " + format_duration(call.start)
+                    + " and took " + format_duration(call.delta) + '\n';
+        }
+        text += name + ": " + std::to_string(stats.calls) + " calls, " + std::to_string(stats.threw)
+                + " threw, " + std::to_string(stats.cancelled) + " cancelled; total "
+                + format_duration(stats.total) + ", busy " + format_duration(stats.busy) + "; p50 "
+                + format_duration(stats.lengths.percentile(50)) + ", p90 "
+                + format_duration(stats.lengths.percentile(90)) + ", p99 "
+                + format_duration(stats.lengths.percentile(99)) + ", p99.9 "
+                + format_duration(stats.lengths.percentile(99.9)) + ", p99.99 "
+                + format_duration(stats.lengths.percentile(99.99)) + ", max "
+                + format_duration(stats.max) + '\n';
+    }
+    return text;
 }
 
 void merge_times(report::time_table& into, const report::time_table& more) {

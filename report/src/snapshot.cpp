@@ -154,6 +154,7 @@ nlohmann::json to_json(const time_stats& stats) {
             {"max_ns", stats.max.count()},
             {"last_ns", stats.last.count()},
             {"busy_ns", stats.busy.count()},
+            {"lengths", to_json(stats.lengths)},
             {"recent", std::move(recent)},
             {"recent_dropped", stats.recent_dropped}};
 }
@@ -169,6 +170,7 @@ time_stats read_time_stats(const json_view& json) {
     stats.max = json.at("max_ns").nanoseconds();
     stats.last = json.at("last_ns").nanoseconds();
     stats.busy = json.at("busy_ns").nanoseconds();
+    if (const auto lengths = json.find("lengths")) { stats.lengths = read_histogram(*lengths); }
     for (const auto& call : json.at("recent").elements()) {
         stats.recent.push_back(read_call_record(call));
     }

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -348,4 +349,57 @@ TEST_CASE("statistics can be read while other threads call", "[threads]") {
     }
     caller.join();
     CHECK(stats_of(p, "wait").calls == 200);
+}
+
+TEST_CASE("a profiler counts while it is started, and wrapped functions work all the same",
+          "[instrumentation]") {
+    profiler p({.starts_stopped = true});
+    const auto timed = p.profile_time("twice", twice);
+    CHECK(timed(2) == 4);
+    CHECK(p.time_stats().empty());
+    {
+        const auto on = p.started();
+        CHECK(timed(3) == 6);
+        const auto inner = p.started();
+    }
+    CHECK(timed(4) == 8);
+    CHECK(run(p.profile_time("wait", wait_an_hour), 5) == 5);
+    { const auto timing = p.scoped_time("block"); }
+    auto stats = p.time_stats();
+    REQUIRE(stats.size() == 1);
+    CHECK(stats.at("twice").calls == 1);
+    p.start();
+    CHECK(run(p.profile_time("wait", wait_an_hour), 5) == 5);
+    p.stop();
+    CHECK(p.time_stats().at("wait").calls == 1);
+}
+
+TEST_CASE("the statistics of a name have the distribution of all its calls", "[instrumentation]") {
+    profiler p({.recent_calls = 1});
+    const auto wait = p.profile_time("wait", wait_an_hour);
+    CHECK(run(wait, 1) == 1);
+    CHECK(run(wait, 2) == 2);
+    const auto lengths = p.time_stats().at("wait").lengths;
+    CHECK(lengths.count() == 2);
+    CHECK(lengths.sum() == 2h);
+    CHECK(lengths.percentile(99.99) == 1h);
+}
+
+TEST_CASE("the last handle of a profiler writes what was counted", "[instrumentation]") {
+    std::ostringstream log;
+    {
+        profiler p({.recent_calls = 1, .log = &log});
+        const auto wait = p.profile_time("wait", wait_an_hour);
+        CHECK(run(wait, 1) == 1);
+        CHECK(run(wait, 2) == 2);
+        CHECK(log.str().empty());
+    }
+    const auto text = log.str();
+    INFO(text);
+    CHECK(text.find("wait: 1 earlier calls\nfunction wait was called at 0 and took 1 h 00 m\n"
+                    "wait: 2 calls, 0 threw, 0 cancelled; total 2 h 00 m, busy ")
+          == 0);
+    CHECK(text.find("; p50 1 h 00 m, p90 1 h 00 m, p99 1 h 00 m, p99.9 1 h 00 m, p99.99 1 h 00 m, "
+                    "max 1 h 00 m\n")
+          != std::string::npos);
 }

@@ -33,6 +33,9 @@ std::vector<std::string> row_of(const std::string& name, const report::time_stat
             format_duration(stats.total),
             calls > 0 ? format_duration(stats.total / calls) : "-",
             format_duration(stats.min),
+            format_duration(stats.lengths.percentile(50)),
+            format_duration(stats.lengths.percentile(99)),
+            format_duration(stats.lengths.percentile(99.9)),
             format_duration(stats.max),
             format_duration(stats.last),
             format_duration(stats.busy)};
@@ -124,8 +127,8 @@ int run_time(const profiler_client& client, bool json, const surroundings& io) {
                                                   : a->first < b->first;
     });
     std::vector<column> columns{{"NAME", alignment::left, widest_place}};
-    for (const auto* title :
-         {"CALLS", "THREW", "CANCELLED", "TOTAL", "MEAN", "MIN", "MAX", "LAST", "BUSY"}) {
+    for (const auto* title : {"CALLS", "THREW", "CANCELLED", "TOTAL", "MEAN", "MIN", "P50", "P99",
+                              "P99.9", "MAX", "LAST", "BUSY"}) {
         columns.push_back({title, alignment::right});
     }
     text_table table(std::move(columns));

@@ -177,12 +177,18 @@ TEST_CASE("time lists functions, the one with the most time first", "[cli][threa
     const auto facts = std::make_shared<fake_facts>();
     facts->table["quick"] = {2, 2, 0, 0, 2ms, 1ms, 1ms, 1ms, 1ms, {}, 0};
     facts->table["slow"] = {3, 1, 1, 1, 3s, 500ms, 2s, 500ms, 40ms, {}, 0};
+    facts->table["quick"].lengths.add(1ms, 2);
+    facts->table["slow"].lengths.add(500ms, 2);
+    facts->table["slow"].lengths.add(2s);
     const stats_server server(facts);
     const auto result = run({"time", address_of(server)});
     CHECK(result.out ==
-          "NAME   CALLS  THREW  CANCELLED    TOTAL     MEAN      MIN      MAX     LAST     BUSY\n"
-          "slow       3      1          1   3.00 s   1.00 s   500 ms   2.00 s   500 ms  40.0 ms\n"
-          "quick      2      0          0  2.00 ms  1.00 ms  1.00 ms  1.00 ms  1.00 ms  1.00 ms\n");
+          "NAME   CALLS  THREW  CANCELLED    TOTAL     MEAN      MIN   "
+          "   P50      P99    P99.9      MAX     LAST     BUSY\n"
+          "slow       3      1          1   3.00 s   1.00 s   500 ms   "
+          "503 ms   2.00 s   2.00 s   2.00 s   500 ms  40.0 ms\n"
+          "quick      2      0          0  2.00 ms  1.00 ms  1.00 ms  "
+          "1.00 ms  1.00 ms  1.00 ms  1.00 ms  1.00 ms  1.00 ms\n");
 }
 
 TEST_CASE("slow tells each step with its span and its stack", "[cli][threads]") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/report/histogram.hpp>
 #include <coroscope/report/json_view.hpp>
 #include <coroscope/report/source_position.hpp>
 #include <coroscope/report/stack.hpp>
@@ -98,6 +99,7 @@ struct time_stats {
     std::chrono::nanoseconds busy{0};  ///< of `total`, what was spent running
     std::vector<call_record> recent;   ///< the last calls, oldest first; bounded by the profiler
     std::uint64_t recent_dropped = 0;  ///< calls that no longer fit into `recent`
+    histogram lengths{};               ///< of all calls, elapsed
 
     friend bool operator==(const time_stats&, const time_stats&) = default;
 };
