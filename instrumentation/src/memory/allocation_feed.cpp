@@ -84,6 +84,13 @@ void set_wanted_calls(std::size_t calls) noexcept {
         static_cast<std::uint32_t>(std::clamp<std::size_t>(calls, 1, place_key::most_calls));
 }
 
+std::pair<std::uint32_t, std::uint64_t> whoever_runs() noexcept {
+    const auto* const core = coroscope::detail::running_loop;
+    const auto* const task = core != nullptr ? core->current.get() : nullptr;
+    if (task == nullptr) { return {0, thread_number()}; }
+    return {core->id, task->id()};
+}
+
 void note_allocation_slow(const void* block, std::size_t size, const void* caller) noexcept {
     if (unwatched != 0) { return; }
     if (const auto period = process_allocations.period();

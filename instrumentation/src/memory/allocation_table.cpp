@@ -81,6 +81,7 @@ bool place_key::equals(const place_key& other) const noexcept {
 }
 
 void allocation_table::map_memory() {
+    if (order_ == nullptr) { order_ = map_array<std::uint32_t>(most_places); }
     if (places_ == nullptr) { places_ = map_array<counted_place>(place_slots); }
     for (auto& each : parts_) {
         if (each.blocks == nullptr) { each.blocks = map_array<live_block>(part_size); }
@@ -240,12 +241,13 @@ counted_place* allocation_table::add_place(std::size_t slot, std::uint64_t hash,
             slot = (slot + 1) % place_slots;
         }
         if (places_used_ < most_places - (is_other ? 0 : kept_for_others)) {
-            ++places_used_;
             auto& place = places_[slot];
             place.hash = hash;
             place.key = key;
             std::strncpy(place.name.data(), name, place.name.size());
             place.is_used.store(true, std::memory_order_release);
+            order_[places_used_] = static_cast<std::uint32_t>(slot);
+            places_used_.fetch_add(1, std::memory_order_release);
             return &place;
         }
     }
@@ -256,10 +258,11 @@ counted_place* allocation_table::add_place(std::size_t slot, std::uint64_t hash,
     return find_place(others, "(other tasks)");
 }
 
-void allocation_table::read(memory_snapshot& into) {
-    for (std::size_t i = 0; places_ != nullptr && i < place_slots; ++i) {
-        auto& place = places_[i];
-        if (!place.is_used.load(std::memory_order_acquire)) { continue; }
+void allocation_table::read(memory_snapshot& into, std::uint32_t loop_id, std::uint64_t who) {
+    const auto count = places_used_.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < count; ++i) {
+        auto& place = places_[order_[i]];
+        if (who != 0 && (place.key.who != who || place.key.loop_id != loop_id)) { continue; }
         memory_place copy;
         copy.loop_id = place.key.loop_id;
         copy.who = place.key.who;

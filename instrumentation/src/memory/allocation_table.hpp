@@ -72,7 +72,8 @@ public:
     void allocated(const void* block, std::size_t size, const place_key& key,
                    const char* name) noexcept;
     void freed(const void* block) noexcept;
-    void read(memory_snapshot& into);
+    /// `who` 0: everybody's places, else only theirs. In the order in which they came.
+    void read(memory_snapshot& into, std::uint32_t loop_id = 0, std::uint64_t who = 0);
     [[nodiscard]] std::size_t period() const noexcept {
         return period_.load(std::memory_order_relaxed);
     }
@@ -107,7 +108,8 @@ private:
     std::atomic<std::int64_t> peak_bytes_{0};
     std::array<part, parts> parts_{};
     short_lock adding_;  ///< a place
-    std::size_t places_used_ = 0;
+    std::atomic<std::size_t> places_used_{0};
+    std::uint32_t* order_ = nullptr;  ///< where the places are, oldest first
     counted_place* places_ = nullptr;
 };
 

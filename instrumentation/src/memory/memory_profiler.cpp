@@ -5,6 +5,7 @@
 #include "allocation_table.hpp"
 
 #include <coroscope/instrumentation/detail/allocation_feed.hpp>
+#include <coroscope/instrumentation/detail/measured_memory.hpp>
 
 #include <array>
 #include <mutex>
@@ -33,6 +34,15 @@ void prepare_process() {
 }
 
 }  // namespace
+
+void detail::count_allocations() {
+    {
+        const std::lock_guard lock(starting);
+        if (one_is_started) { return; }
+    }
+    static memory_profiler for_calls;
+    if (!for_calls.is_started()) { for_calls.start(); }
+}
 
 memory_profiler::memory_profiler(const memory_profiler_options& options) : options_(options) {}
 

@@ -2,6 +2,7 @@
 #include <coroscope/instrumentation/memory_hooks.hpp>
 
 #include <coroscope/instrumentation/memory_profiler.hpp>
+#include <coroscope/instrumentation/profiler.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
@@ -207,4 +208,40 @@ TEST_CASE("what was allocated before the start is no one's when it is freed", "[
     auto grown = p.memory.snapshot().total();
     grown -= before;
     CHECK(grown == memory_amounts{});
+}
+
+TEST_CASE("a wrapped coroutine's calls are counted for their own task alone", "[memory]") {
+    std::vector<block> of_one;
+    std::vector<block> of_other;
+    of_one.reserve(10);
+    of_other.reserve(10);
+    profiled p;
+    profiler prof;
+    const auto measured = prof.profile_memory("keep_some", keep_some);
+    const auto both = prof.profile_time("keep_some", measured);
+    loop l;
+    auto one = l.create_task(both(of_one, 100));
+    auto other = l.create_task(keep_some(of_other, 5'000));
+    l.run_until_complete(one);
+    l.run_until_complete(other);
+    const auto table = prof.memory_stats(memory_key::task);
+    REQUIRE(table.count("keep_some") == 1);
+    const auto& stats = table.at("keep_some");
+    CHECK(stats.calls == 1);
+    CHECK(stats.returned == 1);
+    CHECK(stats.total == memory_amounts{1'000, 10, 500, 5});
+    REQUIRE(stats.recent.size() == 1);
+    REQUIRE(stats.recent.front().rows.size() == 1);
+    CHECK(stats.recent.front().rows.front().amounts.live_bytes() == 500);
+}
+
+TEST_CASE("a wrapped plain function that throws is counted, with what it freed", "[memory]") {
+    profiled p;
+    profiler prof;
+    const auto measured = prof.profile_memory("thrower", throw_and_allocate);
+    CHECK_THROWS_AS(measured(3), std::runtime_error);
+    const auto stats = prof.memory_stats().at("thrower");
+    CHECK(stats.threw == 1);
+    CHECK(stats.total.allocated_bytes >= 48);
+    CHECK(stats.total.freed_bytes >= 48);
 }
