@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <string_view>
 
 #include <execinfo.h>
 
@@ -73,7 +74,7 @@ void add_calls(place_key& key, const void* caller, std::size_t most) noexcept {
 void add_awaits(place_key& key, const coroscope::detail::task_core& task) noexcept {
     for (const auto* frame = task.top; frame != nullptr && key.awaits < place_key::most_awaits;
          frame = frame->parent) {
-        if (frame->site.line() != 0) { key.await[key.awaits++] = frame->site; }
+        if (frame->site.line() != 0) { key.add(frame->site); }
     }
 }
 
@@ -99,7 +100,7 @@ void note_allocation_slow(const void* block, std::size_t size, const void* calle
     }
     ++unwatched;
     place_key key;
-    std::array<char, counted_place::name_length + 1> name{};
+    std::string_view name;
     const auto* const core = coroscope::detail::running_loop;
     const auto* const task = core != nullptr ? core->current.get() : nullptr;
     add_calls(key, caller, wanted_calls.load(std::memory_order_relaxed));
@@ -107,15 +108,14 @@ void note_allocation_slow(const void* block, std::size_t size, const void* calle
         key.who = task->id();
         key.loop_id = core->id;
         add_awaits(key, *task);
-        const auto given = task->given_name();
-        std::copy_n(given.data(), std::min(given.size(), counted_place::name_length), name.data());
+        name = task->given_name();
     } else {
         key.who = thread_number();
         if (core != nullptr && core->callback != nullptr) {
-            key.await[key.awaits++] = core->callback_created_at.get();
+            key.add(core->callback_created_at.get());
         }
     }
-    process_allocations.allocated(block, size, key, name.data());
+    process_allocations.allocated(block, size, key, name);
     --unwatched;
 }
 

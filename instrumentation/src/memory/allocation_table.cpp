@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <mutex>
 #include <new>
 
@@ -31,14 +30,6 @@ constexpr std::size_t most_blocks = allocation_table::part_size / 2;
 
 [[nodiscard]] std::uint64_t number_of(const void* pointer) noexcept {
     return reinterpret_cast<std::uintptr_t>(pointer);
-}
-
-/// A site is one pointer to a constant.
-[[nodiscard]] std::uint64_t number_of(const await_site& site) noexcept {
-    static_assert(sizeof(site) == sizeof(std::uint64_t));
-    std::uint64_t number = 0;
-    std::memcpy(&number, &site, sizeof(number));
-    return number;
 }
 
 template <class T>
@@ -76,8 +67,7 @@ bool place_key::equals(const place_key& other) const noexcept {
         return false;
     }
     return std::equal(call.begin(), call.begin() + calls, other.call.begin())
-           && std::equal(await.begin(), await.begin() + awaits, other.await.begin(),
-                         [](const auto& a, const auto& b) { return number_of(a) == number_of(b); });
+           && std::equal(await.begin(), await.begin() + awaits, other.await.begin());
 }
 
 void allocation_table::map_memory() {
@@ -163,7 +153,7 @@ void allocation_table::erase(part& from, live_block& gone) noexcept {
 }
 
 void allocation_table::allocated(const void* block, std::size_t size, const place_key& key,
-                                 const char* name) noexcept {
+                                 std::string_view name) noexcept {
     const auto address = number_of(block);
     auto& in = part_of(address);
     const std::lock_guard lock(in.lock);
@@ -218,7 +208,7 @@ void allocation_table::count(counted_place& place, std::size_t size, bool is_fre
     place.peak_bytes = std::max(place.peak_bytes, amounts.live_bytes());
 }
 
-counted_place* allocation_table::find_place(const place_key& key, const char* name) noexcept {
+counted_place* allocation_table::find_place(const place_key& key, std::string_view name) noexcept {
     const auto hash = key.hash();
     auto slot = hash % place_slots;
     while (places_[slot].is_used.load(std::memory_order_acquire)) {
@@ -230,7 +220,7 @@ counted_place* allocation_table::find_place(const place_key& key, const char* na
 }
 
 counted_place* allocation_table::add_place(std::size_t slot, std::uint64_t hash,
-                                           const place_key& key, const char* name) noexcept {
+                                           const place_key& key, std::string_view name) noexcept {
     const bool is_other = key.who == 0;
     {
         const std::lock_guard lock(adding_);
@@ -244,7 +234,8 @@ counted_place* allocation_table::add_place(std::size_t slot, std::uint64_t hash,
             auto& place = places_[slot];
             place.hash = hash;
             place.key = key;
-            std::strncpy(place.name.data(), name, place.name.size());
+            place.name = {};
+            std::copy_n(name.data(), std::min(name.size(), place.name.size()), place.name.begin());
             place.is_used.store(true, std::memory_order_release);
             order_[places_used_] = static_cast<std::uint32_t>(slot);
             places_used_.fetch_add(1, std::memory_order_release);
@@ -271,7 +262,9 @@ void allocation_table::read(memory_snapshot& into, std::uint32_t loop_id, std::u
         for (std::size_t c = 0; c < place.key.calls; ++c) {
             copy.calls.push_back(const_cast<void*>(place.key.call[c]));
         }
-        copy.awaits.assign(place.key.await.begin(), place.key.await.begin() + place.key.awaits);
+        for (std::size_t a = 0; a < place.key.awaits; ++a) {
+            copy.awaits.push_back(std::bit_cast<await_site>(place.key.await[a]));
+        }
         {
             const std::lock_guard lock(place.lock);
             copy.amounts = place.amounts;

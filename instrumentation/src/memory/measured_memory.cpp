@@ -5,6 +5,7 @@
 #include "allocation_table.hpp"
 
 #include <coroscope/instrumentation/detail/allocation_feed.hpp>
+
 #include <coroscope/runtime/detail/task_core.hpp>
 
 #include <map>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <coroscope/instrumentation/memory_snapshot.hpp>
+
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/observer.hpp>
 
