@@ -60,6 +60,28 @@ public:
         return row;
     }
 
+    std::shared_ptr<detail::memory_statistics> find_memory(std::string_view name) {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = memory_.find(name); found != memory_.end()) { return found->second; }
+        const bool full = memory_.size() >= options_.max_names;
+        auto& row = memory_[std::string(full ? other_names : name)];
+        if (row == nullptr) {
+            row = std::make_shared<detail::memory_statistics>(options_.recent_calls);
+        }
+        return row;
+    }
+
+    std::map<std::string, instrumentation::memory_stats> read_memory(
+        memory_key by, const memory_filter& filter) const {
+        std::map<std::string, instrumentation::memory_stats> table;
+        const std::lock_guard lock(mutex_);
+        for (const auto& [name, row] : memory_) {
+            auto stats = row->read(by, filter);
+            if (stats.calls != 0) { table.emplace(name, std::move(stats)); }
+        }
+        return table;
+    }
+
     report::time_table read() const {
         report::time_table table;
         const std::lock_guard lock(mutex_);
@@ -75,6 +97,7 @@ private:
     std::shared_ptr<std::atomic<bool>> is_on_;
     mutable std::mutex mutex_;
     std::map<std::string, std::shared_ptr<detail::call_statistics>, std::less<>> rows_;
+    std::map<std::string, std::shared_ptr<detail::memory_statistics>, std::less<>> memory_;
 };
 
 profiler::profiler(const profiler_options& options)
@@ -132,6 +155,16 @@ std::string log_text(const report::time_table& table) {
                 + format_duration(stats.max) + '\n';
     }
     return text;
+}
+
+std::map<std::string, instrumentation::memory_stats> profiler::memory_stats(
+    memory_key by, const memory_filter& filter) const {
+    return implementation_->read_memory(by, filter);
+}
+
+std::shared_ptr<detail::memory_statistics> profiler::memory_of(std::string_view name) {
+    detail::count_allocations();
+    return implementation_->find_memory(name);
 }
 
 void merge_times(report::time_table& into, const report::time_table& more) {

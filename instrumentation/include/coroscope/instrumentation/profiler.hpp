@@ -2,6 +2,7 @@
 #pragma once
 
 #include <coroscope/instrumentation/detail/call_timer.hpp>
+#include <coroscope/instrumentation/detail/measured_memory.hpp>
 
 #include <coroscope/report/snapshot.hpp>
 #include <coroscope/runtime/coro.hpp>
@@ -11,6 +12,7 @@
 #include <exception>
 #include <functional>
 #include <iosfwd>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -196,8 +198,22 @@ public:
     /// The names called so far, with their finished calls.
     [[nodiscard]] report::time_table time_stats() const;
 
+    /// Wraps a function so that what its calls allocate and free is counted: by the call's own task
+    /// (or thread), from its begin to its end, whatever other tasks do meanwhile; what it awaits in
+    /// the same task counts, tasks that it creates do not. Stacks with `profile_time`. The first
+    /// one starts to count allocations, unless a `memory_profiler` is started, and throws
+    /// `std::logic_error` if they are not hooked (see `memory_profiler::start`).
+    template <class F>
+    [[nodiscard]] measured_function<std::decay_t<F>> profile_memory(std::string_view name, F&& f) {
+        return measured_function<std::decay_t<F>>(memory_of(name), std::forward<F>(f));
+    }
+    /// The names called so far, with their finished calls. **Cost**: see `memory_snapshot`.
+    [[nodiscard]] std::map<std::string, instrumentation::memory_stats> memory_stats(
+        memory_key by = memory_key::lineno, const memory_filter& filter = {}) const;
+
 private:
     class implementation;
+    [[nodiscard]] std::shared_ptr<detail::memory_statistics> memory_of(std::string_view name);
     [[nodiscard]] std::shared_ptr<detail::call_statistics> statistics(std::string_view name);
 
     std::shared_ptr<implementation> implementation_;

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/instrumentation/detail/call_timer.hpp>
+#include <coroscope/instrumentation/memory_snapshot.hpp>
+
+#include <coroscope/runtime/coro.hpp>
+#include <coroscope/runtime/error.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace coroscope::instrumentation {
+
+/// One call of a function whose memory is profiled.
+struct memory_call {
+    time_point completed_at{};     ///< of the loop's time
+    std::vector<memory_row> rows;  ///< what it changed, the largest first
+};
+
+/// All calls of one name.
+struct memory_stats {
+    std::uint64_t calls = 0;  ///< finished ones: returned + threw + cancelled
+    std::uint64_t returned = 0;
+    std::uint64_t threw = 0;
+    std::uint64_t cancelled = 0;
+    memory_amounts total;
+    std::vector<memory_call> recent;   ///< the last calls, oldest first
+    std::uint64_t recent_dropped = 0;  ///< calls that are no longer in `recent`
+};
+
+namespace detail {
+
+/// Begins to count allocations unless a `memory_profiler` does already; throws as its `start`.
+void count_allocations();
+
+/// All calls of one name. **Thread safety**: all members, from any thread.
+class memory_statistics {
+public:
+    explicit memory_statistics(std::size_t recent_calls) : recent_calls_(recent_calls) {}
+    void add(time_point completed_at, memory_snapshot change, call_outcome outcome) noexcept;
+    [[nodiscard]] memory_stats read(memory_key by, const memory_filter& filter) const;
+
+private:
+    struct finished_call {
+        time_point completed_at;
+        memory_snapshot change;
+    };
+    mutable std::mutex mutex_;
+    memory_stats stats_;  // without `recent`
+    std::deque<finished_call> recent_;
+    std::size_t recent_calls_;
+};
+
+/// One call, from construction to destruction: what its task, or its thread, allocates meanwhile.
+class memory_meter {
+public:
+    memory_meter(std::shared_ptr<memory_statistics> statistics, call_outcome outcome);
+    memory_meter(const memory_meter&) = delete;
+    memory_meter& operator=(const memory_meter&) = delete;
+    ~memory_meter();
+    void set(call_outcome outcome) noexcept { outcome_ = outcome; }
+
+private:
+    std::shared_ptr<memory_statistics> statistics_;
+    std::uint32_t loop_id_ = 0;
+    std::uint64_t who_ = 0;
+    memory_snapshot before_;
+    call_outcome outcome_;
+};
+
+template <class T>
+inline constexpr bool gives_coro = false;
+template <class T>
+inline constexpr bool gives_coro<coro<T>> = true;
+
+template <class T>
+coro<T> measure_memory_of(std::shared_ptr<memory_statistics> statistics, coro<T> work) {
+    memory_meter meter(std::move(statistics), call_outcome::cancelled);
+    try {
+        if constexpr (std::is_void_v<T>) {
+            co_await coroscope::detail::unlisted(work);
+            meter.set(call_outcome::returned);
+        } else {
+            T result = co_await coroscope::detail::unlisted(work);
+            meter.set(call_outcome::returned);
+            co_return static_cast<T&&>(result);
+        }
+    } catch (const cancelled_error&) { throw; } catch (...) {
+        meter.set(call_outcome::threw);
+        throw;
+    }
+}
+
+}  // namespace detail
+
+/// A function whose memory is measured; what `profiler::profile_memory` returns. Called like the
+/// function it wraps. **Thread safety**: as that of the function.
+template <class F>
+class measured_function {
+public:
+    measured_function(std::shared_ptr<detail::memory_statistics> statistics, F f)
+        : statistics_(std::move(statistics)),
+          function_(std::move(f)) {}
+
+    template <class... Args>
+        requires std::is_invocable_v<const F&, Args...> std::invoke_result_t<const F&, Args...>
+    operator()(Args&&... args) const {
+        using result = std::invoke_result_t<const F&, Args...>;
+        if constexpr (detail::gives_coro<result>) {
+            return detail::measure_memory_of(statistics_,
+                                             std::invoke(function_, std::forward<Args>(args)...));
+        } else {
+            detail::memory_meter meter(statistics_, detail::call_outcome::returned);
+            try {
+                return std::invoke(function_, std::forward<Args>(args)...);
+            } catch (const cancelled_error&) {
+                meter.set(detail::call_outcome::cancelled);
+                throw;
+            } catch (...) {
+                meter.set(detail::call_outcome::threw);
+                throw;
+            }
+        }
+    }
+
+private:
+    std::shared_ptr<detail::memory_statistics> statistics_;
+    F function_;
+};
+
+}  // namespace coroscope::instrumentation

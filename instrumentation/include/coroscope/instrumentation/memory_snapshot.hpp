@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/report/profile.hpp>
+#include <coroscope/runtime/await_site.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace coroscope::instrumentation {
+
+/// What was allocated, and how much of that was freed, by whomever. A difference may be negative.
+struct memory_amounts {
+    std::int64_t allocated_bytes = 0;
+    std::int64_t allocated_blocks = 0;
+    std::int64_t freed_bytes = 0;
+    std::int64_t freed_blocks = 0;
+
+    [[nodiscard]] std::int64_t live_bytes() const noexcept { return allocated_bytes - freed_bytes; }
+    [[nodiscard]] std::int64_t live_blocks() const noexcept {
+        return allocated_blocks - freed_blocks;
+    }
+    memory_amounts& operator+=(const memory_amounts& other) noexcept;
+    memory_amounts& operator-=(const memory_amounts& other) noexcept;
+    friend bool operator==(const memory_amounts&, const memory_amounts&) = default;
+};
+
+/// One place that allocates: who, and where.
+struct memory_place {
+    std::uint32_t loop_id = 0;       ///< 0: outside of tasks
+    std::uint64_t who = 0;           ///< the task's id, or a number of the thread
+    std::string task;                ///< the task's name, cut after 24 characters; empty: no task
+    std::vector<void*> calls;        ///< return addresses, innermost first
+    std::vector<await_site> awaits;  ///< the async stack, innermost first
+    memory_amounts amounts;
+    std::int64_t peak_bytes = 0;  ///< most that was alive at once
+};
+
+/// What rows of a snapshot stand for.
+enum class memory_key : std::uint8_t {
+    lineno,     ///< `file:line`
+    filename,   ///< a file
+    traceback,  ///< a whole stack, innermost first
+    task,       ///< a task's name; empty: outside of tasks
+};
+
+struct memory_filter {
+    /// Parts of file names. A frame counts if its file has one of the former (or there is none) and
+    /// none of the latter. By default headers of the system and of this library are left out, so
+    /// that a vector's line is that of its user.
+    std::vector<std::string> include;
+    std::vector<std::string> exclude{"/usr/include/", "/usr/lib/", "/coroscope/runtime/",
+                                     "/coroscope/instrumentation/", "/memory_hooks/src/"};
+    bool cumulative = false;  ///< each frame of a stack counts, not only the innermost
+};
+
+struct memory_row {
+    std::string key;  ///< `?`: not known
+    memory_amounts amounts;
+};
+
+/// The state of a `memory_profiler` at one moment. A value. **Cost**: looking up lines takes
+/// milliseconds for the first address in a source file.
+class memory_snapshot {
+public:
+    std::vector<memory_place> places;
+    std::uint64_t dropped = 0;    ///< allocations that are not counted, because of a limit
+    std::int64_t peak_bytes = 0;  ///< most bytes that were alive at once, of all places together
+    std::int64_t period = 0;      ///< bytes between two samples on average; 0: every allocation
+    std::string note;             ///< what is not seen
+
+    /// Only what this task allocated.
+    [[nodiscard]] memory_snapshot of_task(std::uint32_t loop_id, std::uint64_t id) const;
+    [[nodiscard]] memory_amounts total() const noexcept;
+    /// By key, most live bytes first.
+    [[nodiscard]] std::vector<memory_row> rows(memory_key by,
+                                               const memory_filter& filter = {}) const;
+    /// What changed since `earlier`, by key, the largest change of live bytes first. Without what
+    /// did not change.
+    [[nodiscard]] std::vector<memory_row> compare_to(const memory_snapshot& earlier, memory_key by,
+                                                     const memory_filter& filter = {}) const;
+    /// Kind `heap`: alloc_objects, alloc_space, inuse_objects, inuse_space.
+    [[nodiscard]] report::profile to_profile() const;
+};
+
+}  // namespace coroscope::instrumentation
