@@ -44,6 +44,8 @@ extern const comparison origin_10;
 extern const comparison origin_10_native;
 extern const comparison snapshot_1m;
 extern const comparison snapshot_disturbs;
+extern const comparison cpu_sampling_250;
+extern const comparison cpu_sampling_1000;
 
 extern const benchmark yield_2;
 extern const benchmark yield_1000;

@@ -18,8 +18,8 @@ import sys
 
 
 PAGES_OF_EXAMPLES = {"debug-hooks.md": "debug_hooks", "flight-recorder.md": "flight_recorder",
-                     "lints.md": "lints", "long-running.md": "long_running",
-                     "stalls.md": "stalls"}
+                     "lints.md": "lints", "cpu-profile.md": "cpu_profile",
+                     "long-running.md": "long_running", "stalls.md": "stalls"}
 
 
 def commands(text, program):
