@@ -46,6 +46,8 @@ extern const comparison snapshot_1m;
 extern const comparison snapshot_disturbs;
 extern const comparison alloc_exact;
 extern const comparison alloc_sampled;
+extern const comparison cpu_sampling_250;
+extern const comparison cpu_sampling_1000;
 
 extern const benchmark yield_2;
 extern const benchmark yield_1000;

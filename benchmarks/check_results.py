@@ -20,7 +20,8 @@ PAIRS = ("yield_2", "yield_1000", "spawn_join", "bytes_per_task", "await_chain_1
          "yield_2_deferred", "yield_2_concrete", "spawn_join_concrete")
 SINGLES = ("rdtsc", "step_cost_stats", "step_cost_recorder", "yield_1000_everything_on",
            "spawn_cost_table", "origin_10", "origin_10_native", "snapshot_1m",
-           "snapshot_1m_disturbs", "alloc_exact", "alloc_sampled")
+            "snapshot_1m_disturbs", "alloc_exact", "alloc_sampled", "cpu_sampling_250",
+            "cpu_sampling_1000")
 NAMES = [*SINGLES] + [name + suffix for name in PAIRS for suffix in ("", "_bare")]
 NUMBERS = ("ours", "peer_value", "ratio")
 OPTIONAL = ("asyncio",)  # numbers that benchmarks/asyncio_peer.py adds

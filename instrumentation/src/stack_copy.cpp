@@ -2,6 +2,7 @@
 #include "stack_copy.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -16,6 +17,20 @@ namespace {
 constexpr std::uintptr_t red_zone = 128;
 
 }  // namespace
+
+register_values registers_in([[maybe_unused]] const ucontext_t& context) noexcept {
+    register_values made;
+#if defined(__x86_64__)
+    constexpr std::array order{REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
+                               REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                               REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        made.values[i] = static_cast<std::uint64_t>(context.uc_mcontext.gregs[order[i]]);
+    }
+    made.all_known = true;
+#endif
+    return made;
+}
 
 bool stack_copy::take(const register_values& registers, address_range stack) noexcept {
     registers_ = registers;

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <vector>
 
+#include <ucontext.h>
+
 namespace coroscope::instrumentation::detail {
 
 /// The registers that unwinding needs, by their numbers in debug information (DWARF), and the
@@ -21,6 +23,19 @@ struct register_values {
     /// Of a thread that is blocked in the kernel, the stack and instruction pointers alone.
     bool all_known = false;
 };
+
+/// Whether a signal handler is told the registers of what it interrupts. The thread sanitizer holds
+/// signals back until the program calls something.
+#if !defined(__x86_64__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool handlers_see_registers = false;
+#elif defined(__has_feature)
+inline constexpr bool handlers_see_registers = !__has_feature(thread_sanitizer);
+#else
+inline constexpr bool handlers_see_registers = true;
+#endif
+
+/// Those that a signal handler was given.
+[[nodiscard]] register_values registers_in(const ucontext_t& context) noexcept;
 
 /// The upper part of a thread's stack as it was at one moment, with room made beforehand, so that a
 /// signal handler can fill it in.

@@ -3,6 +3,7 @@
 
 #include <coroscope/report/snapshot.hpp>
 #include <coroscope/report/source_position.hpp>
+#include <coroscope/report/stack.hpp>
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/loop_table.hpp>
 #include <coroscope/runtime/task_table.hpp>
@@ -43,6 +44,9 @@ enum class stacks : std::uint8_t { without, with };
 
 /// The async stack of a task that is suspended: `read_task_stack`. Nothing if it runs.
 [[nodiscard]] std::optional<report::stack> async_stack_of(const task_view& task);
+
+/// A `co_await` as a frame of an async stack; its function is `?` if the site is not known.
+[[nodiscard]] report::stack_frame to_frame(const await_site& site);
 
 /// Empty for an unknown site; the function without return type and parameters.
 [[nodiscard]] report::source_position position_of(const await_site& site);

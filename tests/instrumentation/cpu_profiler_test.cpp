@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/instrumentation/cpu_profiler.hpp>
+
+#include <coroscope/runtime/executor.hpp>
+#include <coroscope/runtime/loop.hpp>
+#include <coroscope/runtime/sleep.hpp>
+#include <coroscope/runtime/task_table.hpp>
+
+#include "instrumentation/cpu_burning.hpp"
+#include "support/catch.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace coroscope;
+using namespace coroscope::instrumentation;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr bool takes_stacks = COROSCOPE_TEST_NATIVE_STACKS != 0;
+
+std::string text_of(const report::profile& profile, const report::profile_sample& sample) {
+    std::string text;
+    for (const auto frame : sample.stack) {
+        text += profile.frames[frame].function + '\n';
+    }
+    return text;
+}
+
+coro<> burns_inside(std::chrono::nanoseconds cpu) {
+    co_await yield_now();
+    burn_cpu(cpu);
+}
+
+coro<> awaits_burning(std::chrono::nanoseconds cpu) {
+    co_await burns_inside(cpu);
+}
+
+coro<> burns_in_steps(std::chrono::nanoseconds each, std::chrono::nanoseconds cpu) {
+    for (auto left = cpu; left > 0ns; left -= each) {
+        burn_cpu(each);
+        co_await yield_now();
+    }
+}
+
+/// A loop that is being sampled.
+struct sampled_loop {
+    explicit sampled_loop(cpu_profiler_options options = {}) : profiler(options) {
+        profiler.attach_to(l);
+    }
+    report::profile profile(const task<>& work) {
+        profiler.start();
+        l.run_until_complete(work);
+        return profiler.stop();
+    }
+    cpu_profiler profiler;
+    loop l;
+};
+
+std::map<std::string, double> shares_of(const report::profile& profile) {
+    std::map<std::string, double> shares;
+    const auto whole = static_cast<double>(report::total(profile, 1));
+    for (const auto& sample : profile.samples) {
+        shares[sample.task] += 100 * static_cast<double>(sample.values[1]) / whole;
+    }
+    return shares;
+}
+
+}  // namespace
+
+TEST_CASE("a CPU profile has the native stack, who awaits the coroutine, and the task's name") {
+    if (!samples_cpu) { return; }
+    sampled_loop s;
+    const auto seen = s.profile(s.l.create_task(awaits_burning(200ms), "burner"));
+    CHECK(seen.kind == "cpu");
+    CHECK(seen.period == 4'000'000);
+    CHECK(report::total(seen, 1) == report::total(seen, 0) * seen.period);
+    REQUIRE_FALSE(seen.samples.empty());
+    const auto& first = seen.samples.front();
+    CHECK(first.task == "burner");
+    CHECK_FALSE(first.truncated);
+    const auto text = text_of(seen, first);
+    INFO(text);
+    CHECK(text.find("awaits_burning") != std::string::npos);
+    CHECK(text.find("run_until_complete") == std::string::npos);
+    if (takes_stacks) {
+        CHECK(text.find("burn_cpu") < text.find("burns_inside"));
+        CHECK(text.find("burns_inside") < text.find("awaits_burning"));
+    }
+}
+
+TEST_CASE("a callback's CPU time is no task's, and a task's that waits is nobody's") {
+    if (!samples_cpu) { return; }
+    sampled_loop s;
+    auto waiting = s.l.create_future<>();
+    const auto waits = s.l.create_task(
+        [](future<> until) -> coro<> {
+            co_await until;
+        }(waiting),
+        "waiting");
+    s.l.call_soon([&waiting] {
+        burn_cpu(200ms);
+        waiting.set_result();
+    });
+    const auto shares = shares_of(s.profile(waits));
+    REQUIRE(shares.contains(""));
+    CHECK(shares.at("") > 50);
+}
+
+TEST_CASE("what an executor's thread computes is not blamed on the task that waits for it") {
+    if (!samples_cpu) { return; }
+    sampled_loop s;
+    const auto offloads = []() -> coro<> {
+        auto job = get_running_loop().run_in_executor([] {
+            cpu_profiler::sample_this_thread();
+            burn_cpu(200ms);
+        });
+        co_await job;
+    };
+    const auto shares = shares_of(s.profile(s.l.create_task(offloads(), "offloads")));
+    REQUIRE(shares.contains(""));
+    CHECK(shares.at("") > 50);
+}
+
+TEST_CASE("threads that end while they are sampled leave their samples") {
+    if (!samples_cpu) { return; }
+    cpu_profiler profiler;
+    profiler.start();
+    for (int i = 0; i < 10; ++i) {
+        std::thread([] {
+            cpu_profiler::sample_this_thread();
+            burn_cpu(30ms);
+        }).join();
+    }
+    const auto seen = profiler.stop();
+    // A tick of the kernel's clock may be 10 ms, and the last period of each has not ended.
+    CHECK(report::total(seen, 1) >= 100'000'000);
+    CHECK(report::total(seen, 1) <= 400'000'000);
+    CHECK(seen.dropped == 0);
+}
+
+TEST_CASE("what finds no room is counted as dropped") {
+    if (!samples_cpu) { return; }
+    cpu_profiler_options options;
+    options.most_stacks = 0;
+    sampled_loop s(options);
+    const auto seen = s.profile(s.l.create_task(awaits_burning(100ms), "burner"));
+    CHECK(seen.samples.empty());
+    CHECK(seen.dropped > 0);
+}
+
+TEST_CASE("one profile at a time in a process") {
+    cpu_profiler one;
+    cpu_profiler other;
+    one.start();
+    CHECK(one.is_started());
+    CHECK_THROWS_AS(one.start(), std::logic_error);
+    if (samples_cpu) { CHECK_THROWS_AS(other.start(), std::logic_error); }
+    static_cast<void>(one.stop());
+    CHECK_FALSE(one.is_started());
+    CHECK_FALSE(one.stop().note.empty());
+    CHECK_NOTHROW(other.start());
+    static_cast<void>(other.stop());
+}
+
+TEST_CASE("a CPU profiler's options are checked") {
+    cpu_profiler_options options;
+    options.frequency = 0;
+    CHECK_THROWS_AS(cpu_profiler(options), std::invalid_argument);
+    options.frequency = 250;
+    options.signal_offset = 1000;
+    CHECK_THROWS_AS(cpu_profiler(options), std::invalid_argument);
+}
+
+namespace {
+
+std::atomic<int> own_signals{0};
+
+extern "C" void count_own_signal(int) {
+    own_signals.fetch_add(1);
+}
+
+}  // namespace
+
+TEST_CASE("signals that are none of the profiler's go to the handler that was there before") {
+    if (!samples_cpu) { return; }
+    cpu_profiler_options options;
+    options.signal_offset = 12;
+    ::signal(SIGRTMIN + options.signal_offset, &count_own_signal);
+    own_signals.store(0);
+    sampled_loop s(options);
+    s.profiler.start();
+    for (int i = 0; i < 1000; ++i) {
+        ::raise(SIGRTMIN + options.signal_offset);
+    }
+    CHECK(own_signals.load() == 1000);
+    static_cast<void>(s.profiler.stop());
+}
+
+TEST_CASE("a thread that holds the profiler's signal back is named in the note") {
+    if (!samples_cpu) { return; }
+    cpu_profiler profiler;
+    profiler.start();
+    std::thread([] {
+        sigset_t signal;
+        ::sigemptyset(&signal);
+        ::sigaddset(&signal, SIGRTMIN + cpu_profiler_options().signal_offset);
+        ::pthread_sigmask(SIG_BLOCK, &signal, nullptr);
+        cpu_profiler::sample_this_thread();
+    }).join();
+    const auto seen = profiler.stop();
+    CHECK(seen.note.find("holds signal") != std::string::npos);
+}
+
+TEST_CASE("a child of a fork begins unsampled, and may be sampled") {
+    if (!samples_cpu) { return; }
+    cpu_profiler profiler;
+    cpu_profiler::sample_this_thread();
+    profiler.start();
+    const auto child = ::fork();
+    if (child == 0) {
+        const bool is_unsampled = !profiler.is_started() && profiler.stop().samples.empty();
+        profiler.start();
+        burn_cpu(100ms);
+        ::_exit(is_unsampled && report::total(profiler.stop(), 0) > 0 ? 0 : 1);
+    }
+    burn_cpu(100ms);
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    CHECK(report::total(profiler.stop(), 0) > 0);
+}
+
+TEST_CASE("a program that throws is sampled at a high frequency without harm") {
+    if (!samples_cpu) { return; }
+    cpu_profiler_options options;
+    options.frequency = 10'000;
+    sampled_loop s(options);
+    const auto throws = [](std::chrono::nanoseconds cpu) -> coro<> {
+        const auto end = cpu_time() + cpu;
+        int caught = 0;
+        while (cpu_time() < end) {
+            try {
+                throw std::runtime_error("storm");
+            } catch (const std::runtime_error&) { ++caught; }
+            if (caught % 64 == 0) { co_await yield_now(); }
+        }
+    };
+    const auto seen = s.profile(s.l.create_task(throws(300ms), "throws"));
+    const auto counted = report::total(seen, 0) + static_cast<std::int64_t>(seen.dropped);
+    CHECK(counted > 1'000);
+}
+
+// Real CPU time, and much of it: so many samples have a standard error of half a point.
+TEST_CASE("three tasks' shares of CPU time are within two points of what the task table says",
+          "[.][slow]") {
+    if (!samples_cpu) { return; }
+    cpu_profiler_options options;
+    options.frequency = 1000;
+    sampled_loop s(options);
+    const std::array names{"sixty", "thirty", "ten"};
+    const std::array parts{600us, 300us, 100us};
+    const auto all = [&]() -> coro<> {
+        std::vector<task<>> tasks;
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            tasks.push_back(get_running_loop().create_task(
+                burns_in_steps(parts[i], parts[i] * 10'000), names[i]));
+        }
+        for (const auto& each : tasks) {
+            co_await each;
+        }
+    };
+    const auto shares = shares_of(s.profile(s.l.create_task(all(), "all")));
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const auto truly = 100.0 * static_cast<double>(parts[i].count()) / 1000;
+        REQUIRE(shares.contains(names[i]));
+        WARN(names[i] << ": " << shares.at(names[i]) << " %");
+        CHECK(std::abs(shares.at(names[i]) - truly) < 2.0);
+    }
+}
+
+TEST_CASE("the text of a CPU profile") {
+    report::profile_builder builder("cpu", {{"samples", "count"}, {"cpu", "nanoseconds"}});
+    const auto frame = [](const char* function) {
+        report::stack_frame made;
+        made.function = function;
+        return made;
+    };
+    builder.add({{frame("gzip"), frame("serve")}, false}, "compressor", {150, 600'000'000});
+    builder.add({{frame("parse"), frame("serve")}, false}, "reader", {75, 300'000'000});
+    builder.add({{frame("gzip")}, false}, "", {25, 100'000'000});
+    auto profile = builder.take();
+    profile.duration = 2s;
+    profile.dropped = 3;
+    profile.note = "thread 7 is not sampled: it holds signal 44 back";
+    CHECK(cpu_profile_text(profile) ==
+          R"(CPU profile: 1.000 s in 250 samples, of 2.000 s, 3 dropped
+  thread 7 is not sampled: it holds signal 44 back
+by task:
+   60.0 %  0.600 s  compressor
+   30.0 %  0.300 s  reader
+   10.0 %  0.100 s  (no named task)
+by function:
+   70.0 %  0.700 s  gzip
+   30.0 %  0.300 s  parse
+)");
+    CHECK(cpu_profile_text(profile, 1).find("  and 2 more\n") != std::string::npos);
+}
+
+TEST_CASE("the text of a CPU profile in which nothing was seen") {
+    report::profile_builder nothing("cpu", {{"samples", "count"}, {"cpu", "nanoseconds"}});
+    CHECK(cpu_profile_text(nothing.take()) == "CPU profile: 0.000 s in 0 samples, of 0.000 s\n");
+}
