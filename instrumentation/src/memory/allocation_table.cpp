@@ -79,6 +79,7 @@ void allocation_table::map_memory() {
 }
 
 void allocation_table::start(std::size_t period) {
+    const std::lock_guard alone(reading_);
     map_memory();
     runs_.store(false, std::memory_order_relaxed);
     for (auto& each : parts_) {
@@ -110,6 +111,7 @@ void allocation_table::stop() noexcept {
 
 void allocation_table::after_fork() noexcept {
     stop();
+    reading_.unlock();
     adding_.unlock();
     for (auto& each : parts_) {
         each.lock.unlock();
@@ -250,6 +252,7 @@ counted_place* allocation_table::add_place(std::size_t slot, std::uint64_t hash,
 }
 
 void allocation_table::read(memory_snapshot& into, std::uint32_t loop_id, std::uint64_t who) {
+    const std::lock_guard alone(reading_);
     const auto count = places_used_.load(std::memory_order_acquire);
     for (std::size_t i = 0; i < count; ++i) {
         auto& place = places_[order_[i]];

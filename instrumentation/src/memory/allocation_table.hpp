@@ -115,7 +115,8 @@ private:
     std::atomic<std::int64_t> live_bytes_{0};
     std::atomic<std::int64_t> peak_bytes_{0};
     std::array<part, parts> parts_{};
-    short_lock adding_;  ///< a place
+    short_lock reading_;  ///< or starting
+    short_lock adding_;   ///< a place
     std::atomic<std::size_t> places_used_{0};
     std::uint32_t* order_ = nullptr;  ///< where the places are, oldest first
     counted_place* places_ = nullptr;
