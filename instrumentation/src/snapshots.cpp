@@ -132,14 +132,18 @@ std::optional<report::stack> async_stack_of(const task_view& task) {
     report::stack stack;
     stack.truncated = sites.size() == most_stack_sites;
     for (const auto& site : sites) {
-        const auto position = position_of(site);
-        report::stack_frame frame;
-        frame.function = position.empty() ? "?" : position.function;
-        frame.file = position.file;
-        frame.line = position.line;
-        stack.frames.push_back(std::move(frame));
+        stack.frames.push_back(frame_of(site));
     }
     return stack;
+}
+
+report::stack_frame frame_of(const await_site& site) {
+    const auto position = position_of(site);
+    report::stack_frame frame;
+    frame.function = position.empty() ? "?" : position.function;
+    frame.file = position.file;
+    frame.line = position.line;
+    return frame;
 }
 
 report::source_position position_of(const await_site& site) {

@@ -37,13 +37,12 @@ std::string symbol_name(const stack_frame& frame) {
     return name;
 }
 
-// Go's pprof takes the address after a call for a caller's, and looks one before it.
 std::string symbol_section(const exported_stacks& exported, const std::string& program) {
     auto text = "--- symbol\nbinary=" + detail::on_one_line(program) + '\n';
     for (std::uint32_t i = 0; i < exported.frames().size(); ++i) {
         const auto name = symbol_name(exported.frames()[i]);
         for (const auto address : {address_of(i), address_of(i) + other_address}) {
-            text += hex(address - 1) + ' ' + name + '\n' + hex(address) + ' ' + name + '\n';
+            text += hex(address) + ' ' + name + '\n';
         }
     }
     return text + "---\n";
@@ -122,8 +121,8 @@ std::string heap_section(const profile& profile, std::size_t value,
         }
         lines += '\n';
     }
-    return "--- heap\nheap profile: " + amounts(objects, exported.total()) + " heapprofile\n"
-           + lines + "\nMAPPED_LIBRARIES:\n";
+    return "heap profile: " + amounts(objects, exported.total()) + " heapprofile\n" + lines
+           + "\nMAPPED_LIBRARIES:\n";
 }
 
 }  // namespace

@@ -131,7 +131,7 @@ TEST_CASE("a flame graph page holds the tree and refers to nothing outside", "[r
           == "src/app.cpp:3");
 }
 
-TEST_CASE("pprof: times are counts of the period, behind the words that Go wants",
+TEST_CASE("pprof: times are counts of the period, behind the words of a header",
           "[report][export]") {
     auto profile = one_stack("leaf", 10'500, "nanoseconds");
     profile.period = 2'000;
@@ -150,9 +150,9 @@ TEST_CASE("pprof: times are counts of the period, behind the words that Go wants
 TEST_CASE("pprof: every address has the frame's name", "[report][export]") {
     CHECK(pprof_file(one_stack("leaf", 64, "bytes"), 0, "program")
           == "--- symbol\nbinary=program\n"
-             "0xffff leaf\n0x10000 leaf\n0x1000f leaf\n0x10010 leaf\n"
-             "0x1001f main\n0x10020 main\n0x1002f main\n0x10030 main\n"
-             "---\n--- heap\n"
+             "0x10000 leaf\n0x10010 leaf\n"
+             "0x10020 main\n0x10030 main\n"
+             "---\n"
              "heap profile: 1: 64 [1: 64] @ heapprofile\n"
              "1: 64 [1: 64] @ 0x10000 0x10020\n"
              "\nMAPPED_LIBRARIES:\n");

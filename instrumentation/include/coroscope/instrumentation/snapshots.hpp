@@ -46,5 +46,7 @@ enum class stacks : std::uint8_t { without, with };
 
 /// Empty for an unknown site; the function without return type and parameters.
 [[nodiscard]] report::source_position position_of(const await_site& site);
+/// The same as a frame of an async stack; `?` as function if the site is not known.
+[[nodiscard]] report::stack_frame frame_of(const await_site& site);
 
 }  // namespace coroscope::instrumentation

@@ -34,8 +34,8 @@ namespace coroscope::report {
 [[nodiscard]] std::string flame_graph_html(const profile& profile, std::size_t value,
                                            const std::string& title);
 
-/// A file for `google-pprof FILE` and Go's `pprof FILE`, with the names in it, so that awaits have
-/// some too and the program is not needed. `bytes` become a heap profile; the rest a CPU profile,
+/// A file for `google-pprof FILE` (not Go's pprof), with the names in it, so that awaits have some
+/// too and the program is not needed. `bytes` become a heap profile; the rest a CPU profile,
 /// nanoseconds as so many periods (microseconds, where the profile has none), rounded; less than
 /// half of one is not seen there. Addresses are made up.
 [[nodiscard]] std::string pprof_file(const profile& profile, std::size_t value,
