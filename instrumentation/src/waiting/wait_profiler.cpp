@@ -28,7 +28,7 @@ constexpr std::size_t most_sites = 64;
 }
 
 // A frame has no site before its first co_await.
-[[nodiscard]] bool has_site(const detail::task_core& task) noexcept {
+[[nodiscard]] bool has_site(const coroscope::detail::task_core& task) noexcept {
     return std::bit_cast<std::uint64_t>(task.top->site) != 0;
 }
 
@@ -75,7 +75,7 @@ std::int64_t nanoseconds_in(std::uint64_t ticks) {
 
 }  // namespace
 
-class wait_profiler::recorder : detail::pause_sink {
+class wait_profiler::recorder : coroscope::detail::pause_sink {
 public:
     recorder(loop& watched, std::size_t capacity)
         : pause_sink{&recorder::note_pause},
@@ -109,12 +109,12 @@ public:
     }
 
 private:
-    static void note_pause(pause_sink& self, const detail::task_core& task,
+    static void note_pause(pause_sink& self, const coroscope::detail::task_core& task,
                            std::uint64_t now) noexcept {
         static_cast<recorder&>(self).note(task, now);
     }
 
-    void note(const detail::task_core& task, std::uint64_t now) noexcept {
+    void note(const coroscope::detail::task_core& task, std::uint64_t now) noexcept {
         const bool has_begun = has_site(task);
         const auto ended = pause_of(task.record(), has_begun, attached_at_, now);
         auto key = mixed(0, static_cast<std::uint64_t>(ended.kind) + 1);
@@ -138,7 +138,8 @@ private:
     }
 
     [[gnu::cold, gnu::noinline]] bool open(wait_sums& entry, std::uint64_t key,
-                                           const detail::task_core& task, wait_kind kind) noexcept {
+                                           const coroscope::detail::task_core& task,
+                                           wait_kind kind) noexcept {
         std::array<await_site, most_sites> sites;
         std::size_t count = 0;
         const bool has_begun = has_site(task);
@@ -186,7 +187,7 @@ private:
         }
     }
 
-    detail::loop_core& core_;
+    coroscope::detail::loop_core& core_;
     const std::uint32_t loop_id_;
     const std::uint64_t attached_at_ = step_clock::now();
     wait_table table_;
