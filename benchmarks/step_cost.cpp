@@ -6,6 +6,7 @@
 #include <coroscope/instrumentation/flight_recorder.hpp>
 #include <coroscope/instrumentation/loop_load.hpp>
 #include <coroscope/instrumentation/slow.hpp>
+#include <coroscope/instrumentation/wait_profiler.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
@@ -53,6 +54,12 @@ double recorded(std::size_t count) {
     return cost_of_step(l, count);
 }
 
+double wait_profiled(std::size_t count) {
+    loop l;
+    const instrumentation::wait_profiler profiler(l);
+    return cost_of_step(l, count);
+}
+
 /// All that may be left on in production.
 double everything_on(std::size_t count) {
     instrumentation::flight_recorder recorder;
@@ -77,6 +84,8 @@ const comparison step_cost_stats{
 const comparison step_cost_recorder{
     "step_cost_recorder",        "ns/step", "a step that is timed", steps, recorded, timed,
     comparison::kind::difference};
+const comparison wait_profile{"wait_profile", "ns/suspension", "a step that is timed",      steps,
+                              wait_profiled,  timed,           comparison::kind::difference};
 const comparison yield_1000_everything_on{
     "yield_1000_everything_on", "ns/yield", "boost::asio::awaitable", steps, everything_on, asio,
     comparison::kind::ratio};

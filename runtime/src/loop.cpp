@@ -310,6 +310,10 @@ void loop::remove_observer(observer& o) noexcept {
     implementation_->remove(o);
 }
 
+void loop::set_pause_sink(detail::pause_sink* sink) noexcept {
+    implementation_->set_pause_sink(sink);
+}
+
 void loop::flush_steps() noexcept {
     implementation_->observers.flush();
 }

@@ -19,6 +19,11 @@ void loop::implementation::set_policy(schedule_policy* chosen) noexcept {
     leaves_passes_ = true;
 }
 
+void loop::implementation::set_pause_sink(detail::pause_sink* sink) noexcept {
+    core.pauses = sink;
+    leaves_passes_ = true;
+}
+
 void loop::implementation::set_slow_threshold(duration threshold) noexcept {
     slow_threshold = threshold;
     slow_ticks_ = tick_clock::to_ticks(threshold);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop_implementation.hpp"
 
+#include <coroscope/runtime/detail/pause_sink.hpp>
 #include <coroscope/runtime/error.hpp>
 
 #include <algorithm>
@@ -59,6 +60,7 @@ template <bool Timed, bool Observed>
         return;
     }
     record.sequence.store(sequence + 1, release);
+    if constexpr (Observed) { detail::note_pause(c.pauses, task, last_stamp_); }
     if constexpr (Timed) { account_pause(record, last_stamp_); }
 
     c.current = &task;
@@ -85,7 +87,7 @@ template <bool Timed, bool Observed>
         record.busy_ticks.store(record.busy_ticks.load(relaxed) + ticks, release);
         record.changed_at.store(end, release);
         record.sequence.store(sequence + 2, release);
-        if constexpr (Observed) {
+        if (Observed && c.wants(hook::steps)) {
             observers.add(
                 {record.id.load(relaxed), begin, end, from, to, &record, step_kind::task});
         }
@@ -206,7 +208,7 @@ void loop::implementation::run_until_stopped() {
             run_watched_pass();
         } else if (!timed_) {
             run_passes<false, false>();
-        } else if (core.wants(hook::steps)) {
+        } else if (core.wants(hook::steps) || core.pauses != nullptr) {
             run_passes<true, true>();
         } else {
             run_passes<true, false>();

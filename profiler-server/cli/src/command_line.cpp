@@ -14,6 +14,7 @@
 #include <charconv>
 #include <exception>
 #include <functional>
+#include <map>
 #include <ostream>
 
 namespace coroscope::profiler_server::cli {
@@ -163,6 +164,25 @@ CLI::App* add_gate(CLI::App& app, gate_options& options) {
     return command;
 }
 
+CLI::App* add_convert(CLI::App& app, convert_options& options) {
+    const std::map<std::string, export_format> formats{{"pprof", export_format::pprof},
+                                                       {"collapsed", export_format::collapsed},
+                                                       {"speedscope", export_format::speedscope},
+                                                       {"html", export_format::html},
+                                                       {"json", export_format::json}};
+    auto* command = app.add_subcommand("convert", "A profile as a file for another viewer");
+    command->add_option("PROFILE", options.profile, "the profile, as JSON")->required();
+    command->add_option("--to", options.to, "pprof, collapsed, speedscope, html or json")
+        ->transform(CLI::Transformer(formats))
+        ->type_name("FORMAT")
+        ->required();
+    command->add_option("--value", options.value, "which of its values; the last unless told")
+        ->type_name("NAME");
+    command->add_option("-o,--output", options.output, "instead of standard output")
+        ->type_name("FILE");
+    return command;
+}
+
 int run_ps_of(const ps_source& source, const connection_options& connection,
               const ps_options& options, const surroundings& io) {
     if (!source.core.empty()) {
@@ -190,10 +210,12 @@ int parse_and_run(std::vector<std::string> arguments, const surroundings& io) {
     ps_source source;
     slow_options slow;
     gate_options gate;
+    convert_options convert;
     bool json = false;
     const auto* ps_command = add_ps(app, connection, source, ps);
     const auto* time_command = add_time(app, connection, json);
     const auto* slow_command = add_slow(app, connection, slow);
+    const auto* convert_command = add_convert(app, convert);
     (void)add_gate(app, gate);
 
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
@@ -209,6 +231,7 @@ int parse_and_run(std::vector<std::string> arguments, const surroundings& io) {
     if (ps_command->parsed()) { return run_ps_of(source, connection, ps, io); }
     if (time_command->parsed()) { return run_time(connection.client(), json, io); }
     if (slow_command->parsed()) { return run_slow(connection.client(), slow, io); }
+    if (convert_command->parsed()) { return run_convert(convert, io); }
     return run_gate(gate, io);
 }
 

@@ -45,6 +45,15 @@ struct gate_options {
     bool json = false;
 };
 
+enum class export_format { pprof, collapsed, speedscope, html, json };
+
+struct convert_options {
+    export_format to = export_format::html;
+    std::string profile;  ///< the file that holds it, as JSON
+    std::string value;    ///< which one; empty: the last
+    std::string output;   ///< a file; empty: `surroundings::out`
+};
+
 /// Each returns the exit code, and throws `client_error`, `inspection_error` or
 /// `report::report_error`.
 int run_ps(const profiler_client& client, const ps_options& options, const surroundings& io);
@@ -54,5 +63,6 @@ int run_ps_of_core(const std::string& core, const std::string& executable,
 int run_time(const profiler_client& client, bool json, const surroundings& io);
 int run_slow(const profiler_client& client, const slow_options& options, const surroundings& io);
 int run_gate(const gate_options& options, const surroundings& io);
+int run_convert(const convert_options& options, const surroundings& io);
 
 }  // namespace coroscope::profiler_server::cli

@@ -293,6 +293,7 @@ public:
     void set_schedule_policy(schedule_policy* policy) noexcept;
 
     /// For the library's own components.
+    void set_pause_sink(detail::pause_sink* sink) noexcept;
     [[nodiscard]] detail::loop_core& core() const noexcept { return *core_; }
 
 private:

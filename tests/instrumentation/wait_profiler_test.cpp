@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/instrumentation/wait_profiler.hpp>
+
+#include <coroscope/report/profile.hpp>
+#include <coroscope/runtime/error.hpp>
+#include <coroscope/runtime/event.hpp>
+#include <coroscope/runtime/loop.hpp>
+#include <coroscope/runtime/sleep.hpp>
+
+#include "instrumentation/busy_wait.hpp"
+#include "support/catch.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+using namespace coroscope;
+using namespace coroscope::instrumentation;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t waits = 0;
+constexpr std::size_t scheduled = 1;
+constexpr std::size_t waiting = 2;
+
+coro<> inner(event& e) {
+    co_await e.wait();
+}
+coro<> outer(event& e) {
+    co_await inner(e);
+}
+
+coro<> yield_often(int times) {
+    for (int i = 0; i < times; ++i) {
+        co_await yield_now();
+    }
+}
+
+coro<> deep(int levels, event& e) {
+    if (levels > 0) {
+        co_await deep(levels - 1, e);
+    } else {
+        co_await e.wait();
+    }
+}
+
+coro<> set_after(event& e, int turns) {
+    co_await yield_often(turns);
+    e.set();
+}
+
+std::string function_at(const report::profile& profile, const report::profile_sample& sample,
+                        std::size_t level) {
+    return level < sample.stack.size() ? profile.frames[sample.stack[level]].function : "";
+}
+
+/// The sum of a value over the samples whose innermost frame is this.
+std::int64_t sum_of(const report::profile& profile, const std::string& what, std::size_t value) {
+    std::int64_t sum = 0;
+    for (const auto& sample : profile.samples) {
+        if (function_at(profile, sample, 0) == what) { sum += sample.values[value]; }
+    }
+    return sum;
+}
+
+TEST_CASE("a wait is found by its kind and the awaits that led to it", "[wait_profiler]") {
+    event e;
+    loop l;
+    const wait_profiler profiler(l);
+    const auto task = l.create_task(outer(e));
+    l.run_until_complete(set_after(e, 3));
+    const auto profile = profiler.read();
+    CHECK(profile.kind == "wait");
+    CHECK(sum_of(profile, "[event]", waits) == 1);
+    CHECK(sum_of(profile, "[yield]", waits) == 3);
+    CHECK(sum_of(profile, "[first step]", waits) == 2);
+    for (const auto& sample : profile.samples) {
+        if (function_at(profile, sample, 0) != "[event]") { continue; }
+        REQUIRE(sample.stack.size() == 3);
+        CHECK(function_at(profile, sample, 1).ends_with("inner"));
+        CHECK(function_at(profile, sample, 2).ends_with("outer"));
+        CHECK(profile.frames[sample.stack[1]].line != 0);
+    }
+}
+
+/// What the records of the loop's tasks say now.
+std::pair<std::int64_t, std::int64_t> recorded_waiting_and_scheduled() {
+    std::int64_t waited = 0;
+    std::int64_t waited_for_turn = 0;
+    for (const auto& view : read_tasks(get_running_loop().id())) {
+        waited += view.waiting.count();
+        waited_for_turn += view.scheduled.count();
+    }
+    return {waited, waited_for_turn};
+}
+
+coro<> wait_then_yield(event& e) {
+    co_await outer(e);
+    co_await yield_often(100);
+}
+
+coro<> compare_with_records(event& e, const wait_profiler& profiler) {
+    auto& here = get_running_loop();
+    const auto waiter = here.create_task(wait_then_yield(e));
+    const auto yielder = here.create_task(yield_often(100));
+    co_await yield_often(20);
+    e.set();
+    co_await yield_often(20);
+    const auto [waited, turn_before] = recorded_waiting_and_scheduled();
+    const auto profile = profiler.read();
+    const auto turn_after = recorded_waiting_and_scheduled().second;
+    // Sums are rounded to nanoseconds in both, in different places.
+    constexpr std::int64_t rounding = 20;
+    CHECK(waited > 0);
+    CHECK(std::abs(total(profile, waiting) - waited) <= rounding);
+    CHECK(total(profile, scheduled) >= turn_before - rounding);
+    CHECK(total(profile, scheduled) <= turn_after + rounding);
+    // A yield waits for nothing but its turn.
+    CHECK(total(profile, waiting) == sum_of(profile, "[event]", waiting));
+}
+
+TEST_CASE("waits add up to what the records of the tasks say", "[wait_profiler]") {
+    event e;
+    loop l;
+    const wait_profiler profiler(l);
+    l.run_until_complete(compare_with_records(e, profiler));
+}
+
+TEST_CASE("a wait that has not ended is counted when it is read", "[wait_profiler]") {
+    event e;
+    loop l;
+    const wait_profiler profiler(l);
+    const auto task = l.create_task(outer(e));
+    l.run_until_complete(yield_often(2));
+    const auto first = profiler.read();
+    CHECK(sum_of(first, "[event]", waits) == 1);
+    const auto later = profiler.read();
+    CHECK(sum_of(later, "[event]", waits) == 1);
+    CHECK(sum_of(later, "[event]", waiting) > sum_of(first, "[event]", waiting));
+    e.set();
+    l.run_until_complete(yield_often(2));
+    CHECK(sum_of(profiler.read(), "[event]", waits) == 1);
+}
+
+TEST_CASE("what went on before the profiler came counts from then on", "[wait_profiler]") {
+    event e;
+    loop l;
+    const auto task = l.create_task(outer(e));
+    l.run_until_complete(yield_often(2));
+    busy_wait(100ms);  // longer than what follows, mostly, so that it would be noticed
+    const auto before = step_clock::now();
+    const wait_profiler profiler(l);
+    e.set();
+    l.run_until_complete(yield_often(2));
+    const auto profile = profiler.read();
+    CHECK(sum_of(profile, "[event]", waits) == 1);
+    CHECK(sum_of(profile, "[event]", waiting) + sum_of(profile, "[event]", scheduled)
+          <= step_clock::between(before, step_clock::now()).count());
+}
+
+TEST_CASE("a full table counts what it leaves out", "[wait_profiler]") {
+    event e;
+    loop l;
+    const wait_profiler profiler(l, {1});
+    const auto task = l.create_task(outer(e));
+    l.run_until_complete(set_after(e, 3));
+    const auto profile = profiler.read();
+    CHECK(profile.samples.size() == 1);
+    CHECK(total(profile, waits) + static_cast<std::int64_t>(profile.dropped) == 6);
+    CHECK(profile.dropped > 0);
+}
+
+TEST_CASE("a stack that is too deep is cut off, ended or not", "[wait_profiler]") {
+    event e;
+    loop l;
+    const wait_profiler profiler(l);
+    const auto task = l.create_task(deep(100, e));
+    const auto has_cut_one = [&] {
+        const auto profile = profiler.read();
+        for (const auto& sample : profile.samples) {
+            if (function_at(profile, sample, 0) == "[event]") {
+                return sample.truncated && sample.stack.size() == 65;
+            }
+        }
+        return false;
+    };
+    l.run_until_complete(yield_often(2));
+    CHECK(has_cut_one());
+    e.set();
+    l.run_until_complete(yield_often(2));
+    CHECK(has_cut_one());
+}
+
+TEST_CASE("a loop has one wait profiler at a time, which may outlive it", "[wait_profiler]") {
+    auto l = std::make_unique<loop>();
+    auto first = std::make_unique<wait_profiler>(*l);
+    CHECK_THROWS_AS(wait_profiler(*l), invalid_state_error);
+    first.reset();
+    const wait_profiler second(*l);
+    l->run_until_complete(yield_often(3));
+    l.reset();
+    CHECK(sum_of(second.read(), "[yield]", waits) == 3);
+}
+
+TEST_CASE("a wait profiler that is destroyed in the middle sees nothing more", "[wait_profiler]") {
+    loop l;
+    std::optional<wait_profiler> profiler(std::in_place, l);
+    struct body {
+        static coro<> run(std::optional<wait_profiler>& p) {
+            co_await yield_often(2);
+            p.reset();
+            co_await yield_often(2);
+        }
+    };
+    l.run_until_complete(body::run(profiler));
+    CHECK(!profiler);
+    CHECK(l.core().pauses == nullptr);
+}
+
+TEST_CASE("waits are read from another thread while the loop runs", "[wait_profiler][threads]") {
+    loop l;
+    const wait_profiler profiler(l);
+    std::atomic<bool> was_read{false};
+    std::thread reader([&] {
+        while (total(profiler.read(), waits) < 100) {}
+        was_read = true;
+    });
+    struct body {
+        static coro<> run(std::atomic<bool>& done) {
+            while (!done) {
+                co_await yield_now();
+            }
+        }
+    };
+    l.run_until_complete(body::run(was_read));
+    reader.join();
+    CHECK(sum_of(profiler.read(), "[yield]", waits) >= 99);
+}
+
+}  // namespace
