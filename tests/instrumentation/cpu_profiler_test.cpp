@@ -279,11 +279,11 @@ TEST_CASE("three tasks' shares of CPU time are within two points of what the tas
     sampled_loop s(options);
     const std::array names{"sixty", "thirty", "ten"};
     const std::array parts{600us, 300us, 100us};
-    const auto all = [](const auto& names, const auto& parts) -> coro<> {
+    const auto all = [](const auto& called, const auto& each_burns) -> coro<> {
         std::vector<task<>> tasks;
-        for (std::size_t i = 0; i < names.size(); ++i) {
+        for (std::size_t i = 0; i < called.size(); ++i) {
             tasks.push_back(get_running_loop().create_task(
-                burns_in_steps(parts[i], parts[i] * 40'000), names[i]));
+                burns_in_steps(each_burns[i], each_burns[i] * 40'000), called[i]));
         }
         for (const auto& each : tasks) {
             co_await each;
