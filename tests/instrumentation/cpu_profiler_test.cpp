@@ -15,6 +15,7 @@
 #include <cmath>
 #include <csignal>
 #include <map>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -48,9 +49,14 @@ coro<> awaits_burning(std::chrono::nanoseconds cpu) {
     co_await burns_inside(cpu);
 }
 
+/// In steps of different lengths, `each` on average: equal ones may keep time with the samples.
 coro<> burns_in_steps(std::chrono::nanoseconds each, std::chrono::nanoseconds cpu) {
-    for (auto left = cpu; left > 0ns; left -= each) {
-        burn_cpu(each);
+    std::minstd_rand random;
+    std::uniform_int_distribution<std::int64_t> length(0, 2 * each.count());
+    while (cpu > 0ns) {
+        const auto step = std::min(std::chrono::nanoseconds(length(random)), cpu);
+        burn_cpu(step);
+        cpu -= step;
         co_await yield_now();
     }
 }
@@ -263,7 +269,8 @@ TEST_CASE("a program that throws is sampled at a high frequency without harm") {
     CHECK(counted > 1'000);
 }
 
-// Real CPU time, and much of it: so many samples have a standard error of half a point.
+// Real CPU time, and much of it: 40 s of it are samples enough for a standard error of half a
+// point.
 TEST_CASE("three tasks' shares of CPU time are within two points of what the task table says",
           "[.][slow]") {
     if (!samples_cpu) { return; }
@@ -272,17 +279,17 @@ TEST_CASE("three tasks' shares of CPU time are within two points of what the tas
     sampled_loop s(options);
     const std::array names{"sixty", "thirty", "ten"};
     const std::array parts{600us, 300us, 100us};
-    const auto all = [&]() -> coro<> {
+    const auto all = [](const auto& called, const auto& each_burns) -> coro<> {
         std::vector<task<>> tasks;
-        for (std::size_t i = 0; i < names.size(); ++i) {
+        for (std::size_t i = 0; i < called.size(); ++i) {
             tasks.push_back(get_running_loop().create_task(
-                burns_in_steps(parts[i], parts[i] * 10'000), names[i]));
+                burns_in_steps(each_burns[i], each_burns[i] * 40'000), called[i]));
         }
         for (const auto& each : tasks) {
             co_await each;
         }
     };
-    const auto shares = shares_of(s.profile(s.l.create_task(all(), "all")));
+    const auto shares = shares_of(s.profile(s.l.create_task(all(names, parts), "all")));
     for (std::size_t i = 0; i < names.size(); ++i) {
         const auto truly = 100.0 * static_cast<double>(parts[i].count()) / 1000;
         REQUIRE(shares.contains(names[i]));
