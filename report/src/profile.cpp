@@ -94,10 +94,11 @@ profile profile_builder::take() {
     for (auto& [place, values] : sums_) {
         profile_.samples.push_back({place.stack, std::move(values), place.task, place.truncated});
     }
-    std::stable_sort(profile_.samples.begin(), profile_.samples.end(),
-                     [](const profile_sample& a, const profile_sample& b) {
-                         return a.values.back() > b.values.back();
-                     });
+    std::sort(profile_.samples.begin(), profile_.samples.end(),
+              [](const profile_sample& a, const profile_sample& b) {
+                  return std::tie(b.values.back(), a.stack, a.task, a.truncated)
+                         < std::tie(a.values.back(), b.stack, b.task, b.truncated);
+              });
     sums_.clear();
     positions_.clear();
     profile empty;

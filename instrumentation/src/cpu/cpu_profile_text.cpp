@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdio>
 #include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -22,8 +23,9 @@ std::string seconds(std::int64_t nanoseconds) {
 void append_largest(std::string& text, const char* head, const cpu_by_name& sums,
                     std::int64_t whole, std::size_t most) {
     std::vector<std::pair<std::string, std::int64_t>> rows(sums.begin(), sums.end());
-    std::stable_sort(rows.begin(), rows.end(),
-                     [](const auto& a, const auto& b) { return a.second > b.second; });
+    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+        return std::tie(b.second, a.first) < std::tie(a.second, b.first);
+    });
     text += head;
     for (std::size_t i = 0; i < std::min(rows.size(), most); ++i) {
         std::array<char, 64> share{};
