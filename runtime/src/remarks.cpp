@@ -56,8 +56,8 @@ void drop_unstarted(frame_base& frame) noexcept {
     }
     // It was never counted as anybody's, and will be taken from the task that runs.
     if (running_loop != nullptr && running_loop->current != nullptr) {
-        const auto bytes = reinterpret_cast<std::uintptr_t>(frame.parent);
-        running_loop->current->count_memory(task_record::memory_word::blocks(bytes));
+        const auto word = reinterpret_cast<std::uintptr_t>(frame.parent);
+        running_loop->current->count_memory(word - task_record::memory_word::one_allocation);
     }
     frame.coroutine().destroy();
 }

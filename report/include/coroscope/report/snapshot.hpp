@@ -55,7 +55,7 @@ struct task_snapshot {
     std::optional<std::chrono::nanoseconds> scheduled;  ///< time it was ready and had to wait
     std::optional<std::chrono::nanoseconds> waiting;    ///< time it waited for what it asked for
 
-    /// Coroutine frames that it began, or all its allocations where these are counted.
+    /// Of coroutine frames: each that it began.
     std::optional<std::uint64_t> allocations;
     std::optional<std::uint64_t> frame_bytes;  ///< of its coroutine frames now
 

@@ -22,8 +22,9 @@ void notify_frame(std::ptrdiff_t bytes) noexcept;
 /// Destroys a coroutine that has not begun; see `remark_kind::never_awaited`.
 void drop_unstarted(frame_base& frame) noexcept;
 inline constinit thread_local bool frames_are_watched = false;
-/// Of the frame that this thread allocated last, for its promise, which is built next.
-inline constinit thread_local std::size_t new_frame_bytes = 0;
+/// What to count for the frame that this thread allocated last; for its promise, which is built
+/// next. See `task_record::memory_word`.
+inline constinit thread_local std::uint64_t new_frame_word = 0;
 
 /// Something that a `coro` can await: gives an awaiter whose `await_suspend` takes a handle to a
 /// coroutine with a promise derived from `frame_base`. All awaitables of this library are.
@@ -51,11 +52,11 @@ struct coro_access;
 template <class T>
 struct unlisted_coro;
 
-/// A frame's size is known where it is allocated, its task where it is begun. Until then the size
-/// stands where the frame's parent will: each frame would be larger by a member of its own.
+/// A frame's size is known where it is allocated, its task where it is begun. Until then what to
+/// count stands where the frame's parent will: each frame would be larger by a member of its own.
 class promise_base : public frame_base {
 public:
-    promise_base() noexcept { parent = as_parent(new_frame_bytes); }
+    promise_base() noexcept { parent = as_parent(new_frame_word); }
 
     [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
     [[nodiscard]] final_awaiter final_suspend() const noexcept {
@@ -91,28 +92,33 @@ public:
     [[nodiscard]] static void* operator new(std::size_t size) {
         if (frames_are_watched) [[unlikely]] { notify_frame(static_cast<std::ptrdiff_t>(size)); }
         auto* const memory = allocate_block(block_kind::frame, size);
-        new_frame_bytes = size;
+        new_frame_word = task_record::memory_word::frame(size);
         return memory;
     }
     static void operator delete(void* memory, std::size_t size) noexcept {
-        if (frames_are_watched) [[unlikely]] { notify_frame(-static_cast<std::ptrdiff_t>(size)); }
         if (running_loop != nullptr && running_loop->current != nullptr) {
             running_loop->current->count_memory(-task_record::memory_word::blocks(size));
         }
-        release_block(block_kind::frame, memory, size);
+        free_frame(memory, size);
     }
 
     /// The frame begins in `of`, awaited by `by`; null: it is the task's root. Returns what to
     /// count for it.
     [[nodiscard]] std::uint64_t begin_in(task_core& of, frame_base* by) noexcept {
-        const auto bytes = reinterpret_cast<std::uintptr_t>(std::exchange(parent, by));
+        const auto word = reinterpret_cast<std::uintptr_t>(std::exchange(parent, by));
         task = &of;
-        return task_record::memory_word::one_allocation + task_record::memory_word::blocks(bytes);
+        return word;
+    }
+
+protected:
+    static void free_frame(void* memory, std::size_t size) noexcept {
+        if (frames_are_watched) [[unlikely]] { notify_frame(-static_cast<std::ptrdiff_t>(size)); }
+        release_block(block_kind::frame, memory, size);
     }
 
 private:
-    [[nodiscard]] static frame_base* as_parent(std::size_t bytes) noexcept {
-        return reinterpret_cast<frame_base*>(bytes);  // NOLINT(performance-no-int-to-ptr)
+    [[nodiscard]] static frame_base* as_parent(std::uint64_t word) noexcept {
+        return reinterpret_cast<frame_base*>(word);  // NOLINT(performance-no-int-to-ptr)
     }
 };
 

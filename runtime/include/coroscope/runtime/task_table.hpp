@@ -97,6 +97,10 @@ struct alignas(64) task_record {
         [[nodiscard]] static constexpr std::uint64_t blocks(std::size_t bytes) noexcept {
             return (bytes + block_bytes - 1) / block_bytes;
         }
+        /// A coroutine frame of that size.
+        [[nodiscard]] static constexpr std::uint64_t frame(std::size_t bytes) noexcept {
+            return one_allocation + blocks(bytes);
+        }
         /// Of frames; 0 where it is negative.
         [[nodiscard]] static constexpr std::uint64_t frame_bytes(std::uint64_t word) noexcept {
             const auto count = signed_blocks(word);
@@ -138,7 +142,7 @@ struct task_view {
     duration busy{};       ///< spent running, without the step that runs now
     duration scheduled{};  ///< ready, and waiting for its turn
     duration waiting{};    ///< suspended, waiting for what it asked for
-    /// Coroutine frames that it began; where `memory_profiler` counts, all its allocations.
+    /// Of coroutine frames: each that it began.
     std::uint64_t allocations = 0;
     /// Of its coroutine frames now, rounded up to blocks of 32; for a running task, as of its step.
     std::uint64_t frame_bytes = 0;

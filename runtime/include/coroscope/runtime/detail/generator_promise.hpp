@@ -39,8 +39,7 @@ public:
 
     /// No task's: it lives on while tasks come and go.
     static void operator delete(void* memory, std::size_t size) noexcept {
-        if (frames_are_watched) [[unlikely]] { notify_frame(-static_cast<std::ptrdiff_t>(size)); }
-        release_block(block_kind::frame, memory, size);
+        free_frame(memory, size);
     }
 
     struct end_awaiter {
