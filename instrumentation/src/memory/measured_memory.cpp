@@ -66,8 +66,8 @@ memory_stats memory_statistics::read(memory_key by, const memory_filter& filter)
     return copy;
 }
 
-memory_meter::memory_meter(std::shared_ptr<memory_statistics> statistics, call_outcome outcome)
-    : statistics_(std::move(statistics)),
+memory_meter::memory_meter(memory_statistics& statistics, call_outcome outcome)
+    : statistics_(&statistics),
       outcome_(outcome) {
     const unwatched_memory mine;
     std::tie(loop_id_, who_) = whoever_runs();

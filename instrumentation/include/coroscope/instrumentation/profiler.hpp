@@ -2,11 +2,10 @@
 #pragma once
 
 #include <coroscope/instrumentation/detail/call_timer.hpp>
+#include <coroscope/instrumentation/detail/measured_call.hpp>
 #include <coroscope/instrumentation/detail/measured_memory.hpp>
 
 #include <coroscope/report/snapshot.hpp>
-#include <coroscope/runtime/coro.hpp>
-#include <coroscope/runtime/error.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -21,50 +20,6 @@
 #include <utility>
 
 namespace coroscope::instrumentation {
-
-namespace detail {
-
-template <class T>
-inline constexpr bool is_coro = false;
-template <class T>
-inline constexpr bool is_coro<coro<T>> = true;
-
-/// A call that is dropped while it is suspended, with its loop for instance, counts as cancelled.
-template <class T>
-coro<T> measure_coroutine(std::shared_ptr<call_statistics> statistics, coro<T> work) {
-    call_timer timer(*statistics, call_outcome::cancelled);
-    try {
-        if constexpr (std::is_void_v<T>) {
-            co_await coroscope::detail::unlisted(work);
-            timer.set(call_outcome::returned);
-        } else {
-            T result = co_await coroscope::detail::unlisted(work);
-            timer.set(call_outcome::returned);
-            co_return static_cast<T&&>(result);
-        }
-    } catch (const cancelled_error&) { throw; } catch (...) {
-        timer.set(call_outcome::threw);
-        throw;
-    }
-}
-
-template <class F, class... Args>
-std::invoke_result_t<F&, Args...> measure_function(
-    const std::shared_ptr<call_statistics>& statistics, F& f, Args&&... args) {
-    if (!statistics->counts()) { return std::invoke(f, std::forward<Args>(args)...); }
-    call_timer timer(*statistics, call_outcome::returned);
-    try {
-        return std::invoke(f, std::forward<Args>(args)...);
-    } catch (const cancelled_error&) {
-        timer.set(call_outcome::cancelled);
-        throw;
-    } catch (...) {
-        timer.set(call_outcome::threw);
-        throw;
-    }
-}
-
-}  // namespace detail
 
 /// A function that counts and times its calls; what `profiler::profile_time` returns.
 ///
@@ -88,22 +43,9 @@ public:
 private:
     template <class G, class... Args>
     std::invoke_result_t<G&, Args...> call(G& f, Args&&... args) const {
-        if constexpr (detail::is_coro<std::invoke_result_t<G&, Args...>>) {
-            if (!statistics_->counts()) { return std::invoke(f, std::forward<Args>(args)...); }
-            return detail::measure_coroutine(statistics_, make(f, std::forward<Args>(args)...));
-        } else {
-            return detail::measure_function(statistics_, f, std::forward<Args>(args)...);
-        }
-    }
-    /// A function that throws instead of returning its coroutine has been called, too.
-    template <class G, class... Args>
-    std::invoke_result_t<G&, Args...> make(G& f, Args&&... args) const {
-        try {
-            return std::invoke(f, std::forward<Args>(args)...);
-        } catch (...) {
-            const detail::call_timer timer(*statistics_, detail::call_outcome::threw);
-            throw;
-        }
+        if (!statistics_->counts()) { return std::invoke(f, std::forward<Args>(args)...); }
+        return detail::measure_call<detail::call_timer>(statistics_, f,
+                                                        std::forward<Args>(args)...);
     }
 
     std::shared_ptr<detail::call_statistics> statistics_;
@@ -165,7 +107,7 @@ struct profiler_options {
 ///
 /// A handle: copies are the same profiler. **Thread safety**: all members, from any thread.
 /// **Cost**: some 35 ns a call, and one more coroutine frame for a coroutine; stopped, about 1 ns.
-/// For each name the recent calls, and at most 15 KiB, usually 2, for the distribution of all.
+/// For each name the recent calls, and at most 15 KiB for the distribution of all.
 class profiler {
 public:
     explicit profiler(const profiler_options& options = {});

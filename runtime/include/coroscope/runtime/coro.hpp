@@ -197,6 +197,11 @@ private:
 
 namespace detail {
 
+template <class C>
+inline constexpr bool is_coro = false;
+template <class T>
+inline constexpr bool is_coro<coro<T>> = true;
+
 /// Lets the library take the frame out of a `coro`.
 struct coro_access {
     template <class T>

@@ -14,11 +14,6 @@
 namespace coroscope {
 namespace detail {
 
-template <class C>
-inline constexpr bool is_coro = false;
-template <class T>
-inline constexpr bool is_coro<coro<T>> = true;
-
 /// What `R::enter()` gives.
 template <class R>
 using entered = typename decltype(std::declval<R&>().enter())::result_type;

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <coroscope/instrumentation/detail/call_timer.hpp>
+#include <coroscope/instrumentation/detail/measured_call.hpp>
 #include <coroscope/instrumentation/memory_snapshot.hpp>
 
-#include <coroscope/runtime/coro.hpp>
-#include <coroscope/runtime/error.hpp>
+#include <coroscope/runtime/clock.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -62,42 +62,20 @@ private:
 /// One call, from construction to destruction: what its task, or its thread, allocates meanwhile.
 class memory_meter {
 public:
-    memory_meter(std::shared_ptr<memory_statistics> statistics, call_outcome outcome);
+    /// The statistics must outlive it.
+    memory_meter(memory_statistics& statistics, call_outcome outcome);
     memory_meter(const memory_meter&) = delete;
     memory_meter& operator=(const memory_meter&) = delete;
     ~memory_meter();
     void set(call_outcome outcome) noexcept { outcome_ = outcome; }
 
 private:
-    std::shared_ptr<memory_statistics> statistics_;
+    memory_statistics* statistics_;
     std::uint32_t loop_id_ = 0;
     std::uint64_t who_ = 0;
     memory_snapshot before_;
     call_outcome outcome_;
 };
-
-template <class T>
-inline constexpr bool gives_coro = false;
-template <class T>
-inline constexpr bool gives_coro<coro<T>> = true;
-
-template <class T>
-coro<T> measure_memory_of(std::shared_ptr<memory_statistics> statistics, coro<T> work) {
-    memory_meter meter(std::move(statistics), call_outcome::cancelled);
-    try {
-        if constexpr (std::is_void_v<T>) {
-            co_await coroscope::detail::unlisted(work);
-            meter.set(call_outcome::returned);
-        } else {
-            T result = co_await coroscope::detail::unlisted(work);
-            meter.set(call_outcome::returned);
-            co_return static_cast<T&&>(result);
-        }
-    } catch (const cancelled_error&) { throw; } catch (...) {
-        meter.set(call_outcome::threw);
-        throw;
-    }
-}
 
 }  // namespace detail
 
@@ -113,22 +91,8 @@ public:
     template <class... Args>
         requires std::is_invocable_v<const F&, Args...> std::invoke_result_t<const F&, Args...>
     operator()(Args&&... args) const {
-        using result = std::invoke_result_t<const F&, Args...>;
-        if constexpr (detail::gives_coro<result>) {
-            return detail::measure_memory_of(statistics_,
-                                             std::invoke(function_, std::forward<Args>(args)...));
-        } else {
-            detail::memory_meter meter(statistics_, detail::call_outcome::returned);
-            try {
-                return std::invoke(function_, std::forward<Args>(args)...);
-            } catch (const cancelled_error&) {
-                meter.set(detail::call_outcome::cancelled);
-                throw;
-            } catch (...) {
-                meter.set(detail::call_outcome::threw);
-                throw;
-            }
-        }
+        return detail::measure_call<detail::memory_meter>(statistics_, function_,
+                                                          std::forward<Args>(args)...);
     }
 
 private:

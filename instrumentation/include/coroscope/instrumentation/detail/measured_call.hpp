@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/instrumentation/detail/call_timer.hpp>
+
+#include <coroscope/runtime/coro.hpp>
+#include <coroscope/runtime/error.hpp>
+
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace coroscope::instrumentation::detail {
+
+/// Awaits a call of a coroutine function while a `Meter` (a `call_timer`, for instance) is there,
+/// and tells that what became of it. A call that is dropped while it is suspended, with its loop
+/// for instance, counts as cancelled.
+template <class Meter, class Statistics, class T>
+coro<T> measure_coroutine(std::shared_ptr<Statistics> statistics, coro<T> work) {
+    Meter meter(*statistics, call_outcome::cancelled);
+    try {
+        if constexpr (std::is_void_v<T>) {
+            co_await coroscope::detail::unlisted(work);
+            meter.set(call_outcome::returned);
+        } else {
+            T result = co_await coroscope::detail::unlisted(work);
+            meter.set(call_outcome::returned);
+            co_return static_cast<T&&>(result);
+        }
+    } catch (const cancelled_error&) { throw; } catch (...) {
+        meter.set(call_outcome::threw);
+        throw;
+    }
+}
+
+/// The same for a plain function.
+template <class Meter, class Statistics, class F, class... Args>
+std::invoke_result_t<F&, Args...> measure_function(Statistics& statistics, F& f, Args&&... args) {
+    Meter meter(statistics, call_outcome::returned);
+    try {
+        return std::invoke(f, std::forward<Args>(args)...);
+    } catch (const cancelled_error&) {
+        meter.set(call_outcome::cancelled);
+        throw;
+    } catch (...) {
+        meter.set(call_outcome::threw);
+        throw;
+    }
+}
+
+/// Either, by what `f` returns. A function that throws instead of returning its coroutine has been
+/// called, too.
+template <class Meter, class Statistics, class F, class... Args>
+std::invoke_result_t<F&, Args...> measure_call(const std::shared_ptr<Statistics>& statistics, F& f,
+                                               Args&&... args) {
+    if constexpr (coroscope::detail::is_coro<std::invoke_result_t<F&, Args...>>) {
+        try {
+            return measure_coroutine<Meter>(statistics,
+                                            std::invoke(f, std::forward<Args>(args)...));
+        } catch (...) {
+            const Meter meter(*statistics, call_outcome::threw);
+            throw;
+        }
+    } else {
+        return measure_function<Meter>(*statistics, f, std::forward<Args>(args)...);
+    }
+}
+
+}  // namespace coroscope::instrumentation::detail
