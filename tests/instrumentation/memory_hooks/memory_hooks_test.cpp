@@ -245,3 +245,19 @@ TEST_CASE("a wrapped plain function that throws is counted, with what it freed",
     CHECK(stats.total.allocated_bytes >= 48);
     CHECK(stats.total.freed_bytes >= 48);
 }
+
+TEST_CASE("a wrapped coroutine function that throws instead of returning its coroutine was called",
+          "[memory]") {
+    profiler p;
+    const auto refuses = [](bool refused) -> coro<> {
+        if (refused) { throw std::invalid_argument("no"); }
+        return []() -> coro<> {
+            co_return;
+        }();
+    };
+    const auto wrapped = p.profile_memory("refuses", refuses);
+    CHECK_THROWS_AS(static_cast<void>(wrapped(true)), std::invalid_argument);
+    const auto stats = p.memory_stats().at("refuses");
+    CHECK(stats.calls == 1);
+    CHECK(stats.threw == 1);
+}
