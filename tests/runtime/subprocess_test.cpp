@@ -13,6 +13,10 @@
 #include <csignal>
 #include <thread>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 using namespace subprocess_pair;
 using stream_pair::contains;
 using stream_pair::message_of;
@@ -175,14 +179,22 @@ TEST_CASE("cancelling a wait leaves the child alive", "[io]") {
 
 TEST_CASE("a cancelled communicate loses nothing: the next one gives it all", "[io]") {
     coroscope::run([]() -> coro<> {
-        auto p = co_await start_shell("echo before; cat; read x; echo after");
+        // The child cannot end before it is allowed to, which is after the cancellation.
+        const stream_pair::temporary_folder folder;
+        const auto gate = folder / "gate";
+        REQUIRE(::mkfifo(gate.c_str(), S_IRUSR | S_IWUSR) == 0);
+        const int opened = ::open(gate.c_str(), O_RDWR | O_CLOEXEC);
+        REQUIRE(opened >= 0);
+        auto p = co_await start_shell("echo before; cat; read x < " + gate + "; echo after");
         p.input().write("in between\n");
         auto talking = coroscope::get_running_loop().create_task(p.communicate("input\n"));
         co_await stream_pair::let_others_run();
         talking.cancel();
         co_await stream_pair::let_others_run();
-        CHECK(talking.done());
+        CHECK(talking.cancelled());
+        CHECK(::write(opened, "\n", 1) == 1);
         const auto captured = co_await p.communicate();
+        ::close(opened);
         CHECK(captured.output == "before\nin between\ninput\nafter\n");
         CHECK(p.returncode() == 0);
     }());

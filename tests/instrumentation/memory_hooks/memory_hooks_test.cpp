@@ -248,6 +248,7 @@ TEST_CASE("a wrapped plain function that throws is counted, with what it freed",
 
 TEST_CASE("a wrapped coroutine function that throws instead of returning its coroutine was called",
           "[memory]") {
+    const profiled hooked;
     profiler p;
     const auto refuses = [](bool refused) -> coro<> {
         if (refused) { throw std::invalid_argument("no"); }
