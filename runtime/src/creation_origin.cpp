@@ -26,14 +26,19 @@ namespace {
     return std::bit_cast<std::uint64_t>(site);
 }
 
-/// The finalizer of MurmurHash3 (Appleby), a step for each site.
+/// A sum of products, with another odd factor for each place (multilinear hashing, Carter and
+/// Wegman): the products do not wait for each other (the row origin_10). Then the finalizer of
+/// MurmurHash3 (Appleby), since the table goes by the lowest bits.
 [[nodiscard]] std::uint64_t hash_of(std::span<const await_site> sites) noexcept {
+    constexpr std::uint64_t multiplier = 0xff51afd7ed558ccdULL;
     std::uint64_t hash = sites.size();
+    std::uint64_t factor = multiplier;
     for (const auto& site : sites) {
-        hash = (hash ^ bits_of(site)) * 0xff51afd7ed558ccdULL;
-        hash ^= hash >> 33U;
+        hash += bits_of(site) * factor;
+        factor += 2 * multiplier;
     }
-    return hash;
+    hash = (hash ^ hash >> 33U) * multiplier;
+    return hash ^ hash >> 33U;
 }
 
 /// All places of the process: a set with open addressing that never grows. Whoever looks a place up

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <memory>
 #include <span>
 #include <sstream>
 #include <utility>
@@ -69,16 +71,19 @@ namespace {
 /// runs: it stands at none now.
 [[gnu::cold, gnu::noinline]] creation_origin deep_origin(const loop_core& core,
                                                          await_site created_at) noexcept {
-    std::array<await_site, creation_origin::most_sites> sites;
-    const auto most = std::min(core.origin_depth, sites.size());
-    sites[0] = created_at;
-    std::size_t count = 1;
+    // Built one by one: to clear them all first took half of the time (the row origin_10).
+    alignas(await_site) std::array<std::byte, creation_origin::most_sites * sizeof(await_site)>
+        room;
+    auto* const first = reinterpret_cast<await_site*>(room.data());
+    const auto most = std::min(core.origin_depth, creation_origin::most_sites);
+    std::size_t count = 0;
+    std::construct_at(first + count++, created_at);
     if (core.current != nullptr && core.current->top != nullptr) {
         for (auto* f = core.current->top->parent; f != nullptr && count < most; f = f->parent) {
-            sites[count++] = f->site;
+            std::construct_at(first + count++, f->site);
         }
     }
-    return creation_origin::of(std::span(sites).first(count));
+    return creation_origin::of({first, count});
 }
 
 /// 0 where steps are not timed. Outside of a run the last step's end is no measure of the time.
