@@ -46,6 +46,19 @@ if(COROSCOPE_BUILD_STACKS)
     coroscope_require("${found}" "libdw of elfutils" libdw-dev
         "the stacks of the stall watchdog; turn off COROSCOPE_BUILD_STACKS to do without")
 endif()
+if(COROSCOPE_BUILD_GPERFTOOLS)
+    # Newer versions have dropped the allocation hooks: it takes a program that uses them to see that.
+    include(CheckCXXSourceCompiles)
+    set(CMAKE_REQUIRED_LIBRARIES tcmalloc_minimal)
+    check_cxx_source_compiles("
+        #include <gperftools/malloc_hook.h>
+        int main() { return MallocHook::AddNewHook(nullptr) ? 1 : 0; }"
+        COROSCOPE_HAS_ALLOCATION_HOOKS)
+    unset(CMAKE_REQUIRED_LIBRARIES)
+    coroscope_require("${COROSCOPE_HAS_ALLOCATION_HOOKS}" "gperftools with allocation hooks"
+        libgoogle-perftools-dev "memory_hooks that see malloc; turn off COROSCOPE_BUILD_GPERFTOOLS to \
+have it replace operator new and delete, which does not see malloc")
+endif()
 if(COROSCOPE_BUILD_SERVER)
     find_package(CLI11 QUIET)
     coroscope_require("${CLI11_FOUND}" CLI11 libcli11-dev

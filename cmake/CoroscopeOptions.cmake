@@ -13,6 +13,9 @@ option(COROSCOPE_BUILD_SERVER "Build the profiler server, its client and the com
 option(COROSCOPE_BUILD_STACKS
     "Let the stall watchdog take native stacks (needs libunwind and elfutils, x86-64)"
     ${PROJECT_IS_TOP_LEVEL})
+option(COROSCOPE_BUILD_GPERFTOOLS
+    "Let memory_hooks see malloc (needs gperftools with its allocation hooks)"
+    ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_TLS "Build TLS streams (needs OpenSSL)" ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_TESTS "Build our own tests (needs every component)" ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_EXAMPLES "Build the examples (needs every component)"
@@ -60,6 +63,9 @@ if(COROSCOPE_BUILD_STACKS AND NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64
     message(STATUS "coroscope: native stacks are taken on x86-64 only; the stall watchdog is built "
         "without them")
     set(COROSCOPE_BUILD_STACKS OFF)
+endif()
+if(COROSCOPE_BUILD_GPERFTOOLS AND (COROSCOPE_SANITIZE OR NOT COROSCOPE_BUILD_INSTRUMENTATION))
+    set(COROSCOPE_BUILD_GPERFTOOLS OFF)
 endif()
 set(COROSCOPE_BUILD_REPORT ${COROSCOPE_BUILD_INSTRUMENTATION})
 

@@ -139,8 +139,10 @@ namespace coroscope::instrumentation {
 
 void hook_memory() noexcept {
     detail::memory_hooks_name.store(
-        "operator new and delete; calls of malloc and mmap are not "
-        "counted",
+        "operator new and delete, replaced; malloc as C libraries and thrown exceptions call it, "
+        "mmap "
+        "and coroutine frames are not counted; link coroscope::memory_hooks of a build with "
+        "COROSCOPE_BUILD_GPERFTOOLS to see malloc",
         std::memory_order_release);
 }
 

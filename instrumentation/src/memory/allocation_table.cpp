@@ -109,16 +109,18 @@ void allocation_table::stop() noexcept {
     runs_ = false;
 }
 
-void allocation_table::after_fork() noexcept {
-    stop();
-    reading_.unlock();
-    adding_.unlock();
+void allocation_table::hold() noexcept {
+    reading_.lock();
+    for (auto& each : parts_) {
+        each.lock.lock();
+    }
+}
+
+void allocation_table::let_go() noexcept {
     for (auto& each : parts_) {
         each.lock.unlock();
     }
-    for (std::size_t i = 0; places_ != nullptr && i < place_slots; ++i) {
-        places_[i].lock.unlock();
-    }
+    reading_.unlock();
 }
 
 allocation_table::part& allocation_table::part_of(std::uintptr_t address) noexcept {

@@ -85,8 +85,9 @@ public:
     [[nodiscard]] std::size_t period() const noexcept {
         return period_.load(std::memory_order_relaxed);
     }
-    /// In a copy of the process: nobody holds a lock any more.
-    void after_fork() noexcept;
+    /// Keeps everybody out, and lets them in again: for a fork. Whoever adds a place holds a part.
+    void hold() noexcept;
+    void let_go() noexcept;
 
 private:
     struct live_block {

@@ -20,13 +20,22 @@ namespace {
 constinit std::mutex starting;
 constinit bool one_is_started = false;
 
-void begin_in_copy() {
-    detail::process_allocations.after_fork();
+// A copy of the process is made while nobody is half through with anything, so that it may go on
+// counting, and what it copied is whole.
+
+void before_fork() {
+    starting.lock();
+    detail::process_allocations.hold();
+}
+
+void after_fork() {
+    detail::process_allocations.let_go();
+    starting.unlock();
 }
 
 void prepare_process() {
     static const bool is_prepared = [] {
-        ::pthread_atfork(nullptr, nullptr, &begin_in_copy);
+        ::pthread_atfork(&before_fork, &after_fork, &after_fork);
         std::array<void*, 1> address{};  // the first unwinding loads a library
         return ::backtrace(address.data(), 1) >= 0;
     }();
@@ -51,7 +60,7 @@ memory_profiler::~memory_profiler() {
 }
 
 void memory_profiler::start() {
-    if (detail::memory_hooks_name.load(std::memory_order_acquire) == nullptr) {
+    if (hooked().empty()) {
         throw std::logic_error(
             "memory_profiler: nothing tells it of allocations; link coroscope::memory_hooks and "
             "call hook_memory() before start()");
@@ -80,8 +89,13 @@ memory_snapshot memory_profiler::snapshot() const {
     const detail::unwatched_memory mine;
     memory_snapshot made;
     detail::process_allocations.read(made);
-    if (const auto* name = detail::memory_hooks_name.load(); name != nullptr) { made.note = name; }
+    made.note = hooked();
     return made;
+}
+
+std::string_view memory_profiler::hooked() noexcept {
+    const auto* const name = detail::memory_hooks_name.load(std::memory_order_acquire);
+    return name != nullptr ? name : "";
 }
 
 frame_memory memory_profiler::frames() const noexcept {

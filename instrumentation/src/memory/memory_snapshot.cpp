@@ -1,54 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/memory_snapshot.hpp>
 
-#include "thread_capture.hpp"
+#include "place_stacks.hpp"
 
 #include <coroscope/instrumentation/detail/allocation_feed.hpp>
-#include <coroscope/instrumentation/snapshots.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace coroscope::instrumentation {
 namespace {
 
-using named_addresses = std::map<void*, std::vector<report::stack_frame>>;
-
-/// The calls down to the coroutine, then what the task awaits. Where the calls' lines are not
-/// known, the line of the last co_await that the task came to is what there is.
-report::stack stack_of(const memory_place& place, named_addresses& known) {
-    report::stack made;
-    for (void* call : place.calls) {
-        auto found = known.find(call);
-        if (found == known.end()) {
-            auto named = detail::name_return_addresses(std::span<void* const>(&call, 1));
-            found = known.emplace(call, std::move(named.frames)).first;
-        }
-        made.frames.insert(made.frames.end(), found->second.begin(), found->second.end());
-    }
-    for (const auto& site : place.awaits) {
-        const auto position = position_of(site);
-        report::stack_frame frame;
-        frame.function = position.function;
-        frame.file = position.file;
-        frame.line = position.line;
-        made.frames.push_back(std::move(frame));
-    }
-    return made;
-}
-
-bool has_any(const std::string& file, const std::vector<std::string>& parts) {
-    return std::any_of(parts.begin(), parts.end(),
-                       [&](const auto& part) { return file.find(part) != std::string::npos; });
-}
-
-bool counts(const report::stack_frame& frame, const memory_filter& filter) {
-    return !frame.file.empty() && !has_any(frame.file, filter.exclude)
-           && (filter.include.empty() || has_any(frame.file, filter.include));
-}
+using detail::named_addresses;
 
 std::string text_of(const report::stack_frame& frame, memory_key by) {
     return by == memory_key::filename ? frame.file : frame.file + ":" + std::to_string(frame.line);
@@ -58,11 +26,11 @@ std::string text_of(const report::stack_frame& frame, memory_key by) {
 std::set<std::string> keys_of(const memory_place& place, memory_key by, const memory_filter& filter,
                               named_addresses& known) {
     if (by == memory_key::task) { return {place.task}; }
-    const auto stack = stack_of(place, known);
+    const auto stack = detail::stack_of(place, known);
     std::set<std::string> keys;
     std::string traceback;
     for (const auto& frame : stack.frames) {
-        if (!counts(frame, filter)) { continue; }
+        if (!detail::counts(frame, filter)) { continue; }
         if (by == memory_key::traceback) {
             traceback += (traceback.empty() ? "" : "\n") + text_of(frame, by);
             continue;
@@ -84,6 +52,17 @@ std::map<std::string, memory_amounts> sums_of(const memory_snapshot& snapshot, m
         }
     }
     return sums;
+}
+
+using place_identity =
+    std::tuple<std::uint32_t, std::uint64_t, std::vector<void*>, std::vector<const void*>>;
+
+place_identity identity_of(const memory_place& place) {
+    std::vector<const void*> awaits;
+    for (const auto& site : place.awaits) {
+        awaits.push_back(std::bit_cast<const void*>(site));
+    }
+    return {place.loop_id, place.who, place.calls, std::move(awaits)};
 }
 
 std::vector<memory_row> sorted(std::map<std::string, memory_amounts> sums) {
@@ -148,16 +127,40 @@ std::vector<memory_row> memory_snapshot::compare_to(const memory_snapshot& earli
     return sorted(std::move(sums));
 }
 
-report::profile memory_snapshot::to_profile() const {
+memory_snapshot memory_snapshot::alive() const {
     const detail::unwatched_memory mine;
-    report::profile_builder builder("heap", {{"alloc_objects", "count"},
-                                             {"alloc_space", "bytes"},
-                                             {"inuse_objects", "count"},
-                                             {"inuse_space", "bytes"}});
+    auto made = *this;
+    std::erase_if(made.places, [](const auto& place) { return place.amounts.live_blocks() <= 0; });
+    return made;
+}
+
+memory_snapshot memory_snapshot::since(const memory_snapshot& earlier) const {
+    const detail::unwatched_memory mine;
+    auto made = *this;
+    std::map<place_identity, memory_amounts> before;
+    for (const auto& place : earlier.places) {
+        before[identity_of(place)] += place.amounts;
+    }
+    for (auto& place : made.places) {
+        if (const auto found = before.find(identity_of(place)); found != before.end()) {
+            place.amounts -= found->second;
+        }
+    }
+    std::erase_if(made.places, [](const auto& each) { return each.amounts == memory_amounts{}; });
+    made.dropped -= std::min(made.dropped, earlier.dropped);
+    return made;
+}
+
+report::profile memory_snapshot::to_profile(const std::string& kind) const {
+    const detail::unwatched_memory mine;
+    report::profile_builder builder(kind, {{"alloc_objects", "count"},
+                                           {"alloc_space", "bytes"},
+                                           {"inuse_objects", "count"},
+                                           {"inuse_space", "bytes"}});
     named_addresses known;
     for (const auto& place : places) {
         const auto& a = place.amounts;
-        builder.add(stack_of(place, known), place.task,
+        builder.add(detail::stack_of(place, known), place.task,
                     {a.allocated_blocks, a.allocated_bytes, a.live_blocks(), a.live_bytes()});
     }
     auto made = builder.take();

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace coroscope::instrumentation {
 
@@ -65,6 +66,9 @@ public:
     /// Counts nothing from now on; what was counted may still be read until the next start.
     void stop() noexcept;
     [[nodiscard]] bool is_started() const noexcept { return is_started_; }
+    /// What is hooked in this process, and what is not seen therefore: a sentence for people, which
+    /// snapshots and reports repeat. Empty: nothing is hooked.
+    [[nodiscard]] static std::string_view hooked() noexcept;
 
     [[nodiscard]] memory_snapshot snapshot() const;
     [[nodiscard]] frame_memory frames() const noexcept;

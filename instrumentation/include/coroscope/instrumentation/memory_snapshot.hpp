@@ -81,8 +81,14 @@ public:
     /// did not change.
     [[nodiscard]] std::vector<memory_row> compare_to(const memory_snapshot& earlier, memory_key by,
                                                      const memory_filter& filter = {}) const;
-    /// Kind `heap`: alloc_objects, alloc_space, inuse_objects, inuse_space.
-    [[nodiscard]] report::profile to_profile() const;
+    /// Only the places of whose blocks some are still there. At the end of a program: what leaked.
+    [[nodiscard]] memory_snapshot alive() const;
+    /// What happened after `earlier`, of the same profiler and the same start, place by place.
+    /// Peaks are those of the whole time.
+    [[nodiscard]] memory_snapshot since(const memory_snapshot& earlier) const;
+    /// alloc_objects, alloc_space, inuse_objects, inuse_space. Kind `heap`, or `growth` for what
+    /// `since` gives.
+    [[nodiscard]] report::profile to_profile(const std::string& kind = "heap") const;
 };
 
 }  // namespace coroscope::instrumentation

@@ -56,17 +56,20 @@ inline constinit sampled_addresses sampled_blocks;
 void note_allocation_slow(const void* block, std::size_t size, const void* caller) noexcept;
 void note_free_slow(const void* block) noexcept;
 
-/// For those who hook allocation: a block that was just allocated, and where its allocation
-/// returns to. **Thread safety**: any thread. **Cost**: see `memory_profiler`; one load while there
-/// is none.
-inline void note_allocation(const void* block, std::size_t size, const void* caller) noexcept {
+/// For those who hook allocation: whether to tell of a block that was just allocated. True for one
+/// in many where samples are taken. **Thread safety**: any thread. **Cost**: one load while no
+/// profiler runs.
+[[nodiscard]] inline bool may_be_watched(const void* block, std::size_t size) noexcept {
     const auto watch = watched_memory.load(std::memory_order_relaxed);
-    if (watch == memory_watch::nothing || block == nullptr) [[likely]] { return; }
-    if (watch == memory_watch::samples) {
-        bytes_to_next_sample -= static_cast<std::int64_t>(size);
-        if (bytes_to_next_sample >= 0) [[likely]] { return; }
-    }
-    note_allocation_slow(block, size, caller);
+    if (watch == memory_watch::nothing || block == nullptr) [[likely]] { return false; }
+    if (watch == memory_watch::every_one) { return true; }
+    bytes_to_next_sample -= static_cast<std::int64_t>(size);
+    return bytes_to_next_sample < 0;
+}
+
+/// Tells of a block, and where its allocation returns to. **Cost**: see `memory_profiler`.
+inline void note_allocation(const void* block, std::size_t size, const void* caller) noexcept {
+    if (may_be_watched(block, size)) [[unlikely]] { note_allocation_slow(block, size, caller); }
 }
 
 /// A block that is about to be freed, and not yet.
@@ -77,7 +80,7 @@ inline void note_free(const void* block) noexcept {
     note_free_slow(block);
 }
 
-/// Which hooks there are, and what they do not see; see `memory_profiler::hooks`.
+/// What is hooked, and what is not seen; see `memory_profiler::hooked`. Null: nothing is.
 inline constinit std::atomic<const char*> memory_hooks_name{nullptr};
 
 /// Keeps what this thread allocates meanwhile out of every profile: what a profiler itself needs.

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/instrumentation/memory_hooks.hpp>
+
+#include "callers.hpp"
+
+#include <coroscope/instrumentation/detail/allocation_feed.hpp>
+
+#include <cstddef>
+#include <mutex>
+
+#include <dlfcn.h>
+#include <gperftools/malloc_hook.h>
+
+namespace coroscope::instrumentation {
+namespace {
+
+using detail::memory_watch;
+
+constinit detail::allocator_callers callers;
+constinit std::once_flag is_hooked;
+
+// gperftools calls these with its own locks free, and not for what they allocate themselves.
+
+void on_new(const void* block, std::size_t size) {
+    if (!detail::may_be_watched(block, size)) [[likely]] { return; }
+    detail::note_allocation_slow(
+        block, size, callers.find(__builtin_frame_address(0), __builtin_return_address(0)));
+}
+
+void on_delete(const void* block) {
+    detail::note_free(block);
+}
+
+void add_hooks() noexcept {
+    // Asked of the linker, since in a program its own address may be that of a jump to it.
+    if (!callers.learn_about(::dlsym(RTLD_DEFAULT, "MallocHook_AddNewHook"))) { return; }
+    if (!MallocHook::AddDeleteHook(&on_delete)) { return; }
+    if (!MallocHook::AddNewHook(&on_new)) {
+        MallocHook::RemoveDeleteHook(&on_delete);
+        return;
+    }
+    detail::memory_hooks_name.store(
+        "malloc and its relatives, operator new and delete, through gperftools; mmap and coroutine "
+        "frames are not counted",
+        std::memory_order_release);
+}
+
+}  // namespace
+
+void hook_memory() noexcept {
+    std::call_once(is_hooked, add_hooks);
+}
+
+}  // namespace coroscope::instrumentation
