@@ -1,44 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/memory_profiler.hpp>
 
-#include <coroscope/instrumentation/detail/allocation_feed.hpp>
 #include <coroscope/runtime/sleep.hpp>
+
+#include "told_memory.hpp"
 
 #include "support/catch.hpp"
 
+#include <array>
 #include <cmath>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace coroscope;
 using namespace coroscope::instrumentation;
 
-// Nothing is hooked here: blocks are addresses that are told of.
+using namespace told_memory;
 
 namespace {
-
-class named_hooks {
-public:
-    named_hooks() { instrumentation::detail::memory_hooks_name = "told by a test"; }
-    named_hooks(const named_hooks&) = delete;
-    named_hooks& operator=(const named_hooks&) = delete;
-    ~named_hooks() { instrumentation::detail::memory_hooks_name = nullptr; }
-};
-
-const void* block(std::uintptr_t number) {
-    return reinterpret_cast<const void*>(number * 16);  // NOLINT(performance-no-int-to-ptr)
-}
-
-void tell_of(std::uintptr_t number, std::size_t size) {
-    instrumentation::detail::note_allocation(block(number), size, nullptr);
-}
 
 coro<> allocating(std::uintptr_t first, std::size_t size) {
     for (std::uintptr_t i = 0; i < 4; ++i) {
         tell_of(first + i, size);
         co_await yield_now();
+    }
+}
+
+/// Tells of as many bytes as `total` or a little more, in blocks of some sizes.
+coro<> allocating_in_all(std::uintptr_t first, std::int64_t total, std::int64_t& told) {
+    for (std::uintptr_t i = 0; told < total; ++i) {
+        const std::size_t size = 40 + 7 * (i % 30);
+        tell_of(first + i, size);
+        told += static_cast<std::int64_t>(size);
+        if (i % 64 == 0) { co_await yield_now(); }
     }
 }
 
@@ -89,7 +86,7 @@ TEST_CASE("blocks belong to the task that runs, on whichever thread they are fre
     l.run_until_complete(one);
     l.run_until_complete(two);
     CHECK(text_of(memory.snapshot().rows(memory_key::task)) == "two 4000\none 40\n");
-    std::thread([] { instrumentation::detail::note_free(block(201)); }).join();
+    std::thread([] { tell_of_free(201); }).join();
     CHECK(text_of(memory.snapshot().rows(memory_key::task)) == "two 3000\none 40\n");
     CHECK(memory.snapshot().of_task(l.core().id, two.id()).total().allocated_bytes == 4'000);
 }
@@ -101,18 +98,18 @@ TEST_CASE("the peak is kept when memory is freed, and a new start forgets everyt
         const memory_scope scope(memory);
         tell_of(1, 500);
         tell_of(2, 700);
-        instrumentation::detail::note_free(block(1));
+        tell_of_free(1);
         tell_of(3, 100);
         const auto seen = memory.snapshot();
         CHECK(seen.peak_bytes == 1'200);
         CHECK(seen.total() == memory_amounts{1'300, 3, 500, 1});
         CHECK(seen.note == "told by a test");
     }
-    instrumentation::detail::note_free(block(2));
+    tell_of_free(2);
     CHECK(memory.snapshot().total().live_bytes() == 800);
     memory.start();
     CHECK(memory.snapshot().total() == memory_amounts{});
-    instrumentation::detail::note_free(block(3));
+    tell_of_free(3);
     CHECK(memory.snapshot().total() == memory_amounts{});
 }
 
@@ -137,7 +134,7 @@ TEST_CASE("more blocks than are kept are counted as dropped, and freed ones make
     CHECK(seen.dropped > 0);
     CHECK(seen.total().live_blocks() + static_cast<std::int64_t>(seen.dropped) == many);
     for (std::uintptr_t i = 1; i <= many; ++i) {
-        instrumentation::detail::note_free(block(i));
+        tell_of_free(i);
     }
     CHECK(memory.snapshot().total().live_bytes() == 0);
     tell_of(1, 8);
@@ -164,9 +161,35 @@ TEST_CASE("samples are scaled up to what was allocated") {
     CHECK(std::abs(static_cast<double>(seen.total().live_bytes() - truth))
           < 0.04 * static_cast<double>(truth));
     for (std::uintptr_t i = 1; i <= many; ++i) {
-        instrumentation::detail::note_free(block(i));
+        tell_of_free(i);
     }
     CHECK(memory.snapshot().total().live_bytes() == 0);
+}
+
+TEST_CASE("by samples, what interleaved tasks allocate is within two points of the truth") {
+    const named_hooks hooks;
+    memory_profiler_options options;
+    options.sample_period = 512;
+    memory_profiler memory(options);
+    const memory_scope scope(memory);
+    // Some 40,000 samples: two points are eight standard deviations of the largest share.
+    constexpr std::int64_t whole = 20'000'000;
+    loop l;
+    std::array<std::int64_t, 3> told{};
+    auto most = l.create_task(allocating_in_all(1'000'000, whole * 60 / 100, told[0]), "most");
+    auto some = l.create_task(allocating_in_all(2'000'000, whole * 30 / 100, told[1]), "some");
+    auto few = l.create_task(allocating_in_all(3'000'000, whole * 10 / 100, told[2]), "few");
+    l.run_until_complete(most);
+    l.run_until_complete(some);
+    l.run_until_complete(few);
+    const auto seen = memory.snapshot();
+    CHECK(seen.dropped == 0);
+    const auto all = static_cast<double>(told[0] + told[1] + told[2]);
+    for (const auto& [task, bytes] :
+         {std::pair(&most, told[0]), {&some, told[1]}, {&few, told[2]}}) {
+        const auto amounts = seen.of_task(l.core().id, task->id()).total();
+        CHECK(std::abs(static_cast<double>(amounts.live_bytes() - bytes)) < 0.02 * all);
+    }
 }
 
 TEST_CASE("threads that allocate and free at once lose nothing", "[threads]") {
@@ -178,7 +201,7 @@ TEST_CASE("threads that allocate and free at once lose nothing", "[threads]") {
         threads.emplace_back([t] {
             for (std::uintptr_t i = 0; i < 2'000; ++i) {
                 tell_of(t * 10'000 + i, 16);
-                if (i % 2 == 0) { instrumentation::detail::note_free(block(t * 10'000 + i)); }
+                if (i % 2 == 0) { tell_of_free(t * 10'000 + i); }
             }
         });
     }
