@@ -5,11 +5,12 @@
 
 #include <coroscope/instrumentation/detail/allocation_feed.hpp>
 
+#include <gperftools/malloc_hook.h>
+
 #include <cstddef>
 #include <mutex>
 
 #include <dlfcn.h>
-#include <gperftools/malloc_hook.h>
 
 namespace coroscope::instrumentation {
 namespace {

@@ -47,8 +47,15 @@ bool resumes(const report::stack_frame& frame) {
            && frame.function.find("coroutine_handle<") != std::string::npos;
 }
 
-std::string_view name_of(const std::string& function) {
-    return std::string_view(function).substr(0, function.find('('));
+/// Without parameters, and with g++'s word for a namespace without a name.
+std::string name_of(std::string function) {
+    constexpr std::string_view other_word = "(anonymous namespace)";
+    for (auto at = function.find(other_word); at != std::string::npos;
+         at = function.find(other_word, at)) {
+        function.replace(at, other_word.size(), "{anonymous}");
+    }
+    function.resize(std::min(function.size(), function.find('(')));
+    return function;
 }
 
 /// The calls, of a task those down to the coroutine that ran: behind it is the loop.
@@ -68,9 +75,9 @@ std::vector<report::stack_frame> calls_of(const memory_place& place, named_addre
 }
 
 bool has_line_in(const std::vector<report::stack_frame>& frames, const std::string& function) {
+    const auto name = name_of(function);
     return std::any_of(frames.begin(), frames.end(), [&](const auto& frame) {
-        return frame.line != 0 && !is_library(frame)
-               && name_of(frame.function) == name_of(function);
+        return frame.line != 0 && !is_library(frame) && name_of(frame.function) == name;
     });
 }
 

@@ -87,6 +87,8 @@ TEST_CASE("what tasks left behind is reported at exit, by task and line", "[memo
     CHECK(stack.find("lose") < stack.find("leaking"));
     CHECK(stack.find("leaks_at_exit_test.cpp:") != std::string::npos);
     CHECK(stack.find("loop") == std::string::npos);
+    // Once, with the line that called, and not again with that of its last co_await.
+    CHECK(stack.rfind("leaking") == stack.find("leaking"));
 #endif
 }
 
