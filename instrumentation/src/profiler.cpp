@@ -3,7 +3,6 @@
 
 #include <coroscope/report/duration_text.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -15,21 +14,6 @@ namespace coroscope::instrumentation {
 namespace {
 
 constexpr std::string_view other_names = "(other)";
-
-void merge(report::time_stats& into, const report::time_stats& more) {
-    into.min = std::min(into.min, more.min);
-    into.max = std::max(into.max, more.max);
-    into.last = more.last;
-    into.total += more.total;
-    into.busy += more.busy;
-    into.calls += more.calls;
-    into.returned += more.returned;
-    into.threw += more.threw;
-    into.cancelled += more.cancelled;
-    into.lengths.merge(more.lengths);
-    into.recent.insert(into.recent.end(), more.recent.begin(), more.recent.end());
-    into.recent_dropped += more.recent_dropped;
-}
 
 }  // namespace
 
@@ -54,9 +38,7 @@ public:
         if (const auto found = rows_.find(name); found != rows_.end()) { return found->second; }
         const bool full = rows_.size() >= options_.max_names;
         auto& row = rows_[std::string(full ? other_names : name)];
-        if (row == nullptr) {
-            row = std::make_shared<detail::call_statistics>(options_.recent_calls, is_on_);
-        }
+        if (row == nullptr) { row = detail::call_statistics::make(options_.recent_calls, is_on_); }
         return row;
     }
 
@@ -169,8 +151,7 @@ std::shared_ptr<detail::memory_statistics> profiler::memory_of(std::string_view 
 
 void merge_times(report::time_table& into, const report::time_table& more) {
     for (const auto& [name, stats] : more) {
-        const auto [row, is_new] = into.try_emplace(name, stats);
-        if (!is_new) { merge(row->second, stats); }
+        detail::merge_calls(into[name], stats);
     }
 }
 

@@ -13,11 +13,20 @@
 
 namespace coroscope::instrumentation::detail {
 
+/// What a coroutine's frame keeps its statistics with.
+template <class Statistics>
+[[nodiscard]] std::shared_ptr<Statistics> hold(const std::shared_ptr<Statistics>& statistics) {
+    return statistics;
+}
+[[nodiscard]] inline call_hold hold(const std::shared_ptr<call_statistics>& statistics) noexcept {
+    return call_hold(*statistics);
+}
+
 /// Awaits a call of a coroutine function while a `Meter` (a `call_timer`, for instance) is there,
 /// and tells that what became of it. A call that is dropped while it is suspended, with its loop
 /// for instance, counts as cancelled.
-template <class Meter, class Statistics, class T>
-coro<T> measure_coroutine(std::shared_ptr<Statistics> statistics, coro<T> work) {
+template <class Meter, class Hold, class T>
+coro<T> measure_coroutine(Hold statistics, coro<T> work) {
     Meter meter(*statistics, call_outcome::cancelled);
     try {
         if constexpr (std::is_void_v<T>) {
@@ -56,7 +65,7 @@ std::invoke_result_t<F&, Args...> measure_call(const std::shared_ptr<Statistics>
                                                Args&&... args) {
     if constexpr (coroscope::detail::is_coro<std::invoke_result_t<F&, Args...>>) {
         try {
-            return measure_coroutine<Meter>(statistics,
+            return measure_coroutine<Meter>(hold(statistics),
                                             std::invoke(f, std::forward<Args>(args)...));
         } catch (...) {
             const Meter meter(*statistics, call_outcome::threw);
