@@ -63,13 +63,19 @@ void call_counters::add(const report::call_record& call, duration busy,
         put(recent_[at].delta, call.delta);
         next_.store(at + 1 == recent_calls_ ? 0 : at + 1, std::memory_order_relaxed);
     }
+    const auto waiting = sequence / 2 % lengths_at_once;
+    put(waiting_[waiting], call.delta);
+    if (waiting + 1 == lengths_at_once) {
+        for (const auto& each : waiting_) {
+            lengths_.add(each.load(std::memory_order_relaxed));
+        }
+    }
     sequence_.store(sequence + 2, std::memory_order_release);
-    lengths_.add(call.delta);
 }
 
 report::time_stats call_counters::read_sums() const {
-    // More is not to be had of a copy of a process whose thread was forked away in the midst.
-    constexpr int most_attempts = 10'000;
+    // In a copy of a process, the thread that wrote may be missing.
+    constexpr int most_attempts = 1'000;
     report::time_stats copy;
     for (int attempt = 0; attempt < most_attempts; ++attempt) {
         const auto sequence = get(sequence_);
@@ -105,12 +111,25 @@ void call_counters::read_recent(report::time_stats& into) const {
     into.recent_dropped = into.calls - into.recent.size();
 }
 
+/// False if they are not those of `into.calls` calls, because more have ended meanwhile.
+bool call_counters::read_lengths(report::time_stats& into) const {
+    into.lengths = lengths_.read();
+    const auto first_waiting = into.calls - into.calls % lengths_at_once;
+    for (auto call = first_waiting; call < into.calls; ++call) {
+        into.lengths.add(get(waiting_[call % lengths_at_once]));
+    }
+    const auto begun = (get(sequence_) + 1) / 2;
+    return begun <= first_waiting + lengths_at_once && into.lengths.count() == into.calls;
+}
+
 report::time_stats call_counters::read() const {
-    auto copy = read_sums();
-    if (copy.calls == 0) { return {}; }
-    read_recent(copy);
-    copy.lengths = lengths_.read();
-    return copy;
+    constexpr int most_attempts = 100;
+    for (int attempt = 1;; ++attempt) {
+        auto copy = read_sums();
+        if (copy.calls == 0) { return {}; }
+        read_recent(copy);
+        if (read_lengths(copy) || attempt == most_attempts) { return copy; }
+    }
 }
 
 /// The calls of all threads but the first. The flag is held for some nanoseconds by each call that

@@ -42,8 +42,9 @@ call_timer::call_timer(call_statistics& statistics, call_outcome outcome) noexce
     if (running_loop != nullptr && running_loop->current != nullptr) {
         record_ = &running_loop->current->record();
         step_ = record_->sequence.load(std::memory_order_relaxed);
-        earlier_ticks_ =
-            record_->busy_ticks.load(std::memory_order_relaxed) + step_ticks(start_stamp_);
+        earlier_ticks_ = record_->busy_ticks.load(std::memory_order_relaxed);
+        step_began_ =
+            running_loop->step_began != nullptr ? running_loop->step_began->get() : start_stamp_;
     }
 }
 
@@ -72,7 +73,8 @@ bool call_timer::is_in_its_first_step() const noexcept {
 duration call_timer::busy_in_steps(std::uint64_t now) const noexcept {
     auto ticks = record_->busy_ticks.load(std::memory_order_relaxed);
     if (runs_now(record_)) { ticks += step_ticks(now); }
-    return tick_clock::to_duration(ticks - std::min(ticks, earlier_ticks_));
+    const auto earlier = earlier_ticks_ + tick_clock::between(step_began_, start_stamp_);
+    return tick_clock::to_duration(ticks - std::min(ticks, earlier));
 }
 
 }  // namespace coroscope::instrumentation::detail

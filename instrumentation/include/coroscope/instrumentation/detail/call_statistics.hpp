@@ -6,6 +6,7 @@
 #include <coroscope/runtime/clock.hpp>
 #include <coroscope/runtime/detail/loop_core.hpp>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -25,7 +26,8 @@ public:
 
     /// One thread at a time.
     void add(const report::call_record& call, duration busy, call_outcome outcome) noexcept;
-    /// Any thread. A call that ends meanwhile may be in `lengths` and not yet in the rest.
+    /// Any thread. While calls end faster than they are copied, `lengths` may have some more or
+    /// less, and `recent` may lack some.
     [[nodiscard]] report::time_stats read() const;
 
 private:
@@ -37,6 +39,11 @@ private:
 
     [[nodiscard]] report::time_stats read_sums() const;
     void read_recent(report::time_stats& into) const;
+    [[nodiscard]] bool read_lengths(report::time_stats& into) const;
+
+    /// A histogram's counter lies where the duration says. Were it written by each call, the next
+    /// one's loads would wait until that is known: 10 ns.
+    static constexpr std::size_t lengths_at_once = 32;
 
     std::atomic<std::uint64_t> sequence_{0};  ///< 2 a call; odd while one is added
     std::atomic<std::chrono::nanoseconds> min_{std::chrono::nanoseconds::max()};
@@ -49,6 +56,7 @@ private:
     std::size_t recent_calls_;
     std::atomic<std::size_t> next_{0};  ///< entry of `recent_` to write; the writer's
     std::unique_ptr<kept_call[]> recent_;
+    std::array<std::atomic<std::chrono::nanoseconds>, lengths_at_once> waiting_{};
     report::histogram_recorder lengths_;
 };
 

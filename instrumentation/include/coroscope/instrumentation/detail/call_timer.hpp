@@ -33,7 +33,8 @@ private:
     const clock* clock_;                   // another one than the machine's; null: stamps will do
     const task_record* record_ = nullptr;  // of the task that runs here; null: there is none
     std::uint64_t step_ = 0;               // the record's sequence: the same while a step lasts
-    std::uint64_t earlier_ticks_ = 0;      // of the task, when the call began
+    std::uint64_t earlier_ticks_ = 0;      // of the task, in the steps before that one
+    std::uint64_t step_began_ = 0;         // stamp
     time_point start_;                     // by that clock
     std::uint64_t start_stamp_;
     call_outcome outcome_;
