@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/detail/call_statistics.hpp>
 
+#include <coroscope/runtime/detail/tick_clock.hpp>
+
 #include <algorithm>
 #include <mutex>
 #include <thread>
@@ -11,6 +13,7 @@
 namespace coroscope::instrumentation::detail {
 namespace {
 
+using coroscope::detail::tick_clock;
 using std::chrono::nanoseconds;
 
 // Each value of a call is stored with release and read with acquire: who has read one of it sees
@@ -31,6 +34,40 @@ template <class T>
     return from.load(std::memory_order_acquire);
 }
 
+[[nodiscard]] nanoseconds length_of(const ended_call& call) noexcept {
+    return call.has_stamps ? tick_clock::to_duration(static_cast<std::uint64_t>(call.delta))
+                           : nanoseconds(call.delta);
+}
+
+[[nodiscard]] report::call_record record_of(const ended_call& call) noexcept {
+    const auto stamp = static_cast<std::uint64_t>(call.start);
+    const auto start =
+        call.has_stamps ? tick_clock::to_time(stamp).time_since_epoch() : nanoseconds(call.start);
+    const auto delta = length_of(call);
+    return {start, start + delta, delta};
+}
+
+/// Of some calls.
+struct call_sums {
+    nanoseconds min = nanoseconds::max();
+    nanoseconds max = nanoseconds::min();
+    nanoseconds last{0};
+    nanoseconds total{0};
+    std::int64_t busy_ticks = 0;
+    std::uint64_t threw = 0;
+    std::uint64_t cancelled = 0;
+
+    void add(const ended_call& call) noexcept {
+        last = length_of(call);
+        min = std::min(min, last);
+        max = std::max(max, last);
+        total += last;
+        busy_ticks += call.busy_ticks;
+        threw += call.outcome == call_outcome::threw ? 1U : 0U;
+        cancelled += call.outcome == call_outcome::cancelled ? 1U : 0U;
+    }
+};
+
 /// Statistics whose handles have gone and whose calls go on: the newest of a list.
 struct orphans {
     std::mutex lock;
@@ -43,92 +80,91 @@ constinit orphans all_orphans;
 
 call_counters::call_counters(std::size_t recent_calls)
     : recent_calls_(recent_calls),
-      recent_(std::make_unique<kept_call[]>(recent_calls)) {}
+      room_(std::max(recent_calls, added_at_once)),
+      ring_(std::make_unique<published_call[]>(room_)) {}
 
-void call_counters::add(const report::call_record& call, duration busy,
-                        call_outcome outcome) noexcept {
+void call_counters::add(const ended_call& call) noexcept {
     const auto sequence = sequence_.load(std::memory_order_relaxed);
     sequence_.store(sequence + 1, std::memory_order_relaxed);
-    put(last_, call.delta);
-    grow(total_, call.delta);
-    grow(busy_, busy);
-    if (call.delta < min_.load(std::memory_order_relaxed)) { put(min_, call.delta); }
-    if (call.delta > max_.load(std::memory_order_relaxed)) { put(max_, call.delta); }
-    if (outcome != call_outcome::returned) [[unlikely]] {
-        grow(outcome == call_outcome::threw ? threw_ : cancelled_, std::uint64_t{1});
-    }
-    if (recent_calls_ != 0) {
-        const auto at = next_.load(std::memory_order_relaxed);
-        put(recent_[at].start, call.start);
-        put(recent_[at].delta, call.delta);
-        next_.store(at + 1 == recent_calls_ ? 0 : at + 1, std::memory_order_relaxed);
-    }
-    const auto waiting = sequence / 2 % lengths_at_once;
-    put(waiting_[waiting], call.delta);
-    if (waiting + 1 == lengths_at_once) {
-        for (const auto& each : waiting_) {
-            lengths_.add(each.load(std::memory_order_relaxed));
-        }
-    }
+    const auto place = next_.load(std::memory_order_relaxed);
+    put(ring_[place].start, call.start);
+    put(ring_[place].delta, call.delta);
+    put(ring_[place].busy_ticks, call.busy_ticks);
+    put(ring_[place].outcome, call.outcome);
+    put(ring_[place].has_stamps, call.has_stamps);
+    next_.store(place + 1 == room_ ? 0 : place + 1, std::memory_order_relaxed);
+    if ((sequence / 2 + 1) % added_at_once == 0) { add_up(place); }
     sequence_.store(sequence + 2, std::memory_order_release);
 }
 
-report::time_stats call_counters::read_sums() const {
-    // In a copy of a process, the thread that wrote may be missing.
-    constexpr int most_attempts = 1'000;
-    report::time_stats copy;
-    for (int attempt = 0; attempt < most_attempts; ++attempt) {
-        const auto sequence = get(sequence_);
-        copy.calls = sequence / 2;
-        copy.min = get(min_);
-        copy.max = get(max_);
-        copy.last = get(last_);
-        copy.total = get(total_);
-        copy.busy = get(busy_);
-        copy.threw = get(threw_);
-        copy.cancelled = get(cancelled_);
-        if (sequence % 2 == 0 && sequence_.load(std::memory_order_relaxed) == sequence) { break; }
-        std::this_thread::yield();
-    }
-    copy.returned = copy.calls - copy.threw - copy.cancelled;
-    return copy;
+ended_call call_counters::call_at(std::size_t place) const noexcept {
+    const auto& from = ring_[place];
+    return {get(from.start), get(from.delta), get(from.busy_ticks), get(from.outcome),
+            get(from.has_stamps)};
 }
 
-/// Entries that are written over meanwhile are left out.
-void call_counters::read_recent(report::time_stats& into) const {
-    const auto room = static_cast<std::uint64_t>(recent_calls_);
-    const auto first = into.calls - std::min(into.calls, room);
-    std::vector<report::call_record> kept;
-    for (auto call = first; call < into.calls; ++call) {
-        const auto& from = recent_[call % room];
-        const auto start = get(from.start);
-        const auto delta = get(from.delta);
-        kept.push_back({start, start + delta, delta});
+void call_counters::add_up(std::size_t last_place) noexcept {
+    call_sums sums;
+    auto place = last_place + 1 + room_ - added_at_once;
+    for (std::size_t i = 0; i < added_at_once; ++i, ++place) {
+        sums.add(call_at(place < room_ ? place : place - room_));
+        lengths_.add(sums.last);
     }
-    const auto begun = (get(sequence_) + 1) / 2;
-    const auto lost = std::min<std::uint64_t>(begun - std::min(begun, first + room), kept.size());
-    into.recent.assign(kept.begin() + static_cast<std::ptrdiff_t>(lost), kept.end());
-    into.recent_dropped = into.calls - into.recent.size();
+    put(min_, std::min(sums.min, min_.load(std::memory_order_relaxed)));
+    put(max_, std::max(sums.max, max_.load(std::memory_order_relaxed)));
+    put(last_, sums.last);
+    grow(total_, sums.total);
+    grow(busy_ticks_, sums.busy_ticks);
+    grow(threw_, sums.threw);
+    grow(cancelled_, sums.cancelled);
 }
 
-/// False if they are not those of `into.calls` calls, because more have ended meanwhile.
-bool call_counters::read_lengths(report::time_stats& into) const {
-    into.lengths = lengths_.read();
-    const auto first_waiting = into.calls - into.calls % lengths_at_once;
-    for (auto call = first_waiting; call < into.calls; ++call) {
-        into.lengths.add(get(waiting_[call % lengths_at_once]));
+/// False if more were added up meanwhile. `lengths` are there already.
+bool call_counters::read_sums(report::time_stats& into) const {
+    const auto ended = get(sequence_) / 2;
+    const auto added_up = ended - ended % added_at_once;
+    call_sums sums{get(min_),        get(max_),   get(last_),     get(total_),
+                   get(busy_ticks_), get(threw_), get(cancelled_)};
+    const auto first = ended - std::min<std::uint64_t>(ended, room_);
+    for (auto number = first; number < ended; ++number) {
+        const auto call = call_at(number % room_);
+        into.recent.push_back(record_of(call));
+        if (number < added_up) { continue; }
+        sums.add(call);
+        into.lengths.add(sums.last);
     }
+    into.calls = ended;
+    into.returned = ended - sums.threw - sums.cancelled;
+    into.threw = sums.threw;
+    into.cancelled = sums.cancelled;
+    into.total = sums.total;
+    into.min = sums.min;
+    into.max = sums.max;
+    into.last = sums.last;
+    into.busy = tick_clock::to_duration(static_cast<std::uint64_t>(sums.busy_ticks));
+    // Those that were written over meanwhile, and what the ring has more than is wanted.
     const auto begun = (get(sequence_) + 1) / 2;
-    return begun <= first_waiting + lengths_at_once && into.lengths.count() == into.calls;
+    const auto first_whole = std::max({first, begun - std::min<std::uint64_t>(begun, room_),
+                                       ended - std::min<std::uint64_t>(ended, recent_calls_)});
+    const auto too_many = std::min<std::uint64_t>(first_whole - first, into.recent.size());
+    into.recent.erase(into.recent.begin(),
+                      into.recent.begin() + static_cast<std::ptrdiff_t>(too_many));
+    into.recent_dropped = ended - into.recent.size();
+    return begun < added_up + added_at_once;
 }
 
 report::time_stats call_counters::read() const {
-    constexpr int most_attempts = 100;
+    constexpr int most_attempts = 1'000;  // the writer may be missing, in a child of a fork
+    constexpr int attempts_for_lengths = 10;
     for (int attempt = 1;; ++attempt) {
-        auto copy = read_sums();
-        if (copy.calls == 0) { return {}; }
-        read_recent(copy);
-        if (read_lengths(copy) || attempt == most_attempts) { return copy; }
+        report::time_stats copy;
+        copy.lengths = lengths_.read();
+        const bool is_right = read_sums(copy);
+        if (is_right && copy.calls == 0) { return {}; }
+        const bool has_all_lengths = copy.lengths.count() == copy.calls;
+        if (is_right && (has_all_lengths || attempt > attempts_for_lengths)) { return copy; }
+        if (attempt == most_attempts) { return copy; }
+        std::this_thread::yield();
     }
 }
 
@@ -188,15 +224,14 @@ call_statistics::shared_counters* call_statistics::shared() noexcept {
     return counters;
 }
 
-void call_statistics::add_shared(const report::call_record& call, duration busy,
-                                 call_outcome outcome) noexcept {
+void call_statistics::add_shared(const ended_call& call) noexcept {
     auto* const shared_by_others = shared();
     if (shared_by_others == nullptr) { return; }
     auto& flag = shared_by_others->is_locked;
     while (flag.exchange(true, std::memory_order_acquire)) {
         std::this_thread::yield();
     }
-    shared_by_others->counters.add(call, busy, outcome);
+    shared_by_others->counters.add(call);
     flag.store(false, std::memory_order_release);
 }
 

@@ -37,7 +37,7 @@ call_timer::call_timer(call_statistics& statistics, call_outcome outcome) noexce
     : statistics_(&statistics),
       clock_(special_clock()),
       outcome_(outcome) {
-    if (clock_ != nullptr) { start_ = clock_->now(); }
+    if (clock_ != nullptr) [[unlikely]] { start_ = clock_->now(); }
     start_stamp_ = tick_clock::now();
     if (running_loop != nullptr && running_loop->current != nullptr) {
         record_ = &running_loop->current->record();
@@ -50,18 +50,20 @@ call_timer::call_timer(call_statistics& statistics, call_outcome outcome) noexce
 
 call_timer::~call_timer() {
     const auto stamp = tick_clock::now();
-    const auto taken = tick_clock::to_duration(tick_clock::between(start_stamp_, stamp));
-    report::call_record call;
-    if (clock_ != nullptr) {
-        call.start = start_.time_since_epoch();
-        call.end = clock_->now().time_since_epoch();
-        call.delta = call.end - call.start;
+    ended_call call;
+    call.outcome = outcome_;
+    const auto ticks = tick_clock::between(start_stamp_, stamp);
+    call.busy_ticks =
+        static_cast<std::int64_t>(is_in_its_first_step() ? ticks : ticks_in_steps(stamp));
+    if (clock_ == nullptr) {
+        call.start = static_cast<std::int64_t>(start_stamp_);
+        call.delta = static_cast<std::int64_t>(ticks);
     } else {
-        call.delta = taken;
-        call.start = tick_clock::to_time(start_stamp_).time_since_epoch();
-        call.end = call.start + call.delta;
+        call.has_stamps = false;
+        call.start = start_.time_since_epoch().count();
+        call.delta = (clock_->now() - start_).count();
     }
-    statistics_->add(call, is_in_its_first_step() ? taken : busy_in_steps(stamp), outcome_);
+    statistics_->add(call);
 }
 
 bool call_timer::is_in_its_first_step() const noexcept {
@@ -70,11 +72,11 @@ bool call_timer::is_in_its_first_step() const noexcept {
 
 /// A task's busy time is the sum of its finished steps; the call began and ends in the midst of
 /// one.
-duration call_timer::busy_in_steps(std::uint64_t now) const noexcept {
+std::uint64_t call_timer::ticks_in_steps(std::uint64_t now) const noexcept {
     auto ticks = record_->busy_ticks.load(std::memory_order_relaxed);
     if (runs_now(record_)) { ticks += step_ticks(now); }
     const auto earlier = earlier_ticks_ + tick_clock::between(step_began_, start_stamp_);
-    return tick_clock::to_duration(ticks - std::min(ticks, earlier));
+    return ticks - std::min(ticks, earlier);
 }
 
 }  // namespace coroscope::instrumentation::detail

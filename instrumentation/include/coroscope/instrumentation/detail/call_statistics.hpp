@@ -3,10 +3,8 @@
 
 #include <coroscope/report/histogram_recorder.hpp>
 #include <coroscope/report/snapshot.hpp>
-#include <coroscope/runtime/clock.hpp>
 #include <coroscope/runtime/detail/loop_core.hpp>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -18,45 +16,58 @@ namespace coroscope::instrumentation::detail {
 
 enum class call_outcome : std::uint8_t { returned, threw, cancelled };
 
+/// A call that has ended, as it was measured: nothing is converted on its path.
+struct ended_call {
+    std::int64_t start = 0;       ///< a stamp of `tick_clock`, or nanoseconds of the loop's clock
+    std::int64_t delta = 0;       ///< ticks or nanoseconds
+    std::int64_t busy_ticks = 0;  ///< in any case
+    call_outcome outcome = call_outcome::returned;
+    bool has_stamps = true;
+};
+
 /// Calls that were counted, in a form that one thread writes while others read: no lock, and no
-/// atomic addition.
+/// atomic addition. A call is put into a ring; each 32 of them are added up together. (A counter of
+/// a histogram lies where the duration says. Were it written by each call, the next one's loads
+/// would wait until that is known, which is a third of what a call costs.)
 class call_counters {
 public:
     explicit call_counters(std::size_t recent_calls);
 
     /// One thread at a time.
-    void add(const report::call_record& call, duration busy, call_outcome outcome) noexcept;
+    void add(const ended_call& call) noexcept;
     /// Any thread. While calls end faster than they are copied, `lengths` may have some more or
     /// less, and `recent` may lack some.
     [[nodiscard]] report::time_stats read() const;
 
 private:
-    /// An entry of `recent`.
-    struct kept_call {
-        std::atomic<std::chrono::nanoseconds> start;
-        std::atomic<std::chrono::nanoseconds> delta;
+    static constexpr std::size_t added_at_once = 32;
+
+    /// A place of the ring.
+    struct published_call {
+        std::atomic<std::int64_t> start;
+        std::atomic<std::int64_t> delta;
+        std::atomic<std::int64_t> busy_ticks;
+        std::atomic<call_outcome> outcome;
+        std::atomic<bool> has_stamps;
     };
 
-    [[nodiscard]] report::time_stats read_sums() const;
-    void read_recent(report::time_stats& into) const;
-    [[nodiscard]] bool read_lengths(report::time_stats& into) const;
-
-    /// A histogram's counter lies where the duration says. Were it written by each call, the next
-    /// one's loads would wait until that is known: 10 ns.
-    static constexpr std::size_t lengths_at_once = 32;
+    [[nodiscard]] ended_call call_at(std::size_t place) const noexcept;
+    void add_up(std::size_t last_place) noexcept;
+    [[nodiscard]] bool read_sums(report::time_stats& into) const;
 
     std::atomic<std::uint64_t> sequence_{0};  ///< 2 a call; odd while one is added
+    std::atomic<std::size_t> next_{0};        ///< place to write
+    std::size_t recent_calls_;
+    std::size_t room_;
+    std::unique_ptr<published_call[]> ring_;
+    // Of the calls up to the last multiple of `added_at_once`:
     std::atomic<std::chrono::nanoseconds> min_{std::chrono::nanoseconds::max()};
     std::atomic<std::chrono::nanoseconds> max_{std::chrono::nanoseconds::min()};
     std::atomic<std::chrono::nanoseconds> last_{std::chrono::nanoseconds(0)};
     std::atomic<std::chrono::nanoseconds> total_{std::chrono::nanoseconds(0)};
-    std::atomic<std::chrono::nanoseconds> busy_{std::chrono::nanoseconds(0)};
+    std::atomic<std::int64_t> busy_ticks_{0};
     std::atomic<std::uint64_t> threw_{0};
     std::atomic<std::uint64_t> cancelled_{0};
-    std::size_t recent_calls_;
-    std::atomic<std::size_t> next_{0};  ///< entry of `recent_` to write; the writer's
-    std::unique_ptr<kept_call[]> recent_;
-    std::array<std::atomic<std::chrono::nanoseconds>, lengths_at_once> waiting_{};
     report::histogram_recorder lengths_;
 };
 
@@ -76,11 +87,11 @@ public:
 
     /// Whether calls count: the profiler is not stopped.
     [[nodiscard]] bool counts() const noexcept { return is_on_->load(std::memory_order_relaxed); }
-    void add(const report::call_record& call, duration busy, call_outcome outcome) noexcept {
+    void add(const ended_call& call) noexcept {
         if (is_owner()) [[likely]] {
-            own_.add(call, busy, outcome);
+            own_.add(call);
         } else {
-            add_shared(call, busy, outcome);
+            add_shared(call);
         }
     }
     [[nodiscard]] report::time_stats read() const;
@@ -106,7 +117,7 @@ private:
         }
         return owner == this_thread();
     }
-    void add_shared(const report::call_record& call, duration busy, call_outcome outcome) noexcept;
+    void add_shared(const ended_call& call) noexcept;
     [[nodiscard]] shared_counters* shared() noexcept;
 
     on_switch is_on_;

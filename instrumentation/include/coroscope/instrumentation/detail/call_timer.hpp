@@ -27,7 +27,7 @@ public:
 
 private:
     [[nodiscard]] bool is_in_its_first_step() const noexcept;
-    [[nodiscard]] duration busy_in_steps(std::uint64_t now) const noexcept;
+    [[nodiscard]] std::uint64_t ticks_in_steps(std::uint64_t now) const noexcept;
 
     call_statistics* statistics_;
     const clock* clock_;                   // another one than the machine's; null: stamps will do
