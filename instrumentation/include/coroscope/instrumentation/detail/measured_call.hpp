@@ -76,4 +76,30 @@ std::invoke_result_t<F&, Args...> measure_call(const std::shared_ptr<Statistics>
     }
 }
 
+/// A function whose calls are measured by a `Meter` while its profiler is started.
+template <class Meter, class Statistics, class F>
+class measured_callable {
+public:
+    measured_callable(std::shared_ptr<Statistics> statistics, F f)
+        : statistics_(std::move(statistics)),
+          function_(std::move(f)) {}
+
+    template <class... Args>
+        requires std::is_invocable_v<F&, Args...> std::invoke_result_t<F&, Args...>
+    operator()(Args&&... args) { return call(function_, std::forward<Args>(args)...); }
+    template <class... Args>
+        requires std::is_invocable_v<const F&, Args...> std::invoke_result_t<const F&, Args...>
+    operator()(Args&&... args) const { return call(function_, std::forward<Args>(args)...); }
+
+private:
+    template <class G, class... Args>
+    std::invoke_result_t<G&, Args...> call(G& f, Args&&... args) const {
+        if (!statistics_->counts()) { return std::invoke(f, std::forward<Args>(args)...); }
+        return measure_call<Meter>(statistics_, f, std::forward<Args>(args)...);
+    }
+
+    std::shared_ptr<Statistics> statistics_;
+    F function_;
+};
+
 }  // namespace coroscope::instrumentation::detail
