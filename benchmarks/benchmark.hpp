@@ -47,6 +47,8 @@ extern const comparison snapshot_1m;
 extern const comparison snapshot_disturbs;
 extern const comparison alloc_exact;
 extern const comparison alloc_sampled;
+extern const comparison profile_time_call;
+extern const comparison profile_time_plain;
 extern const comparison cpu_sampling_250;
 extern const comparison cpu_sampling_1000;
 

@@ -6,8 +6,6 @@
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
 #include <algorithm>
-#include <thread>
-#include <utility>
 
 namespace coroscope::instrumentation::detail {
 
@@ -35,108 +33,50 @@ std::uint64_t step_ticks(std::uint64_t now) noexcept {
 
 }  // namespace
 
-/// Held for some nanoseconds by each call that ends, and while the recent calls are copied: a mutex
-/// would cost a call more than all else.
-class call_statistics::lock {
-public:
-    explicit lock(std::atomic<bool>& is_locked) noexcept : is_locked_(is_locked) {
-        while (is_locked_.exchange(true, std::memory_order_acquire)) {
-            std::this_thread::yield();
-        }
-    }
-    lock(const lock&) = delete;
-    lock& operator=(const lock&) = delete;
-    ~lock() { is_locked_.store(false, std::memory_order_release); }
-
-private:
-    std::atomic<bool>& is_locked_;
-};
-
-call_statistics::call_statistics(std::size_t recent_calls, on_switch is_on)
-    : is_on_(std::move(is_on)),
-      recent_calls_(recent_calls) {
-    stats_.recent.reserve(recent_calls);
-}
-
-void call_statistics::add(const report::call_record& call, duration busy,
-                          call_outcome outcome) noexcept {
-    const lock held(is_locked_);
-    lengths_.add(call.delta);
-    auto& s = stats_;
-    s.min = s.calls == 0 ? call.delta : std::min(s.min, call.delta);
-    s.max = std::max(s.max, call.delta);
-    s.last = call.delta;
-    s.total += call.delta;
-    s.busy += busy;
-    ++s.calls;
-    switch (outcome) {
-    case call_outcome::returned: ++s.returned; break;
-    case call_outcome::threw: ++s.threw; break;
-    case call_outcome::cancelled: ++s.cancelled; break;
-    }
-    if (s.recent.size() < recent_calls_) {
-        s.recent.push_back(call);  // reserved
-        return;
-    }
-    ++s.recent_dropped;
-    if (recent_calls_ != 0) {
-        s.recent[oldest_] = call;
-        if (++oldest_ == recent_calls_) { oldest_ = 0; }
-    }
-}
-
-report::time_stats call_statistics::read() const {
-    report::time_stats copy;
-    std::size_t oldest = 0;
-    {
-        const lock held(is_locked_);
-        copy = stats_;
-        copy.lengths = lengths_.read();
-        oldest = oldest_;
-    }
-    std::rotate(copy.recent.begin(), copy.recent.begin() + static_cast<std::ptrdiff_t>(oldest),
-                copy.recent.end());
-    return copy;
-}
-
 call_timer::call_timer(call_statistics& statistics, call_outcome outcome) noexcept
     : statistics_(&statistics),
       clock_(special_clock()),
       outcome_(outcome) {
-    if (clock_ != nullptr) { start_ = clock_->now(); }
+    if (clock_ != nullptr) [[unlikely]] { start_ = clock_->now(); }
     start_stamp_ = tick_clock::now();
     if (running_loop != nullptr && running_loop->current != nullptr) {
         record_ = &running_loop->current->record();
         step_ = record_->sequence.load(std::memory_order_relaxed);
-        earlier_ticks_ =
-            record_->busy_ticks.load(std::memory_order_relaxed) + step_ticks(start_stamp_);
+        earlier_ticks_ = record_->busy_ticks.load(std::memory_order_relaxed);
+        step_began_ =
+            running_loop->step_began != nullptr ? running_loop->step_began->get() : start_stamp_;
     }
 }
 
 call_timer::~call_timer() {
     const auto stamp = tick_clock::now();
-    report::call_record call;
-    if (clock_ != nullptr) {
-        call.start = start_.time_since_epoch();
-        call.end = clock_->now().time_since_epoch();
-        call.delta = call.end - call.start;
+    ended_call call;
+    call.outcome = outcome_;
+    const auto ticks = tick_clock::between(start_stamp_, stamp);
+    call.busy_ticks =
+        static_cast<std::int64_t>(is_in_its_first_step() ? ticks : ticks_in_steps(stamp));
+    if (clock_ == nullptr) {
+        call.start = static_cast<std::int64_t>(start_stamp_);
+        call.delta = static_cast<std::int64_t>(ticks);
     } else {
-        call.delta = tick_clock::to_duration(stamp - std::min(start_stamp_, stamp));
-        call.start = tick_clock::to_time(start_stamp_).time_since_epoch();
-        call.end = call.start + call.delta;
+        call.has_stamps = false;
+        call.start = start_.time_since_epoch().count();
+        call.delta = (clock_->now() - start_).count();
     }
-    statistics_->add(call, busy(stamp), outcome_);
+    statistics_->add(call);
+}
+
+bool call_timer::is_in_its_first_step() const noexcept {
+    return record_ == nullptr || record_->sequence.load(std::memory_order_relaxed) == step_;
 }
 
 /// A task's busy time is the sum of its finished steps; the call began and ends in the midst of
 /// one.
-duration call_timer::busy(std::uint64_t now) const noexcept {
-    if (record_ == nullptr || record_->sequence.load(std::memory_order_relaxed) == step_) {
-        return tick_clock::to_duration(tick_clock::between(start_stamp_, now));
-    }
+std::uint64_t call_timer::ticks_in_steps(std::uint64_t now) const noexcept {
     auto ticks = record_->busy_ticks.load(std::memory_order_relaxed);
     if (runs_now(record_)) { ticks += step_ticks(now); }
-    return tick_clock::to_duration(ticks - std::min(ticks, earlier_ticks_));
+    const auto earlier = earlier_ticks_ + tick_clock::between(step_began_, start_stamp_);
+    return ticks - std::min(ticks, earlier);
 }
 
 }  // namespace coroscope::instrumentation::detail

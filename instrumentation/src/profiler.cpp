@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/profiler.hpp>
 
-#include <coroscope/report/duration_text.hpp>
-
-#include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -15,21 +12,6 @@ namespace coroscope::instrumentation {
 namespace {
 
 constexpr std::string_view other_names = "(other)";
-
-void merge(report::time_stats& into, const report::time_stats& more) {
-    into.min = std::min(into.min, more.min);
-    into.max = std::max(into.max, more.max);
-    into.last = more.last;
-    into.total += more.total;
-    into.busy += more.busy;
-    into.calls += more.calls;
-    into.returned += more.returned;
-    into.threw += more.threw;
-    into.cancelled += more.cancelled;
-    into.lengths.merge(more.lengths);
-    into.recent.insert(into.recent.end(), more.recent.begin(), more.recent.end());
-    into.recent_dropped += more.recent_dropped;
-}
 
 }  // namespace
 
@@ -43,7 +25,8 @@ public:
     ~implementation() {
         if (options_.log == nullptr) { return; }
         try {
-            *options_.log << log_text(read());
+            *options_.log << log_text(read())
+                          << log_text(read_memory(options_.key_type, options_.filter));
         } catch (...) { return; }  // no memory, or a stream that throws: nobody to tell
     }
 
@@ -54,9 +37,7 @@ public:
         if (const auto found = rows_.find(name); found != rows_.end()) { return found->second; }
         const bool full = rows_.size() >= options_.max_names;
         auto& row = rows_[std::string(full ? other_names : name)];
-        if (row == nullptr) {
-            row = std::make_shared<detail::call_statistics>(options_.recent_calls, is_on_);
-        }
+        if (row == nullptr) { row = detail::call_statistics::make(options_.recent_calls, is_on_); }
         return row;
     }
 
@@ -66,14 +47,15 @@ public:
         const bool full = memory_.size() >= options_.max_names;
         auto& row = memory_[std::string(full ? other_names : name)];
         if (row == nullptr) {
-            row = std::make_shared<detail::memory_statistics>(options_.recent_calls);
+            row = std::make_shared<detail::memory_statistics>(options_.recent_calls, is_on_);
         }
         return row;
     }
 
-    std::map<std::string, instrumentation::memory_stats> read_memory(
-        memory_key by, const memory_filter& filter) const {
-        std::map<std::string, instrumentation::memory_stats> table;
+    [[nodiscard]] const profiler_options& options() const noexcept { return options_; }
+
+    memory_table read_memory(memory_key by, const memory_filter& filter) const {
+        memory_table table;
         const std::lock_guard lock(mutex_);
         for (const auto& [name, row] : memory_) {
             auto stats = row->read(by, filter);
@@ -133,32 +115,12 @@ profiler::started_scope::~started_scope() {
     if (!was_started_) { profiler_.stop(); }
 }
 
-std::string log_text(const report::time_table& table) {
-    using report::format_duration;
-    std::string text;
-    for (const auto& [name, stats] : table) {
-        if (stats.recent_dropped != 0) {
-            text += name + ": " + std::to_string(stats.recent_dropped) + " earlier calls\n";
-        }
-        for (const auto& call : stats.recent) {
-            text += "function " + name + " was called at " + format_duration(call.start)
-                    + " and took " + format_duration(call.delta) + '\n';
-        }
-        text += name + ": " + std::to_string(stats.calls) + " calls, " + std::to_string(stats.threw)
-                + " threw, " + std::to_string(stats.cancelled) + " cancelled; total "
-                + format_duration(stats.total) + ", busy " + format_duration(stats.busy) + "; p50 "
-                + format_duration(stats.lengths.percentile(50)) + ", p90 "
-                + format_duration(stats.lengths.percentile(90)) + ", p99 "
-                + format_duration(stats.lengths.percentile(99)) + ", p99.9 "
-                + format_duration(stats.lengths.percentile(99.9)) + ", p99.99 "
-                + format_duration(stats.lengths.percentile(99.99)) + ", max "
-                + format_duration(stats.max) + '\n';
-    }
-    return text;
+memory_table profiler::memory_stats() const {
+    const auto& options = implementation_->options();
+    return memory_stats(options.key_type, options.filter);
 }
 
-std::map<std::string, instrumentation::memory_stats> profiler::memory_stats(
-    memory_key by, const memory_filter& filter) const {
+memory_table profiler::memory_stats(memory_key by, const memory_filter& filter) const {
     return implementation_->read_memory(by, filter);
 }
 
@@ -169,8 +131,7 @@ std::shared_ptr<detail::memory_statistics> profiler::memory_of(std::string_view 
 
 void merge_times(report::time_table& into, const report::time_table& more) {
     for (const auto& [name, stats] : more) {
-        const auto [row, is_new] = into.try_emplace(name, stats);
-        if (!is_new) { merge(row->second, stats); }
+        detail::merge_calls(into[name], stats);
     }
 }
 

@@ -8,13 +8,16 @@
 #include "runtime/virtual_loop.hpp"
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 using namespace coroscope;
 using namespace coroscope::instrumentation;
@@ -308,6 +311,27 @@ TEST_CASE("the list of calls is bounded and keeps the last ones") {
     }
 }
 
+TEST_CASE("calls of many lengths are added up, however many there are") {
+    profiler p({.recent_calls = 3});
+    virtual_loop v;
+    const auto timed = p.profile_time("sleep", [](duration d) -> coro<> { co_await sleep_for(d); });
+    for (int seconds = 1; seconds <= 100; ++seconds) {
+        v.loop.run_until_complete(timed(1s * seconds));
+        const auto stats = stats_of(p, "sleep");
+        CHECK(stats.calls == static_cast<std::uint64_t>(seconds));
+        CHECK(stats.total == 1s * seconds * (seconds + 1) / 2);
+        CHECK(stats.min == 1s);
+        CHECK(stats.max == 1s * seconds);
+        CHECK(stats.last == stats.max);
+        CHECK(stats.lengths.count() == stats.calls);
+        CHECK(stats.lengths.sum() == stats.total);
+        CHECK(stats.lengths.max() == stats.max);
+        REQUIRE(stats.recent.size() == std::min<std::size_t>(stats.calls, 3));
+        CHECK(stats.recent.back().delta == stats.last);
+        CHECK(stats.recent_dropped == stats.calls - stats.recent.size());
+    }
+}
+
 TEST_CASE("the number of names is bounded; the rest share one") {
     profiler p({.recent_calls = 0, .max_names = 3});
     for (int i = 0; i < 10; ++i) {
@@ -323,6 +347,53 @@ TEST_CASE("the number of names is bounded; the rest share one") {
 TEST_CASE("a wrapped function may outlive its profiler") {
     auto timed = profiler().profile_time("twice", twice);
     CHECK(timed(4) == 8);
+}
+
+TEST_CASE("a call may outlive its function and its profiler, and end in another thread",
+          "[threads]") {
+    auto work = std::make_unique<coro<int>>(profiler().profile_time("wait", wait_an_hour)(1));
+    auto dropped = std::make_unique<coro<int>>(profiler().profile_time("wait", wait_an_hour)(2));
+    std::thread([&] {
+        virtual_loop v;
+        CHECK(v.loop.run_until_complete(std::move(*work)) == 1);
+        dropped.reset();
+    }).join();
+    // What those two were counted in is freed now.
+    CHECK(run(profiler().profile_time("wait", wait_an_hour), 3) == 3);
+}
+
+TEST_CASE("calls of one name on many threads are counted each", "[threads]") {
+    constexpr int threads = 4;
+    constexpr int calls = 5'000;
+    profiler p({.recent_calls = 10});
+    const auto timed = p.profile_time("odd", [](int n) {
+        if (n % 2 == 0) { throw std::runtime_error("even"); }
+    });
+    std::vector<std::thread> callers;
+    for (int i = 0; i < threads; ++i) {
+        callers.emplace_back([&timed] {
+            for (int n = 0; n < calls; ++n) {
+                try {
+                    timed(n);
+                } catch (const std::runtime_error&) { continue; }
+            }
+        });
+    }
+    for (auto& each : callers) {
+        each.join();
+    }
+    const auto stats = stats_of(p, "odd");
+    CHECK(stats.calls == threads * calls);
+    CHECK(stats.threw == threads * calls / 2);
+    CHECK(stats.returned == threads * calls / 2);
+    CHECK(stats.lengths.count() == stats.calls);
+    CHECK(stats.lengths.sum() == stats.total);
+    CHECK(stats.recent.size() == 10);
+    CHECK(stats.recent_dropped == stats.calls - 10);
+    const auto is_earlier = [](const auto& a, const auto& b) {
+        return a.end < b.end;
+    };
+    CHECK(std::is_sorted(stats.recent.begin(), stats.recent.end(), is_earlier));
 }
 
 TEST_CASE("statistics can be read while other threads call", "[threads]") {
@@ -396,10 +467,26 @@ TEST_CASE("the last handle of a profiler writes what was counted", "[instrumenta
     }
     const auto text = log.str();
     INFO(text);
-    CHECK(text.find("wait: 1 earlier calls\nfunction wait was called at 0 and took 1 h 00 m\n"
+    CHECK(text.find("wait: 1 earlier calls\nfunction wait was called at 0 and took: 1 h 00 m\n"
                     "wait: 2 calls, 0 threw, 0 cancelled; total 2 h 00 m, busy ")
           == 0);
     CHECK(text.find("; p50 1 h 00 m, p90 1 h 00 m, p99 1 h 00 m, p99.9 1 h 00 m, p99.99 1 h 00 m, "
                     "max 1 h 00 m\n")
           != std::string::npos);
+}
+
+TEST_CASE("the text of memory statistics has each call's rows", "[instrumentation]") {
+    memory_stats stats;
+    stats.calls = 2;
+    stats.returned = 1;
+    stats.threw = 1;
+    stats.total = {300, 3, 100, 1};
+    stats.recent.push_back({time_point(1s), {{"list.cpp:7", {300, 3, 100, 1}}}});
+    stats.recent_dropped = 1;
+    CHECK(log_text(memory_table{{"build", stats}}) ==
+          R"(build: 1 earlier calls
+Memory measurements for call of build at 1.00 s
+  list.cpp:7: 200 bytes in 2 blocks (allocated 300 bytes in 3 blocks, freed 100 bytes in 1 blocks)
+build: 2 calls, 1 threw, 0 cancelled; total 200 bytes in 2 blocks (allocated 300 bytes in 3 blocks, freed 100 bytes in 1 blocks)
+)");
 }

@@ -11,6 +11,7 @@
 #include "support/catch.hpp"
 
 #include <new>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -242,4 +243,42 @@ TEST_CASE("a wrapped coroutine function that throws instead of returning its cor
     const auto stats = p.memory_stats().at("refuses");
     CHECK(stats.calls == 1);
     CHECK(stats.threw == 1);
+}
+
+TEST_CASE("calls while the profiler is stopped are not measured, and functions may have a state",
+          "[memory]") {
+    const profiled hooked;
+    profiler p;
+    auto number = p.profile_memory("number", [made = block(), count = 0]() mutable {
+        made = make_block(100);
+        return ++count;
+    });
+    CHECK(number() == 1);
+    p.stop();
+    CHECK(number() == 2);
+    {
+        const auto on = p.started();
+        CHECK(number() == 3);
+    }
+    const auto stats = p.memory_stats().at("number");
+    CHECK(stats.calls == 2);
+    CHECK(stats.total.allocated_bytes == 200);
+}
+
+TEST_CASE("the last handle of a profiler writes what was measured, by the key of its options",
+          "[memory]") {
+    const profiled hooked;
+    std::ostringstream log;
+    {
+        profiler p({.key_type = memory_key::filename, .log = &log});
+        const auto measured = p.profile_memory("make", [] { return make_block(100); });
+        const auto made = measured();
+    }
+    const auto text = log.str();
+    INFO(text);
+    CHECK(text.starts_with("Memory measurements for call of make at "));
+    CHECK(text.find("memory_hooks_test.cpp: 100 bytes in 1 blocks (allocated 100 bytes in 1 ")
+          != std::string::npos);
+    CHECK(text.find("make: 1 calls, 0 threw, 0 cancelled; total 100 bytes in 1 blocks")
+          != std::string::npos);
 }

@@ -27,30 +27,12 @@ namespace coroscope::instrumentation {
 /// function the call returns a `coro`, which is timed when it runs. May be copied if the function
 /// may; may outlive the profiler. **Thread safety**: as that of the function.
 template <class F>
-class timed_function {
-public:
-    timed_function(std::shared_ptr<detail::call_statistics> statistics, F f)
-        : statistics_(std::move(statistics)),
-          function_(std::move(f)) {}
+using timed_function = detail::measured_callable<detail::call_timer, detail::call_statistics, F>;
 
-    template <class... Args>
-        requires std::is_invocable_v<F&, Args...> std::invoke_result_t<F&, Args...>
-    operator()(Args&&... args) { return call(function_, std::forward<Args>(args)...); }
-    template <class... Args>
-        requires std::is_invocable_v<const F&, Args...> std::invoke_result_t<const F&, Args...>
-    operator()(Args&&... args) const { return call(function_, std::forward<Args>(args)...); }
-
-private:
-    template <class G, class... Args>
-    std::invoke_result_t<G&, Args...> call(G& f, Args&&... args) const {
-        if (!statistics_->counts()) { return std::invoke(f, std::forward<Args>(args)...); }
-        return detail::measure_call<detail::call_timer>(statistics_, f,
-                                                        std::forward<Args>(args)...);
-    }
-
-    std::shared_ptr<detail::call_statistics> statistics_;
-    F function_;
-};
+/// The same for what its calls allocate; what `profiler::profile_memory` returns.
+template <class F>
+using measured_function =
+    detail::measured_callable<detail::memory_meter, detail::memory_statistics, F>;
 
 /// Times the block that it stands in; what `profiler::scoped_time` returns. A block that an
 /// exception leaves counts as `threw`, also if that is a cancellation. **Lifetime**: in a
@@ -75,11 +57,17 @@ private:
     int exceptions_ = std::uncaught_exceptions();
 };
 
+/// Profiled name to what its calls allocated.
+using memory_table = std::map<std::string, memory_stats, std::less<>>;
+
 struct profiler_options {
     /// The last calls of each name that are kept with start, end and duration.
     std::size_t recent_calls = 100;
     /// Different names; the calls of further ones are counted together, under `(other)`.
     std::size_t max_names = 1000;
+    /// What rows of `memory_stats` stand for unless it is told otherwise, and which files count.
+    memory_key key_type = memory_key::lineno;
+    memory_filter filter{};
     /// Where `log_text` of everything goes when the last handle of the profiler goes; null:
     /// nowhere. Must live until then.
     std::ostream* log = nullptr;
@@ -106,8 +94,10 @@ struct profiler_options {
 /// row. No observer is needed.
 ///
 /// A handle: copies are the same profiler. **Thread safety**: all members, from any thread.
-/// **Cost**: some 35 ns a call, and one more coroutine frame for a coroutine; stopped, about 1 ns.
-/// For each name the recent calls, and at most 15 KiB for the distribution of all.
+/// **Cost**: see `profile_time_call` in `docs/benchmarks.md`, and one more coroutine frame for a
+/// coroutine; for a name that several threads call, an atomic exchange more on all but the first.
+/// Stopped, about 1 ns. For each name the recent calls, and at most 15 KiB for the distribution of
+/// all; twice that if several threads call it.
 class profiler {
 public:
     explicit profiler(const profiler_options& options = {});
@@ -125,9 +115,10 @@ public:
         return time_scope(statistics(name));
     }
 
-    /// Calls begin to count, or to count no more: those that are begun from now on. (Of a coroutine
-    /// function, that is the call that returns the `coro`.) While it is stopped, a wrapped function
-    /// costs one load and a branch more than the function. A new profiler counts.
+    /// Calls begin to count, or to count no more, for time and memory: those that are begun from
+    /// now on. (Of a coroutine function, that is the call that returns the `coro`.) While it is
+    /// stopped, a wrapped function costs one load and a branch more than the function. A new
+    /// profiler counts.
     void start() noexcept;
     void stop() noexcept;
     [[nodiscard]] bool is_started() const noexcept;
@@ -149,9 +140,10 @@ public:
     [[nodiscard]] measured_function<std::decay_t<F>> profile_memory(std::string_view name, F&& f) {
         return measured_function<std::decay_t<F>>(memory_of(name), std::forward<F>(f));
     }
-    /// The names called so far, with their finished calls. **Cost**: see `memory_snapshot`.
-    [[nodiscard]] std::map<std::string, instrumentation::memory_stats> memory_stats(
-        memory_key by = memory_key::lineno, const memory_filter& filter = {}) const;
+    /// The names called so far, with their finished calls, as the options say or by another key.
+    /// **Cost**: see `memory_snapshot`.
+    [[nodiscard]] memory_table memory_stats() const;
+    [[nodiscard]] memory_table memory_stats(memory_key by, const memory_filter& filter = {}) const;
 
 private:
     class implementation;
@@ -177,6 +169,8 @@ private:
 /// For people: for each name one line for each call that was kept, when it was called and how long
 /// it took, then how many there were, their percentiles and their maximum.
 [[nodiscard]] std::string log_text(const report::time_table& table);
+/// The same for memory: under each call that was kept one line for each row.
+[[nodiscard]] std::string log_text(const memory_table& table);
 
 /// Adds statistics of another profiler; equal names become one row, the added calls the later ones.
 void merge_times(report::time_table& into, const report::time_table& more);

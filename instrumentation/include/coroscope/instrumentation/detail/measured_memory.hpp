@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <coroscope/instrumentation/detail/call_timer.hpp>
-#include <coroscope/instrumentation/detail/measured_call.hpp>
+#include <coroscope/instrumentation/detail/call_statistics.hpp>
 #include <coroscope/instrumentation/memory_snapshot.hpp>
 
 #include <coroscope/runtime/clock.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
-#include <memory>
 #include <mutex>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -44,7 +41,11 @@ void count_allocations();
 /// All calls of one name. **Thread safety**: all members, from any thread.
 class memory_statistics {
 public:
-    explicit memory_statistics(std::size_t recent_calls) : recent_calls_(recent_calls) {}
+    memory_statistics(std::size_t recent_calls, call_statistics::on_switch is_on)
+        : is_on_(std::move(is_on)),
+          recent_calls_(recent_calls) {}
+    /// Whether calls count: the profiler is not stopped.
+    [[nodiscard]] bool counts() const noexcept { return is_on_->load(std::memory_order_relaxed); }
     void add(time_point completed_at, memory_snapshot change, call_outcome outcome) noexcept;
     [[nodiscard]] memory_stats read(memory_key by, const memory_filter& filter) const;
 
@@ -53,6 +54,7 @@ private:
         time_point completed_at;
         memory_snapshot change;
     };
+    call_statistics::on_switch is_on_;
     mutable std::mutex mutex_;
     memory_stats stats_;  // without `recent`
     std::deque<finished_call> recent_;
@@ -78,26 +80,5 @@ private:
 };
 
 }  // namespace detail
-
-/// A function whose memory is measured; what `profiler::profile_memory` returns. Called like the
-/// function it wraps. **Thread safety**: as that of the function.
-template <class F>
-class measured_function {
-public:
-    measured_function(std::shared_ptr<detail::memory_statistics> statistics, F f)
-        : statistics_(std::move(statistics)),
-          function_(std::move(f)) {}
-
-    template <class... Args>
-        requires std::is_invocable_v<const F&, Args...> std::invoke_result_t<const F&, Args...>
-    operator()(Args&&... args) const {
-        return detail::measure_call<detail::memory_meter>(statistics_, function_,
-                                                          std::forward<Args>(args)...);
-    }
-
-private:
-    std::shared_ptr<detail::memory_statistics> statistics_;
-    F function_;
-};
 
 }  // namespace coroscope::instrumentation
