@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "histogram_rows.hpp"
 
-#include "../waiting/pause.hpp"
+#include "waiting/pause.hpp"
 
 #include <bit>
 #include <new>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/loop_histograms.hpp>
 
-#include "../waiting/pause.hpp"
 #include "histogram_rows.hpp"
+#include "waiting/pause.hpp"
 
 #include <coroscope/runtime/detail/pause_sink.hpp>
 #include <coroscope/runtime/detail/task_core.hpp>
