@@ -39,6 +39,7 @@ struct comparison {
 extern const comparison step_cost_stats;
 extern const comparison step_cost_recorder;
 extern const comparison wait_profile;
+extern const comparison loop_histograms;
 extern const comparison yield_1000_everything_on;
 extern const comparison spawn_cost_table;
 extern const comparison origin_10;

@@ -19,7 +19,7 @@ PAIRS = ("yield_2", "yield_1000", "spawn_join", "bytes_per_task", "await_chain_1
          "timer_cancel_1m", "post_cross_thread", "tcp_echo_50", "tcp_echo_1000", "tls_echo_50",
          "yield_2_deferred", "yield_2_concrete", "spawn_join_concrete")
 SINGLES = ("rdtsc", "step_cost_stats", "step_cost_recorder", "wait_profile",
-           "yield_1000_everything_on",
+           "loop_histograms", "yield_1000_everything_on",
            "spawn_cost_table", "origin_10", "origin_10_native", "snapshot_1m",
             "snapshot_1m_disturbs", "alloc_exact", "alloc_sampled", "cpu_sampling_250",
             "cpu_sampling_1000", "profile_time_call", "profile_time_plain")

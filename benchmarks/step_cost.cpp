@@ -4,6 +4,7 @@
 #include "stopwatch.hpp"
 
 #include <coroscope/instrumentation/flight_recorder.hpp>
+#include <coroscope/instrumentation/loop_histograms.hpp>
 #include <coroscope/instrumentation/loop_load.hpp>
 #include <coroscope/instrumentation/slow.hpp>
 #include <coroscope/instrumentation/wait_profiler.hpp>
@@ -60,6 +61,12 @@ double wait_profiled(std::size_t count) {
     return cost_of_step(l, count);
 }
 
+double with_histograms(std::size_t count) {
+    loop l;
+    const instrumentation::loop_histograms histograms(l);
+    return cost_of_step(l, count);
+}
+
 /// All that may be left on in production.
 double everything_on(std::size_t count) {
     instrumentation::flight_recorder recorder;
@@ -86,6 +93,8 @@ const comparison step_cost_recorder{
     comparison::kind::difference};
 const comparison wait_profile{"wait_profile", "ns/suspension", "a step that is timed",      steps,
                               wait_profiled,  timed,           comparison::kind::difference};
+const comparison loop_histograms{"loop_histograms", "ns/step", "a step that is timed",      steps,
+                                 with_histograms,   timed,     comparison::kind::difference};
 const comparison yield_1000_everything_on{
     "yield_1000_everything_on", "ns/yield", "boost::asio::awaitable", steps, everything_on, asio,
     comparison::kind::ratio};

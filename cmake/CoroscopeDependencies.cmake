@@ -59,6 +59,18 @@ if(COROSCOPE_BUILD_GPERFTOOLS)
         libgoogle-perftools-dev "memory_hooks that see malloc; turn off COROSCOPE_BUILD_GPERFTOOLS to \
 have it replace operator new and delete, which does not see malloc")
 endif()
+if(COROSCOPE_BUILD_PROMETHEUS)
+    # Not its CMake package, which wants civetweb and curl for parts of it that we do not use.
+    find_path(PROMETHEUS_CPP_INCLUDE_DIR prometheus/text_serializer.h)
+    find_library(PROMETHEUS_CPP_LIBRARY prometheus-cpp-core)
+    mark_as_advanced(PROMETHEUS_CPP_INCLUDE_DIR PROMETHEUS_CPP_LIBRARY)
+    set(found OFF)
+    if(PROMETHEUS_CPP_INCLUDE_DIR AND PROMETHEUS_CPP_LIBRARY)
+        set(found ON)
+    endif()
+    coroscope_require("${found}" "prometheus-cpp (core)" prometheus-cpp-dev
+        "the Prometheus page; turn off COROSCOPE_BUILD_PROMETHEUS to do without")
+endif()
 if(COROSCOPE_BUILD_SERVER)
     find_package(CLI11 QUIET)
     coroscope_require("${CLI11_FOUND}" CLI11 libcli11-dev

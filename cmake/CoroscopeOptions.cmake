@@ -16,6 +16,9 @@ option(COROSCOPE_BUILD_STACKS
 option(COROSCOPE_BUILD_GPERFTOOLS
     "Let memory_hooks see malloc (needs gperftools with its allocation hooks)"
     ${PROJECT_IS_TOP_LEVEL})
+option(COROSCOPE_BUILD_PROMETHEUS
+    "Build the Prometheus page of the profilers (needs the instrumentation and prometheus-cpp)"
+    ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_TLS "Build TLS streams (needs OpenSSL)" ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_TESTS "Build our own tests (needs every component)" ${PROJECT_IS_TOP_LEVEL})
 option(COROSCOPE_BUILD_EXAMPLES "Build the examples (needs every component)"
@@ -58,6 +61,9 @@ if(COROSCOPE_BUILD_TESTKIT OR COROSCOPE_BUILD_SERVER)
 endif()
 if(COROSCOPE_BUILD_STACKS AND NOT COROSCOPE_BUILD_INSTRUMENTATION)
     set(COROSCOPE_BUILD_STACKS OFF)
+endif()
+if(COROSCOPE_BUILD_PROMETHEUS AND NOT COROSCOPE_BUILD_INSTRUMENTATION)
+    set(COROSCOPE_BUILD_PROMETHEUS OFF)
 endif()
 if(COROSCOPE_BUILD_STACKS AND NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
     message(STATUS "coroscope: native stacks are taken on x86-64 only; the stall watchdog is built "

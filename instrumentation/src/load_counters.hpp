@@ -3,13 +3,12 @@
 
 #include <coroscope/instrumentation/loop_load.hpp>
 
+#include <coroscope/report/histogram_recorder.hpp>
 #include <coroscope/runtime/detail/loop_core.hpp>
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -23,35 +22,6 @@ inline void set_level(std::atomic<std::size_t>& level, std::atomic<std::size_t>&
         highest.store(value, std::memory_order_relaxed);
     }
 }
-
-/// A `duration_histogram` that one thread fills and any may copy.
-class live_histogram {
-public:
-    void add(duration d) noexcept {
-        const auto nanoseconds = static_cast<std::uint64_t>(d.count());
-        const auto bucket = std::min(static_cast<unsigned>(std::bit_width(nanoseconds)),
-                                     duration_histogram::bucket_count - 1);
-        coroscope::detail::add_to(buckets_[bucket], std::uint64_t{1});
-        coroscope::detail::add_to(total_, d.count());
-        if (d.count() > longest_.load(std::memory_order_relaxed)) {
-            longest_.store(d.count(), std::memory_order_relaxed);
-        }
-    }
-    [[nodiscard]] duration_histogram read() const noexcept {
-        duration_histogram copy;
-        for (std::size_t i = 0; i < buckets_.size(); ++i) {
-            copy.buckets[i] = buckets_[i].load(std::memory_order_relaxed);
-        }
-        copy.total = duration(total_.load(std::memory_order_relaxed));
-        copy.longest = duration(longest_.load(std::memory_order_relaxed));
-        return copy;
-    }
-
-private:
-    std::array<std::atomic<std::uint64_t>, duration_histogram::bucket_count> buckets_{};
-    std::atomic<std::int64_t> total_{0};
-    std::atomic<std::int64_t> longest_{0};
-};
 
 /// When tasks were woken that have not run since. Of two whose ids share a place, the later one is
 /// remembered: a sample less, where a thousand others lie between.
@@ -140,7 +110,7 @@ struct load_counters {
     std::atomic<std::size_t> most_ready{0};
     std::atomic<std::size_t> scheduled{0};
     std::atomic<std::size_t> most_scheduled{0};
-    live_histogram delays;
+    report::histogram_recorder delays;
     wake_times wakes;
 
     void count_delay(const step_record& step) noexcept {

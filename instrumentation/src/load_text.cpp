@@ -4,10 +4,9 @@
 #include <coroscope/report/duration_text.hpp>
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <cstdio>
 #include <map>
-#include <numeric>
 #include <utility>
 
 namespace coroscope::instrumentation {
@@ -63,24 +62,6 @@ namespace {
 
 }  // namespace
 
-std::uint64_t duration_histogram::count() const noexcept {
-    return std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0});
-}
-
-duration duration_histogram::quantile(double part) const noexcept {
-    const auto all = count();
-    if (all == 0) { return {}; }
-    const auto wanted = std::max(
-        std::uint64_t{1}, static_cast<std::uint64_t>(
-                              std::ceil(std::clamp(part, 0.0, 1.0) * static_cast<double>(all))));
-    std::uint64_t seen = 0;
-    for (std::size_t i = 0; i + 1 < buckets.size(); ++i) {
-        seen += buckets[i];
-        if (seen >= wanted) { return std::min(duration((std::int64_t{1} << i) - 1), longest); }
-    }
-    return longest;
-}
-
 double load_reading::utilisation() const noexcept {
     return part_of(busy, elapsed);
 }
@@ -115,9 +96,9 @@ std::string log_text(const load_reading& r) {
            + std::to_string(r.ready) + " (mean " + one_decimal(r.mean_ready) + ", at most "
            + std::to_string(r.most_ready) + "), timers " + std::to_string(r.scheduled)
            + " (at most " + std::to_string(r.most_scheduled) + ")\n"
-           + "from wake-up to run: half below " + format_duration(delay.quantile(0.5))
-           + ", 99 % below " + format_duration(delay.quantile(0.99)) + ", at most "
-           + format_duration(delay.longest) + " (" + std::to_string(delay.count()) + " wake-ups)\n";
+           + "from wake-up to run: half below " + format_duration(delay.percentile(50))
+           + ", 99 % below " + format_duration(delay.percentile(99)) + ", at most "
+           + format_duration(delay.max()) + " (" + std::to_string(delay.count()) + " wake-ups)\n";
 }
 
 std::string log_text(const long_pass& pass) {

@@ -111,7 +111,7 @@ void loop_load::end_part_of_pass() noexcept {
     } catch (...) { return; }  // no memory: it has been counted
 }
 
-load_reading loop_load::read() const noexcept {
+load_reading loop_load::read() const {
     constexpr auto order = std::memory_order_relaxed;
     const auto& c = *counters_;
     load_reading r;

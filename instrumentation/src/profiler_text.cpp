@@ -44,13 +44,7 @@ std::string log_text(const report::time_table& table) {
                     + " and took: " + format_duration(call.delta) + '\n';
         }
         text += counts_text(name, stats) + "total " + format_duration(stats.total) + ", busy "
-                + format_duration(stats.busy) + "; p50 "
-                + format_duration(stats.lengths.percentile(50)) + ", p90 "
-                + format_duration(stats.lengths.percentile(90)) + ", p99 "
-                + format_duration(stats.lengths.percentile(99)) + ", p99.9 "
-                + format_duration(stats.lengths.percentile(99.9)) + ", p99.99 "
-                + format_duration(stats.lengths.percentile(99.99)) + ", max "
-                + format_duration(stats.max) + '\n';
+                + format_duration(stats.busy) + "; " + percentiles_text(stats.lengths) + '\n';
     }
     return text;
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/report/histogram.hpp>
 
+#include <coroscope/report/duration_text.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 
 namespace coroscope::report {
 
@@ -61,6 +64,14 @@ std::chrono::nanoseconds histogram::percentile(double percent) const noexcept {
     return max_;
 }
 
+std::uint64_t histogram::count_within(std::chrono::nanoseconds longest) const noexcept {
+    std::uint64_t within = 0;
+    for (std::size_t i = 0; i < buckets_.size() && end_of(i) <= longest; ++i) {
+        within += buckets_[i];
+    }
+    return within;
+}
+
 nlohmann::json to_json(const histogram& h) {
     nlohmann::json buckets = nlohmann::json::array();
     for (std::size_t i = 0; i < h.buckets_.size(); ++i) {
@@ -94,6 +105,16 @@ histogram read_histogram(const json_view& json) {
     h.sum_ = json.at("sum_ns").nanoseconds();
     h.max_ = json.at("max_ns").nanoseconds();
     return h;
+}
+
+std::string percentiles_text(const histogram& h) {
+    std::string text;
+    for (const auto& [label, percent] :
+         {std::pair{"p50 ", 50.0}, std::pair{"p90 ", 90.0}, std::pair{"p99 ", 99.0},
+          std::pair{"p99.9 ", 99.9}, std::pair{"p99.99 ", 99.99}}) {
+        text += label + format_duration(h.percentile(percent)) + ", ";
+    }
+    return text + "max " + format_duration(h.max());
 }
 
 }  // namespace coroscope::report

@@ -310,8 +310,12 @@ void loop::remove_observer(observer& o) noexcept {
     implementation_->remove(o);
 }
 
-void loop::set_pause_sink(detail::pause_sink* sink) noexcept {
-    implementation_->set_pause_sink(sink);
+void loop::add_pause_sink(detail::pause_sink& sink) noexcept {
+    implementation_->add(sink);
+}
+
+void loop::remove_pause_sink(detail::pause_sink& sink) noexcept {
+    implementation_->remove(sink);
 }
 
 void loop::flush_steps() noexcept {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop_implementation.hpp"
 
+#include <coroscope/runtime/detail/pause_sink.hpp>
+
 #include <utility>
 
 // Who watches a loop, what it is set to, and what it counts.
@@ -19,8 +21,19 @@ void loop::implementation::set_policy(schedule_policy* chosen) noexcept {
     leaves_passes_ = true;
 }
 
-void loop::implementation::set_pause_sink(detail::pause_sink* sink) noexcept {
-    core.pauses = sink;
+void loop::implementation::add(detail::pause_sink& sink) noexcept {
+    sink.next = core.pauses;
+    core.pauses = &sink;
+    leaves_passes_ = true;
+}
+
+void loop::implementation::remove(detail::pause_sink& sink) noexcept {
+    for (auto** link = &core.pauses; *link != nullptr; link = &(*link)->next) {
+        if (*link == &sink) {
+            *link = sink.next;
+            break;
+        }
+    }
     leaves_passes_ = true;
 }
 

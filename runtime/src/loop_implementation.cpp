@@ -87,6 +87,9 @@ template <bool Timed, bool Observed>
         record.busy_ticks.store(record.busy_ticks.load(relaxed) + ticks, release);
         record.changed_at.store(end, release);
         record.sequence.store(sequence + 2, release);
+        if constexpr (Observed) {
+            detail::note_step(c.pauses, &task, top != nullptr ? top : frame, ticks);
+        }
         if (Observed && c.wants(hook::steps)) {
             observers.add(
                 {record.id.load(relaxed), begin, end, from, to, &record, step_kind::task});
@@ -286,6 +289,11 @@ void loop::implementation::end_unstarted(detail::task_core& task) noexcept {
 }
 
 void loop::implementation::note_step(const step_record& step) noexcept {
+    if (core.pauses != nullptr && step.kind != step_kind::io_poll) {
+        const auto* task = core.current.get();
+        detail::note_step(core.pauses, task, task != nullptr ? task->top : nullptr,
+                          step.end - step.begin);
+    }
     if (core.wants(hook::steps)) { observers.add(step); }
     if (step.end - step.begin >= slow_ticks_) [[unlikely]] { notice_slow_step(step); }
 }

@@ -38,7 +38,8 @@ public:
     void attach(observer& o, hook_set hooks);
     void remove(observer& o) noexcept;
     void set_policy(schedule_policy* chosen) noexcept;
-    void set_pause_sink(detail::pause_sink* sink) noexcept;
+    void add(detail::pause_sink& sink) noexcept;
+    void remove(detail::pause_sink& sink) noexcept;
     void set_slow_threshold(duration threshold) noexcept;
     [[nodiscard]] loop_statistics statistics() const noexcept;
 

@@ -112,3 +112,29 @@ TEST_CASE("a bucket that there cannot be is an error", "[report]") {
     json["buckets"] = {{1, 2, 3}};
     CHECK_THROWS_AS(read_histogram(json_view(json)), report_error);
 }
+
+TEST_CASE("durations within a limit are counted, but for those of the bucket it lies in",
+          "[report]") {
+    histogram h;
+    h.add(0ns);
+    h.add(63ns);
+    h.add(1ms, 3);
+    h.add(2s);
+    CHECK(h.count_within(-1ns) == 0);
+    CHECK(h.count_within(0ns) == 1);
+    CHECK(h.count_within(62ns) == 1);
+    CHECK(h.count_within(63ns) == 2);
+    CHECK(h.count_within(1ms) == 2);
+    CHECK(h.count_within(1ms + 1'000'000ns / 31) == 5);
+    CHECK(h.count_within(std::chrono::nanoseconds::max()) == 6);
+    CHECK(histogram{}.count_within(1s) == 0);
+}
+
+TEST_CASE("percentiles as text are these", "[report]") {
+    histogram h;
+    h.add(1us, 89);
+    h.add(10us, 10);
+    h.add(3s);
+    CHECK(percentiles_text(h)
+          == "p50 1.01 us, p90 10.2 us, p99 10.2 us, p99.9 3.00 s, p99.99 3.00 s, max 3.00 s");
+}

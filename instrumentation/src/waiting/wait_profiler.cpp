@@ -3,11 +3,11 @@
 
 #include <coroscope/instrumentation/snapshots.hpp>
 
+#include "pause.hpp"
 #include "wait_table.hpp"
 
 #include <coroscope/runtime/detail/pause_sink.hpp>
 #include <coroscope/runtime/detail/task_core.hpp>
-#include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
 
 #include <algorithm>
@@ -25,31 +25,6 @@ constexpr std::size_t most_sites = 64;
 [[nodiscard]] std::uint64_t mixed(std::uint64_t key, std::uint64_t with) noexcept {
     key = (key ^ with) * 0x9e3779b97f4a7c15U;
     return key ^ key >> 29U;
-}
-
-// A frame has no site before its first co_await.
-[[nodiscard]] bool has_site(const coroscope::detail::task_core& task) noexcept {
-    return std::bit_cast<std::uint64_t>(task.top->site) != 0;
-}
-
-struct pause {
-    std::uint64_t waiting = 0;
-    std::uint64_t scheduled = 0;
-    wait_kind kind = wait_kind::nothing;  ///< nothing: only its turn
-};
-
-// As the loop divides it, from `since` on. Before its first step a task waits for its turn alone;
-// its record may have the stamp of another task's wake-up then.
-[[nodiscard]] pause pause_of(const task_record& record, bool has_begun, std::uint64_t since,
-                             std::uint64_t now) noexcept {
-    constexpr auto relaxed = std::memory_order_relaxed;
-    const auto suspended = record.changed_at.load(relaxed);
-    const auto woken = has_begun ? record.woken_at.load(relaxed) : 0;
-    const auto from = std::max(suspended, since);
-    const auto ready = std::max(from, woken);
-    const bool was_woken = has_begun && woken >= suspended;
-    return {ready - from, std::max(now, ready) - ready,
-            was_woken ? record.waits_for.load(relaxed) : wait_kind::nothing};
 }
 
 report::stack_frame wait_frame(wait_kind kind, bool has_begun) {
@@ -78,20 +53,15 @@ std::int64_t nanoseconds_in(std::uint64_t ticks) {
 class wait_profiler::recorder : coroscope::detail::pause_sink {
 public:
     recorder(loop& watched, std::size_t capacity)
-        : pause_sink{&recorder::note_pause},
+        : pause_sink{.note = &recorder::note_pause},
           core_(watched.core()),
           loop_id_(watched.id()),
           table_(capacity) {
-        if (core_.pauses != nullptr) {
-            throw invalid_state_error("loop " + std::to_string(loop_id_)
-                                      + " has a wait profiler already; read that one, or destroy "
-                                        "it first");
-        }
         core_.add_reference();
-        watched.set_pause_sink(this);
+        watched.add_pause_sink(*this);
     }
     ~recorder() {
-        if (core_.self != nullptr) { core_.self->set_pause_sink(nullptr); }
+        if (core_.self != nullptr) { core_.self->remove_pause_sink(*this); }
         core_.release();
     }
     recorder(const recorder&) = delete;
@@ -115,7 +85,7 @@ private:
     }
 
     void note(const coroscope::detail::task_core& task, std::uint64_t now) noexcept {
-        const bool has_begun = has_site(task);
+        const bool has_begun = has_site(*task.top);
         const auto ended = pause_of(task.record(), has_begun, attached_at_, now);
         auto key = mixed(0, static_cast<std::uint64_t>(ended.kind) + 1);
         if (!has_begun) {
@@ -142,7 +112,7 @@ private:
                                            wait_kind kind) noexcept {
         std::array<await_site, most_sites> sites;
         std::size_t count = 0;
-        const bool has_begun = has_site(task);
+        const bool has_begun = has_site(*task.top);
         const auto* frame = task.top;
         for (; has_begun && frame != nullptr && count < most_sites; frame = frame->parent) {
             sites[count++] = frame->site;

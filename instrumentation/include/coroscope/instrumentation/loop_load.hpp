@@ -2,12 +2,11 @@
 #pragma once
 
 #include <coroscope/report/finding.hpp>
+#include <coroscope/report/histogram.hpp>
 #include <coroscope/report/source_position.hpp>
 #include <coroscope/runtime/clock.hpp>
 #include <coroscope/runtime/observer.hpp>
 
-#include <array>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -21,21 +20,6 @@ namespace coroscope::instrumentation {
 
 struct load_counters;
 struct load_pass;
-
-/// How long things took, in powers of two: bucket 0 counts 0 ns, bucket `n` from 2^(n-1) ns to
-/// below 2^n. A value as it was when it was copied.
-struct duration_histogram {
-    static constexpr unsigned bucket_count = 48;  // the last one: from 19 hours on
-
-    std::array<std::uint64_t, bucket_count> buckets{};
-    duration total{};
-    duration longest{};
-
-    [[nodiscard]] std::uint64_t count() const noexcept;
-    /// An upper bound of the time in which this part (0 to 1) of them were done: the end of the
-    /// bucket, and never more than `longest`. 0 if there were none.
-    [[nodiscard]] duration quantile(double part) const noexcept;
-};
 
 /// One pass over the ready queue that took longer than the budget.
 struct long_pass {
@@ -72,7 +56,7 @@ struct load_reading {
     std::size_t scheduled = 0;  ///< timers armed when the last pass began
     std::size_t most_scheduled = 0;
     /// From a wake-up to the beginning of the task's next step. A yield is no wake-up.
-    duration_histogram wake_delay;
+    report::histogram wake_delay;
 
     /// The part of the time in which the loop was busy, from 0 to 1: since the beginning, or since
     /// an earlier reading of the same loop.
@@ -100,7 +84,7 @@ public:
     explicit loop_load(loop_load_options options = {});
     ~loop_load() override;
 
-    [[nodiscard]] load_reading read() const noexcept;
+    [[nodiscard]] load_reading read() const;
     /// The newest of the passes over the budget, oldest first.
     [[nodiscard]] std::vector<long_pass> long_passes() const;
     /// The same as findings, rule `iteration-budget`: one for each place that a longest step ran

@@ -36,12 +36,11 @@ struct wait_profiler_options {
 ///
 /// **Thread safety**: made and destroyed on the loop's thread, or while the loop does not run;
 /// `read` from any thread, also meanwhile, where a wait that ends just then may be missing.
-/// **Lifetime**: may outlive the loop. One for each loop at a time.
+/// **Lifetime**: may outlive the loop.
 /// **Cost**: some nanoseconds a suspension (the row `wait_profile`), and memory for `capacity`
 /// stacks at most.
 class wait_profiler {
 public:
-    /// Throws `invalid_state_error` if the loop has one.
     explicit wait_profiler(loop& watched, const wait_profiler_options& options = {});
     ~wait_profiler();
     wait_profiler(const wait_profiler&) = delete;

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace coroscope::report {
@@ -60,6 +61,10 @@ public:
     /// bucket, never more than `max()`; 0 of none.
     [[nodiscard]] std::chrono::nanoseconds percentile(double percent) const noexcept;
 
+    /// How many did not exceed that; those of a bucket that it lies in are left out, so at most
+    /// 1/32 too early.
+    [[nodiscard]] std::uint64_t count_within(std::chrono::nanoseconds longest) const noexcept;
+
     friend bool operator==(const histogram&, const histogram&) = default;
     friend nlohmann::json to_json(const histogram& h);
     friend histogram read_histogram(const json_view& json);
@@ -78,5 +83,8 @@ private:
 /// With the usual percentiles for those who only read, and the buckets that are not empty.
 [[nodiscard]] nlohmann::json to_json(const histogram& h);
 [[nodiscard]] histogram read_histogram(const json_view& json);
+
+/// For people: `p50 4.10 us, p90 …, p99 …, p99.9 …, p99.99 …, max 1.02 s`.
+[[nodiscard]] std::string percentiles_text(const histogram& h);
 
 }  // namespace coroscope::report

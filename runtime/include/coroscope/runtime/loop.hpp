@@ -293,7 +293,8 @@ public:
     void set_schedule_policy(schedule_policy* policy) noexcept;
 
     /// For the library's own components.
-    void set_pause_sink(detail::pause_sink* sink) noexcept;
+    void add_pause_sink(detail::pause_sink& sink) noexcept;
+    void remove_pause_sink(detail::pause_sink& sink) noexcept;
     [[nodiscard]] detail::loop_core& core() const noexcept { return *core_; }
 
 private:

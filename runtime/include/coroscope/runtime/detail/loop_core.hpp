@@ -72,7 +72,7 @@ struct loop_core {
     const published<std::uint64_t>* step_began = nullptr;
     std::atomic<std::thread::id> runs_on{};  ///< the thread inside `run_*`; none: not running
     std::shared_ptr<inbox> mail;             ///< what other threads send
-    pause_sink* pauses = nullptr;            ///< null: nobody wants them
+    pause_sink* pauses = nullptr;            ///< the first of them; null: nobody wants them
     std::shared_ptr<const step_batch> unsent_steps;  ///< that observers have not been told of yet
 
     [[nodiscard]] bool wants(hook which) const noexcept {
