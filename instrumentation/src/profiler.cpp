@@ -71,9 +71,8 @@ public:
         return row;
     }
 
-    std::map<std::string, instrumentation::memory_stats> read_memory(
-        memory_key by, const memory_filter& filter) const {
-        std::map<std::string, instrumentation::memory_stats> table;
+    report::memory_table read_memory(memory_key by, const memory_filter& filter) const {
+        report::memory_table table;
         const std::lock_guard lock(mutex_);
         for (const auto& [name, row] : memory_) {
             auto stats = row->read(by, filter);
@@ -157,8 +156,7 @@ std::string log_text(const report::time_table& table) {
     return text;
 }
 
-std::map<std::string, instrumentation::memory_stats> profiler::memory_stats(
-    memory_key by, const memory_filter& filter) const {
+report::memory_table profiler::memory_stats(memory_key by, const memory_filter& filter) const {
     return implementation_->read_memory(by, filter);
 }
 

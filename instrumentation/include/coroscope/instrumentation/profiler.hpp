@@ -5,13 +5,13 @@
 #include <coroscope/instrumentation/detail/measured_call.hpp>
 #include <coroscope/instrumentation/detail/measured_memory.hpp>
 
+#include <coroscope/report/memory_stats.hpp>
 #include <coroscope/report/snapshot.hpp>
 
 #include <cstddef>
 #include <exception>
 #include <functional>
 #include <iosfwd>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -150,8 +150,8 @@ public:
         return measured_function<std::decay_t<F>>(memory_of(name), std::forward<F>(f));
     }
     /// The names called so far, with their finished calls. **Cost**: see `memory_snapshot`.
-    [[nodiscard]] std::map<std::string, instrumentation::memory_stats> memory_stats(
-        memory_key by = memory_key::lineno, const memory_filter& filter = {}) const;
+    [[nodiscard]] report::memory_table memory_stats(memory_key by = memory_key::lineno,
+                                                    const memory_filter& filter = {}) const;
 
 private:
     class implementation;
