@@ -25,6 +25,12 @@ const protocol::command_table& commands() {
         table.add("tasks", [](const nlohmann::json&) {
             return protocol::answer{nlohmann::json::array(), 0};
         });
+        table.add_long("cpu_profile", [](const nlohmann::json& arguments, const std::stop_token&) {
+            const auto seconds = protocol::count_argument(arguments, "seconds", 10, 300);
+            const auto by = protocol::text_argument(arguments, "by").value_or("lineno");
+            const auto parts = protocol::texts_argument(arguments, "include");
+            return protocol::answer{{{"by", by}, {"parts", parts ? parts->size() : 0}}, seconds};
+        });
         return table;
     }();
     return filled;
@@ -40,7 +46,10 @@ std::string conversation(std::string_view stream, std::size_t piece) {
     while (!stream.empty()) {
         auto output = session.on_bytes(stream.substr(0, piece), start);
         stream.remove_prefix(std::min(piece, stream.size()));
-        while (!output.bytes.empty()) {
+        while (output.question || !output.bytes.empty()) {
+            if (output.question) {
+                output.bytes = protocol::encode_reply(commands().execute(*output.question));
+            }
             (void)protocol::decode_reply(output.bytes);
             said += output.bytes;
             if (output.close) { return said; }

@@ -54,8 +54,8 @@ public:
 
     [[nodiscard]] const profiler_options& options() const noexcept { return options_; }
 
-    memory_table read_memory(memory_key by, const memory_filter& filter) const {
-        memory_table table;
+    report::memory_table read_memory(memory_key by, const memory_filter& filter) const {
+        report::memory_table table;
         const std::lock_guard lock(mutex_);
         for (const auto& [name, row] : memory_) {
             auto stats = row->read(by, filter);
@@ -115,12 +115,12 @@ profiler::started_scope::~started_scope() {
     if (!was_started_) { profiler_.stop(); }
 }
 
-memory_table profiler::memory_stats() const {
+report::memory_table profiler::memory_stats() const {
     const auto& options = implementation_->options();
     return memory_stats(options.key_type, options.filter);
 }
 
-memory_table profiler::memory_stats(memory_key by, const memory_filter& filter) const {
+report::memory_table profiler::memory_stats(memory_key by, const memory_filter& filter) const {
     return implementation_->read_memory(by, filter);
 }
 

@@ -49,13 +49,13 @@ std::string log_text(const report::time_table& table) {
     return text;
 }
 
-std::string log_text(const memory_table& table) {
+std::string log_text(const report::memory_table& table) {
     std::string text;
     for (const auto& [name, stats] : table) {
         text += earlier_calls_text(name, stats);
         for (const auto& call : stats.recent) {
             text += "Memory measurements for call of " + name + " at "
-                    + report::format_duration(call.completed_at.time_since_epoch()) + '\n';
+                    + report::format_duration(call.completed_at) + '\n';
             for (const auto& row : call.rows) {
                 text += "  " + row.key + ": " + amounts_text(row.amounts);
             }

@@ -99,6 +99,13 @@ std::uint32_t json_view::count32() const {
     return whole_number<std::uint32_t>(*this, "a whole number from 0 up");
 }
 
+std::int64_t json_view::amount() const {
+    if (value_->is_number_integer() && !value_->is_number_unsigned()) {
+        return value_->get<std::int64_t>();
+    }
+    return whole_number<std::int64_t>(*this, "a whole number");
+}
+
 std::chrono::nanoseconds json_view::nanoseconds() const {
     return std::chrono::nanoseconds(
         whole_number<std::int64_t>(*this, "a whole number of nanoseconds from 0 up"));

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <functional>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <tuple>
@@ -13,9 +15,22 @@ namespace coroscope::report {
 
 namespace {
 
-std::int64_t read_amount(const json_view& json) {
-    if (!json.value().is_number_integer()) { json.fail("a whole number"); }
-    return json.value().get<std::int64_t>();
+// The first frames that are met come first; those that no sample has any more are left out.
+void drop_unused_frames(profile& profile) {
+    constexpr auto unused = std::numeric_limits<std::uint32_t>::max();
+    std::vector<std::uint32_t> places(profile.frames.size(), unused);
+    std::vector<stack_frame> kept;
+    for (auto& sample : profile.samples) {
+        for (auto& frame : sample.stack) {
+            auto& place = places[frame];
+            if (place == unused) {
+                place = static_cast<std::uint32_t>(kept.size());
+                kept.push_back(std::move(profile.frames[frame]));
+            }
+            frame = place;
+        }
+    }
+    profile.frames = std::move(kept);
 }
 
 profile_sample read_sample(const json_view& json, const profile& into) {
@@ -31,7 +46,7 @@ profile_sample read_sample(const json_view& json, const profile& into) {
     }
     const auto values = json.at("values");
     for (const auto& element : values.elements()) {
-        sample.values.push_back(read_amount(element));
+        sample.values.push_back(element.amount());
     }
     if (sample.values.size() != into.values.size()) {
         values.fail(std::to_string(into.values.size()) + " numbers, as the profile has values",
@@ -90,6 +105,17 @@ void profile_builder::add(const stack& where, const std::string& task,
     }
 }
 
+void profile_builder::add(const profile& other) {
+    for (const auto& sample : other.samples) {
+        stack where;
+        where.truncated = sample.truncated;
+        for (const auto frame : sample.stack) {
+            where.frames.push_back(other.frames.at(frame));
+        }
+        add(where, sample.task, sample.values);
+    }
+}
+
 profile profile_builder::take() {
     for (auto& [place, values] : sums_) {
         profile_.samples.push_back({place.stack, std::move(values), place.task, place.truncated});
@@ -112,6 +138,24 @@ std::int64_t total(const profile& profile, std::size_t value) {
                            [value](std::int64_t sum, const profile_sample& sample) {
                                return sum + sample.values.at(value);
                            });
+}
+
+std::uint64_t limit_samples(profile& profile, std::size_t most) {
+    if (profile.samples.size() <= most) { return 0; }
+    const auto omitted = profile.samples.size() - most;
+    profile_sample other;
+    other.values.resize(profile.values.size());
+    for (auto at = most; at < profile.samples.size(); ++at) {
+        const auto& values = profile.samples[at].values;
+        std::transform(values.begin(), values.end(), other.values.begin(), other.values.begin(),
+                       std::plus<>());
+    }
+    profile.samples.resize(most);
+    drop_unused_frames(profile);
+    other.stack.push_back(static_cast<std::uint32_t>(profile.frames.size()));
+    profile.frames.emplace_back().function = "(other)";
+    profile.samples.push_back(std::move(other));
+    return omitted;
 }
 
 nlohmann::json to_json(const profile& profile) {

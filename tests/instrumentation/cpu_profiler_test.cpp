@@ -12,11 +12,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <map>
 #include <random>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -168,13 +170,23 @@ TEST_CASE("what finds no room is counted as dropped") {
     CHECK(seen.dropped > 0);
 }
 
+TEST_CASE("collecting ends as soon as it is asked to") {
+    cpu_profiler profiler;
+    std::stop_source asked;
+    asked.request_stop();
+    const auto profile = profiler.collect(std::chrono::hours(1), asked.get_token());
+    CHECK(profile.kind == "cpu");
+    CHECK(profile.duration < std::chrono::hours(1));
+    CHECK_FALSE(profiler.is_started());
+}
+
 TEST_CASE("one profile at a time in a process") {
     cpu_profiler one;
     cpu_profiler other;
     one.start();
     CHECK(one.is_started());
-    CHECK_THROWS_AS(one.start(), std::logic_error);
-    if (samples_cpu) { CHECK_THROWS_AS(other.start(), std::logic_error); }
+    CHECK_THROWS_AS(one.start(), already_sampled_error);
+    if (samples_cpu) { CHECK_THROWS_AS(other.start(), already_sampled_error); }
     static_cast<void>(one.stop());
     CHECK_FALSE(one.is_started());
     CHECK_FALSE(one.stop().note.empty());

@@ -225,6 +225,25 @@ TEST_CASE("a wait profiler that is destroyed in the middle sees nothing more", "
     CHECK(l.core().pauses == nullptr);
 }
 
+TEST_CASE("a reader tells what a wait profiler saw, also when that and the loop are gone",
+          "[wait_profiler]") {
+    auto l = std::make_unique<loop>();
+    event e;
+    auto stuck = l->create_task(inner(e));
+    auto profiler = std::make_unique<wait_profiler>(*l);
+    l->run_until_complete(yield_often(3));
+    const auto read = profiler->reader();
+    CHECK(sum_of(read(), "[yield]", waits) == 3);
+    CHECK(sum_of(read(), "[event]", waits) == 1);  // it has not ended
+    profiler.reset();
+    l->run_until_complete(yield_often(2));
+    CHECK(sum_of(read(), "[yield]", waits) == 3);
+    CHECK(sum_of(read(), "[event]", waits) == 0);
+    const auto then = read();
+    l.reset();
+    CHECK(read() == then);
+}
+
 TEST_CASE("waits are read from another thread while the loop runs", "[wait_profiler][threads]") {
     loop l;
     const wait_profiler profiler(l);

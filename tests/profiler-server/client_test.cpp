@@ -78,6 +78,20 @@ TEST_CASE("a server that says nothing runs into the timeout", "[client][threads]
     CHECK_THROWS_WITH(client.tasks(), Contains("no answer within 30.0 ms"));
 }
 
+TEST_CASE("a CPU profile may take its seconds on top of the timeout", "[client][threads]") {
+    const scripted_server server("", false);
+    client_options options;
+    options.timeout = 30ms;
+    const auto client = server.client(options);
+    CHECK_THROWS_WITH(client.cpu_profile(1s), Contains("no answer within 1.03 s"));
+}
+
+TEST_CASE("a profile that cannot be read is told with the place", "[client][threads]") {
+    const scripted_server server("{\"command\":\"wait_profile\",\"result\":{\"kind\":7}}\n");
+    CHECK_THROWS_WITH(server.client().wait_profile(),
+                      Contains("to wait_profile cannot be read") && Contains("$.result.kind"));
+}
+
 TEST_CASE("a server that never ends its line runs into the timeout", "[client][threads]") {
     const scripted_server server("{\"result\":", false);
     client_options options;

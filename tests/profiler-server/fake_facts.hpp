@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,14 @@ struct fake_facts : profiler_server::facts_source {
     std::vector<report::finding> found;
     std::vector<report::slow_step> slow;
     std::vector<report::loop_stats> loops;
+    report::memory_table memory;
+    report::profile profile;
+    std::function<void(report::memory_key, const report::memory_filter&)> on_memory =
+        [](auto, const auto&) {
+        };
+    std::function<void(const profiler_server::cpu_profile_request&, const std::stop_token&)>
+        on_profile = [](const auto&, const auto&) {
+        };
     std::function<void()> on_question = [] {
     };
 
@@ -38,7 +47,33 @@ struct fake_facts : profiler_server::facts_source {
     }
     std::vector<report::slow_step> slow_steps() override { return slow; }
     std::vector<report::loop_stats> loop_stats() override { return loops; }
+    report::memory_table memory_stats(report::memory_key by,
+                                      const report::memory_filter& filter) override {
+        on_memory(by, filter);
+        return memory;
+    }
+    report::profile cpu_profile(const profiler_server::cpu_profile_request& wanted,
+                                const std::stop_token& stop) override {
+        on_profile(wanted, stop);
+        return profile;
+    }
+    report::profile wait_profile() override { return profile; }
+    report::profile memory_profile() override { return profile; }
 };
+
+// A profile of so many stacks, of one frame each, f1 with the most.
+inline report::profile profile_of(int stacks) {
+    report::profile_builder builder("cpu", {{"samples", "count"}, {"cpu", "nanoseconds"}});
+    for (int i = 1; i <= stacks; ++i) {
+        report::stack stack;
+        stack.frames.emplace_back().function = "f" + std::to_string(i);
+        builder.add(stack, "serve", {stacks - i + 1, (stacks - i + 1) * 1'000'000});
+    }
+    auto made = builder.take();
+    made.period = 1'000'000;
+    made.duration = std::chrono::seconds(1);
+    return made;
+}
 
 inline report::slow_step slow_step_at(std::uint32_t line, std::chrono::nanoseconds wall) {
     report::slow_step step;

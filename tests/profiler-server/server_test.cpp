@@ -4,9 +4,9 @@
 #include <coroscope/profiler_server/client.hpp>
 
 #include "fake_facts.hpp"
+#include "raw_client.hpp"
 #include "support/catch.hpp"
 
-#include <boost/asio.hpp>
 #include <nlohmann/json.hpp>
 
 #include <signal.h>
@@ -21,59 +21,16 @@
 using namespace coroscope;
 using namespace coroscope::profiler_server;
 using namespace std::chrono_literals;
-using boost::asio::ip::tcp;
 using Catch::Matchers::Contains;
 using coroscope::test_support::fake_facts;
+using coroscope::test_support::profile_of;
+using coroscope::test_support::raw_client;
 using coroscope::test_support::slow_step_at;
+using coroscope::test_support::wait_until_open;
 using nlohmann::json;
 using stats_server = coroscope::profiler_server::profiler_server;
 
 namespace {
-
-// A client without manners: sends what it is told to.
-class raw_client {
-public:
-    explicit raw_client(const stats_server& server) {
-        socket_.connect({boost::asio::ip::make_address(server.host()), server.port()});
-    }
-
-    void send(const std::string& bytes) {
-        boost::system::error_code ignored;
-        boost::asio::write(socket_, boost::asio::buffer(bytes), ignored);
-    }
-
-    void send_no_more() { socket_.shutdown(tcp::socket::shutdown_send); }
-
-    // One reply.
-    json receive() {
-        const auto length =
-            boost::asio::read_until(socket_, boost::asio::dynamic_buffer(buffer_), '\n');
-        const auto reply = json::parse(buffer_.substr(0, length));
-        buffer_.erase(0, length);
-        return reply;
-    }
-
-    // All that comes until the server closes.
-    std::string receive_rest() {
-        boost::system::error_code error;
-        boost::asio::read(socket_, boost::asio::dynamic_buffer(buffer_), error);
-        CHECK(error == boost::asio::error::eof);
-        return std::exchange(buffer_, {});
-    }
-
-private:
-    boost::asio::io_context context_;
-    tcp::socket socket_{context_};
-    std::string buffer_;
-};
-
-void wait_until_open(const stats_server& server, std::size_t connections) {
-    const auto patience = std::chrono::steady_clock::now() + 20s;
-    while (server.connections() != connections && std::chrono::steady_clock::now() < patience) {
-        std::this_thread::yield();
-    }
-    CHECK(server.connections() == connections);
-}
 
 std::shared_ptr<fake_facts> no_facts() {
     return std::make_shared<fake_facts>();
@@ -101,6 +58,9 @@ TEST_CASE("empty facts are empty answers", "[server][threads]") {
     }
     client.send(R"({"id":2,"command":"time_stats"})");
     CHECK(client.receive()["result"] == json::object());
+    client.send(R"({"id":3,"command":"memory_stats"})");
+    CHECK(client.receive()
+          == json{{"id", 3}, {"command", "memory_stats"}, {"result", json::object()}});
 }
 
 TEST_CASE("requests that arrive together are all answered, in order", "[server][threads]") {
@@ -124,7 +84,8 @@ TEST_CASE("an unknown command is told the known ones, and the server goes on",
     const auto error = json::parse(client.receive_rest())["error"];
     CHECK(error["code"] == "unknown_command");
     CHECK(error["known"]
-          == json{"time_stats", "tasks", "findings", "slow_steps", "loop_stats", "version"});
+          == json{"time_stats", "tasks", "findings", "slow_steps", "loop_stats", "memory_stats",
+                  "cpu_profile", "wait_profile", "memory_profile", "version"});
     CHECK(profiler_client(server.host(), server.port()).version().protocol == 1);
 }
 
@@ -233,12 +194,19 @@ TEST_CASE("every fact survives the way to the client", "[server][threads]") {
     facts->found[0].rule = "race";
     facts->loops.resize(1);
     facts->loops[0].steps = 9;
+    facts->memory["fetch"].calls = 2;
+    facts->memory["fetch"].recent = {{3s, {{"page.cpp:7", {700, 7, 0, 0}}}}};
+    facts->profile = profile_of(3);
     const stats_server server(facts);
     const profiler_client client("localhost", server.port());
     CHECK(client.time_stats() == facts->table);
     CHECK(client.tasks().tasks == facts->all_tasks);
     CHECK(client.slow_steps() == facts->slow);
     CHECK(client.loop_stats() == facts->loops);
+    CHECK(client.memory_stats().table == facts->memory);
+    CHECK(client.cpu_profile(1s).profile == facts->profile);
+    CHECK(client.wait_profile().profile == facts->profile);
+    CHECK(client.memory_profile().profile == facts->profile);
     const auto findings = client.findings();
     REQUIRE(findings.size() == 2);
     CHECK(findings[0].rule == "race");

@@ -66,6 +66,17 @@ TEST_CASE("numbers that are negative, broken or too large are refused", "[report
                Contains("too large (at most 9223372036854775807)"));
 }
 
+TEST_CASE("an amount may be below 0, and fits its type", "[report]") {
+    const auto value = json::parse(R"([-9223372036854775808, 7, 9223372036854775808, 1.5, "7"])");
+    const auto all = json_view(value).elements();
+    CHECK(all[0].amount() == INT64_MIN);
+    CHECK(all[1].amount() == 7);
+    CHECK_THAT(complaint([&] { return all[2].amount(); }),
+               Contains("too large (at most 9223372036854775807)"));
+    CHECK_THAT(complaint([&] { return all[3].amount(); }), Contains("expected a whole number"));
+    CHECK_THAT(complaint([&] { return all[4].amount(); }), Contains("expected a whole number"));
+}
+
 TEST_CASE("values of the wrong type are refused", "[report]") {
     const auto value = json::parse(R"({"n": 1})");
     const json_view view(value);

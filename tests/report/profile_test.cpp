@@ -78,6 +78,44 @@ TEST_CASE("a builder refuses another number of values", "[report][profile]") {
     CHECK_THROWS_AS(builder.add({}, "", {1}), std::invalid_argument);
 }
 
+TEST_CASE("profiles of several sources are added up", "[report][profile]") {
+    profile_builder builder("cpu", {{"samples", "count"}, {"cpu", "nanoseconds"}});
+    builder.add(two_stacks());
+    builder.add({{frame("main", 9)}, true}, "", {1, 1'000});
+    builder.add(two_stacks());
+    const auto sum = builder.take();
+    REQUIRE(sum.frames.size() == 2);
+    REQUIRE(sum.samples.size() == 3);
+    CHECK(sum.samples[0].values == std::vector<std::int64_t>{6, 24'000});
+    CHECK(sum.samples[0].task == "fetch");
+    CHECK(sum.samples[2].truncated);
+    profile_builder other("wait", {{"waiting", "nanoseconds"}});
+    CHECK_THROWS_AS(other.add(sum), std::invalid_argument);
+}
+
+TEST_CASE("samples beyond a limit are one sample, and the totals stay", "[report][profile]") {
+    profile_builder builder("cpu", {{"samples", "count"}, {"cpu", "nanoseconds"}});
+    builder.add({{frame("small", 1), frame("main", 9)}, false}, "b", {3, 100});
+    builder.add({{frame("smallest", 2)}, true}, "c", {4, 10});
+    builder.add({{frame("large", 3), frame("main", 9)}, false}, "a", {1, 8'000});
+    const auto whole = builder.take();
+    auto all = whole;
+    CHECK(limit_samples(all, 3) == 0);
+    CHECK(all == whole);
+    auto one = whole;
+    CHECK(limit_samples(one, 1) == 2);
+    REQUIRE(one.samples.size() == 2);
+    REQUIRE(one.frames.size() == 3);
+    CHECK(one.samples[0].task == "a");
+    CHECK(one.frames[one.samples[0].stack.at(0)].function == "large");
+    CHECK(one.frames[one.samples[0].stack.at(1)].function == "main");
+    CHECK(one.samples[1].task.empty());
+    CHECK(one.frames[one.samples[1].stack.at(0)].function == "(other)");
+    CHECK(one.samples[1].values == std::vector<std::int64_t>{7, 110});
+    CHECK(total(one, 1) == total(whole, 1));
+    CHECK(read_profile(json_view(to_json(one))) == one);
+}
+
 TEST_CASE("a profile survives JSON", "[report][profile]") {
     auto profile = two_stacks();
     profile.duration = std::chrono::seconds(3);

@@ -198,7 +198,7 @@ void cpu_profiler::start() {
     const std::lock_guard lock(state_->mutex);
     state_->leave_parent();
     if (state_->now != nullptr) {
-        throw std::logic_error("cpu_profiler::start: it is started already; stop it first");
+        throw already_sampled_error("cpu_profiler::start: it is started already; stop it first");
     }
     state_->now = std::make_unique<sampling>(options_);
 }
@@ -220,9 +220,12 @@ bool cpu_profiler::is_started() const noexcept {
     return state_->now != nullptr && state_->now->is_of_this_process();
 }
 
-report::profile cpu_profiler::collect(duration how_long) {
+report::profile cpu_profiler::collect(duration how_long, const std::stop_token& stop_early) {
     start();
-    std::this_thread::sleep_for(how_long);
+    std::mutex mutex;
+    std::condition_variable_any asked;
+    std::unique_lock lock(mutex);
+    static_cast<void>(asked.wait_for(lock, stop_early, how_long, [] { return false; }));
     return stop();
 }
 

@@ -3,6 +3,8 @@
 
 #include "chained_signal.hpp"
 
+#include <coroscope/instrumentation/cpu_profiler.hpp>
+
 #include <coroscope/runtime/detail/loop_core.hpp>
 
 #include <algorithm>
@@ -222,7 +224,7 @@ void begin_sampling(const sampling_settings& settings, sample_collector& collect
     auto& all = the_roster;
     const std::lock_guard lock(all.lock);
     if (all.collector != nullptr) {
-        throw std::logic_error(
+        throw already_sampled_error(
             "cpu_profiler::start: this process is being sampled already; stop "
             "the other cpu_profiler, or wait for its collect, first");
     }

@@ -61,7 +61,7 @@ memory_stats memory_statistics::read(memory_key by, const memory_filter& filter)
         calls = recent_;
     }
     for (const auto& call : calls) {
-        copy.recent.push_back({call.completed_at, call.change.rows(by, filter)});
+        copy.recent.push_back({call.completed_at.time_since_epoch(), call.change.rows(by, filter)});
     }
     return copy;
 }

@@ -80,22 +80,6 @@ std::vector<memory_row> sorted(std::map<std::string, memory_amounts> sums) {
 
 }  // namespace
 
-memory_amounts& memory_amounts::operator+=(const memory_amounts& other) noexcept {
-    allocated_bytes += other.allocated_bytes;
-    allocated_blocks += other.allocated_blocks;
-    freed_bytes += other.freed_bytes;
-    freed_blocks += other.freed_blocks;
-    return *this;
-}
-
-memory_amounts& memory_amounts::operator-=(const memory_amounts& other) noexcept {
-    allocated_bytes -= other.allocated_bytes;
-    allocated_blocks -= other.allocated_blocks;
-    freed_bytes -= other.freed_bytes;
-    freed_blocks -= other.freed_blocks;
-    return *this;
-}
-
 memory_snapshot memory_snapshot::of_task(std::uint32_t loop_id, std::uint64_t id) const {
     const detail::unwatched_memory mine;
     auto made = *this;

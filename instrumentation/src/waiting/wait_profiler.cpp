@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <string>
 
@@ -60,20 +61,26 @@ public:
         core_.add_reference();
         watched.add_pause_sink(*this);
     }
-    ~recorder() {
-        if (core_.self != nullptr) { core_.self->remove_pause_sink(*this); }
-        core_.release();
-    }
+    ~recorder() = default;
     recorder(const recorder&) = delete;
     recorder& operator=(const recorder&) = delete;
 
+    /// On the loop's thread, like the constructor; later there is only what was seen so far.
+    void detach() {
+        if (core_.self != nullptr) { core_.self->remove_pause_sink(*this); }
+        core_.release();
+        detached_at_ = step_clock::now();
+    }
+
     [[nodiscard]] report::profile read() const {
+        const auto detached_at = detached_at_.load();
         report::profile_builder builder(
             "wait", {{"waits", "count"}, {"scheduled", "nanoseconds"}, {"waiting", "nanoseconds"}});
         add_ended(builder);
-        add_unended(builder);
+        if (detached_at == 0) { add_unended(builder); }
         auto profile = builder.take();
-        profile.duration = step_clock::between(attached_at_, step_clock::now());
+        profile.duration =
+            step_clock::between(attached_at_, detached_at == 0 ? step_clock::now() : detached_at);
         profile.dropped = table_.dropped();
         return profile;
     }
@@ -160,16 +167,25 @@ private:
     coroscope::detail::loop_core& core_;
     const std::uint32_t loop_id_;
     const std::uint64_t attached_at_ = step_clock::now();
+    std::atomic<std::uint64_t> detached_at_{0};  // 0: it is not
     wait_table table_;
 };
 
 wait_profiler::wait_profiler(loop& watched, const wait_profiler_options& options)
-    : recorder_(std::make_unique<recorder>(watched, options.capacity)) {}
+    : recorder_(std::make_shared<recorder>(watched, options.capacity)) {}
 
-wait_profiler::~wait_profiler() = default;
+wait_profiler::~wait_profiler() {
+    recorder_->detach();
+}
 
 report::profile wait_profiler::read() const {
     return recorder_->read();
+}
+
+std::function<report::profile()> wait_profiler::reader() const {
+    return [seen = std::shared_ptr<const recorder>(recorder_)] {
+        return seen->read();
+    };
 }
 
 }  // namespace coroscope::instrumentation

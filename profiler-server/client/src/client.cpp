@@ -105,8 +105,44 @@ server_version profiler_client::version() const {
     });
 }
 
+memory_answer profiler_client::memory_stats(report::memory_key by,
+                                            const report::memory_filter& filter,
+                                            std::uint64_t limit) const {
+    auto request = plain("memory_stats");
+    request.arguments = {{"by", to_string(by)},
+                         {"cumulative", filter.cumulative},
+                         {"include", filter.include},
+                         {"exclude", filter.exclude},
+                         {"limit", limit}};
+    const auto reply = ask(request);
+    return {decoded(reply, address(), report::read_memory_table), reply.omitted};
+}
+
+profile_answer profiler_client::cpu_profile(std::chrono::seconds length,
+                                            const cpu_profile_options& options) const {
+    auto request = plain("cpu_profile");
+    request.arguments = {{"seconds", length.count()}, {"frequency", options.frequency}};
+    return ask_profile(std::move(request), options.limit, options_.timeout + length);
+}
+
+profile_answer profiler_client::wait_profile(std::uint64_t limit) const {
+    return ask_profile(plain("wait_profile"), limit, options_.timeout);
+}
+
+profile_answer profiler_client::memory_profile(std::uint64_t limit) const {
+    return ask_profile(plain("memory_profile"), limit, options_.timeout);
+}
+
+profile_answer profiler_client::ask_profile(protocol::request request, std::uint64_t limit,
+                                            std::chrono::milliseconds timeout) const {
+    request.arguments["limit"] = limit;
+    const auto reply = ask(request, timeout);
+    return {decoded(reply, address(), report::read_profile), reply.omitted};
+}
+
 nlohmann::json profiler_client::request(const nlohmann::json& request) const {
-    auto reply = nlohmann::json::parse(exchange(report::json_line(request)), nullptr, false);
+    auto reply = nlohmann::json::parse(exchange(report::json_line(request), options_.timeout),
+                                       nullptr, false);
     if (reply.is_discarded()) {
         throw client_error(client_failure::broken, "the answer of " + address()
                                                        + " is not JSON; check that a coroscope "
@@ -116,7 +152,12 @@ nlohmann::json profiler_client::request(const nlohmann::json& request) const {
 }
 
 protocol::reply profiler_client::ask(const protocol::request& request) const {
-    const auto text = exchange(encode_request(request));
+    return ask(request, options_.timeout);
+}
+
+protocol::reply profiler_client::ask(const protocol::request& request,
+                                     std::chrono::milliseconds timeout) const {
+    const auto text = exchange(encode_request(request), timeout);
     protocol::reply reply;
     try {
         reply = protocol::decode_reply(text);
@@ -137,8 +178,9 @@ protocol::reply profiler_client::ask(const protocol::request& request) const {
     return reply;
 }
 
-std::string profiler_client::exchange(const std::string& request) const {
-    timed_connection connection(options_.timeout);
+std::string profiler_client::exchange(const std::string& request,
+                                      std::chrono::milliseconds timeout) const {
+    timed_connection connection(timeout);
     switch (const auto outcome =
                 connection.exchange(host_, port_, request, options_.max_reply_bytes);
             outcome.failed) {
@@ -156,7 +198,7 @@ std::string profiler_client::exchange(const std::string& request) const {
     }
     throw client_error(client_failure::timeout,
                        address() + " gave no answer within "
-                           + report::format_duration(options_.timeout)
+                           + report::format_duration(timeout)
                            + "; allow more with --timeout, or check that the program is not "
                              "stopped");
 }

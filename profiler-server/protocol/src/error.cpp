@@ -17,6 +17,8 @@ constexpr std::array code_names{std::pair{error_code::malformed, "malformed"},
                                 std::pair{error_code::frame_too_large, "frame_too_large"},
                                 std::pair{error_code::timeout, "timeout"},
                                 std::pair{error_code::too_many_connections, "too_many_connections"},
+                                std::pair{error_code::busy, "busy"},
+                                std::pair{error_code::unavailable, "unavailable"},
                                 std::pair{error_code::internal, "internal"}};
 
 }  // namespace

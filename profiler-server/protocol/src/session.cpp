@@ -81,9 +81,10 @@ session_output session::answer(const frame_step& step) {
         if (refused->error.code == error_code::malformed) { framer_.skip_line(); }
         return refuse(std::move(*refused));
     }
-    const auto& request = std::get<protocol::request>(decoded);
+    auto& request = std::get<protocol::request>(decoded);
     persistent_ = persistent_ || request.id.has_value();
     closed_ = !request.id.has_value();
+    if (commands_->is_long(request.command)) { return {{}, closed_, std::move(request)}; }
     return {encode_reply(commands_->execute(request)), closed_};
 }
 

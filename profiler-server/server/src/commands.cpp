@@ -19,6 +19,10 @@ using protocol::answer;
 
 constexpr std::uint64_t default_limit = 1'000;
 constexpr std::uint64_t largest_limit = 1'000'000;
+constexpr std::uint64_t default_samples = 10'000;  // a few megabytes
+constexpr std::uint64_t default_rows = 100;        // of each call
+constexpr std::uint64_t most_seconds = 300;
+constexpr std::uint64_t most_frequency = 10'000;
 
 template <typename Value>
 nlohmann::json array_of(const std::vector<Value>& values) {
@@ -44,6 +48,55 @@ answer findings(facts_source& facts) {
     return {array_of(all), 0};
 }
 
+// The facts' refusals with the protocol's codes.
+template <typename Ask>
+auto asked(Ask ask) {
+    try {
+        return ask();
+    } catch (const no_facts_error& error) {
+        throw protocol::refusal(error.why() == no_facts_error::reason::busy
+                                    ? protocol::error_code::busy
+                                    : protocol::error_code::unavailable,
+                                error.what());
+    }
+}
+
+std::uint64_t profile_limit(const nlohmann::json& arguments) {
+    return protocol::count_argument(arguments, "limit", default_samples, largest_limit);
+}
+
+answer limited(report::profile profile, std::uint64_t limit) {
+    const auto omitted = report::limit_samples(profile, limit);
+    return {to_json(profile), omitted};
+}
+
+answer memory_stats(facts_source& facts, const nlohmann::json& arguments) {
+    const auto name = protocol::text_argument(arguments, "by").value_or("lineno");
+    const auto by = report::find_memory_key(name);
+    if (!by) {
+        throw protocol::bad_argument("arguments.by must be lineno, filename, traceback or task");
+    }
+    report::memory_filter filter;
+    filter.cumulative = protocol::flag_argument(arguments, "cumulative");
+    filter.include = protocol::texts_argument(arguments, "include").value_or(filter.include);
+    filter.exclude = protocol::texts_argument(arguments, "exclude").value_or(filter.exclude);
+    const auto limit = protocol::count_argument(arguments, "limit", default_rows, largest_limit);
+    auto table = asked([&] { return facts.memory_stats(*by, filter); });
+    const auto omitted = report::limit_rows(table, limit);
+    return {to_json(table), omitted};
+}
+
+answer cpu_profile(facts_source& facts, const nlohmann::json& arguments,
+                   const std::stop_token& stop) {
+    cpu_profile_request wanted;
+    wanted.length = std::chrono::seconds(protocol::count_argument(
+        arguments, "seconds", static_cast<std::uint64_t>(wanted.length.count()), most_seconds));
+    wanted.frequency = static_cast<int>(protocol::count_argument(
+        arguments, "frequency", static_cast<std::uint64_t>(wanted.frequency), most_frequency));
+    const auto limit = profile_limit(arguments);
+    return limited(asked([&] { return facts.cpu_profile(wanted, stop); }), limit);
+}
+
 nlohmann::json version(const std::string& program) {
     return {{"program", program.empty() ? program_invocation_short_name : program},
             {"pid", ::getpid()},
@@ -67,6 +120,20 @@ protocol::command_table make_command_table(facts_source& facts, const std::strin
     });
     table.add("loop_stats", [&facts](const json&) {
         return answer{array_of(facts.loop_stats()), 0};
+    });
+    table.add_long("memory_stats", [&facts](const json& arguments, const std::stop_token&) {
+        return memory_stats(facts, arguments);
+    });
+    table.add_long("cpu_profile", [&facts](const json& arguments, const std::stop_token& stop) {
+        return cpu_profile(facts, arguments, stop);
+    });
+    table.add_long("wait_profile", [&facts](const json& arguments, const std::stop_token&) {
+        const auto limit = profile_limit(arguments);
+        return limited(asked([&facts] { return facts.wait_profile(); }), limit);
+    });
+    table.add_long("memory_profile", [&facts](const json& arguments, const std::stop_token&) {
+        const auto limit = profile_limit(arguments);
+        return limited(asked([&facts] { return facts.memory_profile(); }), limit);
     });
     table.add("version", [program](const json&) { return answer{version(program), 0}; });
     return table;

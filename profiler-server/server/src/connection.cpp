@@ -20,11 +20,12 @@ constexpr std::chrono::seconds linger_time{1};
 }  // namespace
 
 connection::connection(asio::ip::tcp::socket socket, const protocol::command_table& commands,
-                       const protocol::session_options& options,
+                       long_answers& answers, const protocol::session_options& options,
                        std::chrono::milliseconds write_timeout, std::atomic<std::size_t>& open)
     : socket_(std::move(socket)),
       timer_(socket_.get_executor()),
       session_(commands, options, clock::now()),
+      answers_(&answers),
       write_timeout_(write_timeout),
       open_(&open) {
     ++*open_;
@@ -81,6 +82,10 @@ void connection::on_read(const boost::system::error_code& error, std::size_t cou
 }
 
 void connection::act(protocol::session_output output) {
+    if (output.question) {
+        await_answer(*std::move(output.question), output.close);
+        return;
+    }
     if (output.bytes.empty()) {
         output.close ? linger() : read();
         return;
@@ -91,6 +96,24 @@ void connection::act(protocol::session_output output) {
                       [self = shared_from_this(), close = output.close](const auto& error, auto) {
                           self->on_written(error, close);
                       });
+}
+
+// A client that has stopped sending may wait for its answer all the same; one that has reset the
+// connection does not.
+void connection::await_answer(protocol::request question, bool close) {
+    ++armed_;
+    timer_.cancel();
+    auto stop =
+        answers_->begin(std::move(question), [self = shared_from_this(), close](std::string bytes) {
+            boost::system::error_code ignored;
+            self->socket_.cancel(ignored);
+            const bool ends = close || bytes.empty();
+            self->act({std::move(bytes), ends});
+        });
+    socket_.async_wait(asio::ip::tcp::socket::wait_error,
+                       [stop = std::move(stop)](const auto& error) mutable {
+                           if (!error) { stop.request_stop(); }
+                       });
 }
 
 void connection::on_written(const boost::system::error_code& error, bool close) {

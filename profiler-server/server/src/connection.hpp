@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "long_answers.hpp"
+
 #include <coroscope/profiler_server/protocol/session.hpp>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -22,9 +24,10 @@ namespace coroscope::profiler_server {
 /// happens on the server's thread.
 class connection : public std::enable_shared_from_this<connection> {
 public:
+    /// `answers` must outlive everything that happens on the server's thread.
     connection(boost::asio::ip::tcp::socket socket, const protocol::command_table& commands,
-               const protocol::session_options& options, std::chrono::milliseconds write_timeout,
-               std::atomic<std::size_t>& open);
+               long_answers& answers, const protocol::session_options& options,
+               std::chrono::milliseconds write_timeout, std::atomic<std::size_t>& open);
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
     ~connection();
@@ -42,6 +45,7 @@ private:
     void on_read(const boost::system::error_code& error, std::size_t count);
     void act(protocol::session_output output);
     void on_written(const boost::system::error_code& error, bool close);
+    void await_answer(protocol::request question, bool close);
     void linger();
     void drain();
     enum class at_deadline { cancel, close };
@@ -50,6 +54,7 @@ private:
     boost::asio::ip::tcp::socket socket_;
     boost::asio::steady_timer timer_;
     protocol::session session_;
+    long_answers* answers_;
     std::chrono::milliseconds write_timeout_;
     std::atomic<std::size_t>* open_;
     std::array<char, std::size_t{16} << 10U> input_{};

@@ -3,6 +3,7 @@
 
 #include "commands.hpp"
 #include "connection.hpp"
+#include "long_answers.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
@@ -110,6 +111,7 @@ public:
         if (!thread_.joinable()) { return; }
         context_->stop();
         thread_.join();
+        answers_.reset();
         acceptor_.reset();
         pause_.reset();
         context_.reset();  // and with it the connections
@@ -155,8 +157,9 @@ private:
         close_on_exec(socket);
         const auto open = open_.load();
         if (open >= 2 * options_.max_connections) { return; }
-        const auto client = std::make_shared<connection>(
-            std::move(socket), commands_, session_options_, options_.write_timeout, open_);
+        const auto client =
+            std::make_shared<connection>(std::move(socket), commands_, *answers_, session_options_,
+                                         options_.write_timeout, open_);
         if (open < options_.max_connections) {
             client->serve();
             return;
@@ -186,6 +189,7 @@ private:
     protocol::command_table commands_;
     std::atomic<std::size_t> open_{0};
     std::optional<asio::io_context> context_{std::in_place, 1};
+    std::optional<long_answers> answers_{std::in_place, *context_, commands_};
     std::optional<tcp::acceptor> acceptor_;
     std::optional<asio::steady_timer> pause_{std::in_place, *context_};
     std::string host_;

@@ -14,7 +14,8 @@ TEST_CASE("an error survives the way through JSON", "[protocol]") {
     const auto code =
         GENERATE(error_code::malformed, error_code::missing_command, error_code::unknown_command,
                  error_code::bad_argument, error_code::frame_too_large, error_code::timeout,
-                 error_code::too_many_connections, error_code::internal);
+                 error_code::too_many_connections, error_code::busy, error_code::unavailable,
+                 error_code::internal);
     const protocol_error error{code, "what to do", {"a", "b"}};
     const auto json = to_json(error);
     CHECK(read_protocol_error(json_view(json)) == error);

@@ -17,6 +17,9 @@ const command_table& commands() {
         table.add("tasks", [](const nlohmann::json&) { return answer{nlohmann::json::array()}; });
         table.add("time_stats",
                   [](const nlohmann::json&) { return answer{nlohmann::json::object()}; });
+        table.add_long("profile", [](const nlohmann::json&, const std::stop_token&) {
+            return answer{nlohmann::json::object()};
+        });
         return table;
     }();
     return filled;
@@ -75,6 +78,27 @@ TEST_CASE("a request with an id is answered with it and the connection stays", "
     CHECK_FALSE(output.close);
 }
 
+TEST_CASE("a question that takes long is handed to the owner, with what comes after the answer",
+          "[protocol]") {
+    peer peer;
+    auto output = peer.send(
+        R"({"id":1,"command":"profile","arguments":{"limit":3}}{"id":2,"command":"tasks"}{"command":"profile"})");
+    CHECK(output.bytes.empty());
+    CHECK_FALSE(output.close);
+    REQUIRE(output.question);
+    CHECK(output.question->id == nlohmann::json(1));
+    CHECK(output.question->command == "profile");
+    CHECK(output.question->arguments == nlohmann::json{{"limit", 3}});
+    output = peer.written();
+    CHECK(output.bytes == "{\"id\":2,\"command\":\"tasks\",\"result\":[]}\n");
+    CHECK_FALSE(output.question);
+    output = peer.written();
+    CHECK(output.bytes.empty());
+    CHECK(output.close);
+    REQUIRE(output.question);
+    CHECK_FALSE(output.question->id);
+}
+
 TEST_CASE("requests that arrive together are answered one after the other", "[protocol]") {
     peer peer;
     auto output = peer.send(R"({"id":1,"command":"tasks"}{"id":2,"command":"tasks"}{"id":3)");
@@ -103,7 +127,7 @@ TEST_CASE("an unknown and a missing command are answered with the known ones", "
     const auto output = peer.send(request);
     CHECK(code_in(output) == code);
     CHECK(decode_reply(output.bytes).error->known
-          == std::vector<std::string>{"tasks", "time_stats"});
+          == std::vector<std::string>{"tasks", "time_stats", "profile"});
     CHECK(output.close);
 }
 

@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <stdexcept>
+#include <stop_token>
 #include <string>
 
 namespace coroscope {
@@ -30,6 +32,12 @@ struct cpu_profiler_options {
     std::size_t most_waiting = 64;
     /// How long `collect()` takes.
     duration collect_for = std::chrono::seconds(10);
+};
+
+/// This process is being sampled already, and by one profiler at a time.
+class already_sampled_error : public std::logic_error {
+public:
+    using std::logic_error::logic_error;
 };
 
 /// Says where CPU time goes: after each period of a thread's CPU time (a timer of its own counts
@@ -73,16 +81,20 @@ public:
     /// The calling thread is sampled, by whichever profiler runs, until it ends.
     static void sample_this_thread() noexcept;
 
-    /// Throws `std::logic_error` if a profiler of this process is started already, or the program
-    /// has taken our signal's handler away.
+    /// Throws `already_sampled_error` if a profiler of this process is started already, another
+    /// `std::logic_error` if the program has taken our signal's handler away.
     void start();
     /// What was seen since `start`; an empty profile if it was not started, or in a child of a
     /// fork.
     [[nodiscard]] report::profile stop();
     [[nodiscard]] bool is_started() const noexcept;
-    /// Starts, waits for so much real time, and stops: not on the thread of a loop.
-    [[nodiscard]] report::profile collect(duration how_long);
+    /// Starts, waits for so much real time or until it is asked to stop, and stops: not on the
+    /// thread of a loop.
+    [[nodiscard]] report::profile collect(duration how_long,
+                                          const std::stop_token& stop_early = {});
     [[nodiscard]] report::profile collect();
+
+    [[nodiscard]] const cpu_profiler_options& options() const noexcept { return options_; }
 
     void on_slow_threshold(duration threshold) noexcept override;
 

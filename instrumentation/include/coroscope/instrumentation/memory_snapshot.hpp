@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/report/memory_stats.hpp>
 #include <coroscope/report/profile.hpp>
 #include <coroscope/runtime/await_site.hpp>
 
@@ -11,21 +12,10 @@
 
 namespace coroscope::instrumentation {
 
-/// What was allocated, and how much of that was freed, by whomever. A difference may be negative.
-struct memory_amounts {
-    std::int64_t allocated_bytes = 0;
-    std::int64_t allocated_blocks = 0;
-    std::int64_t freed_bytes = 0;
-    std::int64_t freed_blocks = 0;
-
-    [[nodiscard]] std::int64_t live_bytes() const noexcept { return allocated_bytes - freed_bytes; }
-    [[nodiscard]] std::int64_t live_blocks() const noexcept {
-        return allocated_blocks - freed_blocks;
-    }
-    memory_amounts& operator+=(const memory_amounts& other) noexcept;
-    memory_amounts& operator-=(const memory_amounts& other) noexcept;
-    friend bool operator==(const memory_amounts&, const memory_amounts&) = default;
-};
+using report::memory_amounts;
+using report::memory_filter;
+using report::memory_key;
+using report::memory_row;
 
 /// One place that allocates: who, and where.
 struct memory_place {
@@ -36,29 +26,6 @@ struct memory_place {
     std::vector<await_site> awaits;  ///< the async stack, innermost first
     memory_amounts amounts;
     std::int64_t peak_bytes = 0;  ///< most that was alive at once
-};
-
-/// What rows of a snapshot stand for.
-enum class memory_key : std::uint8_t {
-    lineno,     ///< `file:line`
-    filename,   ///< a file
-    traceback,  ///< a whole stack, innermost first
-    task,       ///< a task's name; empty: outside of tasks
-};
-
-struct memory_filter {
-    /// Parts of file names. A frame counts if its file has one of the former (or there is none) and
-    /// none of the latter. By default headers of the system and of this library are left out, so
-    /// that a vector's line is that of its user.
-    std::vector<std::string> include;
-    std::vector<std::string> exclude{"/usr/include/", "/usr/lib/", "/coroscope/runtime/",
-                                     "/coroscope/instrumentation/", "/memory_hooks/src/"};
-    bool cumulative = false;  ///< each frame of a stack counts, not only the innermost
-};
-
-struct memory_row {
-    std::string key;  ///< `?`: not known
-    memory_amounts amounts;
 };
 
 /// The state of a `memory_profiler` at one moment. A value. **Cost**: looking up lines takes

@@ -5,13 +5,13 @@
 #include <coroscope/instrumentation/detail/measured_call.hpp>
 #include <coroscope/instrumentation/detail/measured_memory.hpp>
 
+#include <coroscope/report/memory_stats.hpp>
 #include <coroscope/report/snapshot.hpp>
 
 #include <cstddef>
 #include <exception>
 #include <functional>
 #include <iosfwd>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,9 +56,6 @@ private:
     std::optional<detail::call_timer> timer_;
     int exceptions_ = std::uncaught_exceptions();
 };
-
-/// Profiled name to what its calls allocated.
-using memory_table = std::map<std::string, memory_stats, std::less<>>;
 
 struct profiler_options {
     /// The last calls of each name that are kept with start, end and duration.
@@ -142,8 +139,9 @@ public:
     }
     /// The names called so far, with their finished calls, as the options say or by another key.
     /// **Cost**: see `memory_snapshot`.
-    [[nodiscard]] memory_table memory_stats() const;
-    [[nodiscard]] memory_table memory_stats(memory_key by, const memory_filter& filter = {}) const;
+    [[nodiscard]] report::memory_table memory_stats() const;
+    [[nodiscard]] report::memory_table memory_stats(memory_key by,
+                                                    const memory_filter& filter = {}) const;
 
 private:
     class implementation;
@@ -170,7 +168,7 @@ private:
 /// it took, then how many there were, their percentiles and their maximum.
 [[nodiscard]] std::string log_text(const report::time_table& table);
 /// The same for memory: under each call that was kept one line for each row.
-[[nodiscard]] std::string log_text(const memory_table& table);
+[[nodiscard]] std::string log_text(const report::memory_table& table);
 
 /// Adds statistics of another profiler; equal names become one row, the added calls the later ones.
 void merge_times(report::time_table& into, const report::time_table& more);

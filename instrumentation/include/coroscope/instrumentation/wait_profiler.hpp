@@ -4,6 +4,7 @@
 #include <coroscope/report/profile.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 namespace coroscope {
@@ -50,9 +51,13 @@ public:
     /// the values `waits`, `scheduled` and `waiting`.
     [[nodiscard]] report::profile read() const;
 
+    /// Reads as `read` does, from any thread, also when the profiler is gone: then what it had
+    /// seen.
+    [[nodiscard]] std::function<report::profile()> reader() const;
+
 private:
     class recorder;
-    std::unique_ptr<recorder> recorder_;
+    std::shared_ptr<recorder> recorder_;
 };
 
 }  // namespace coroscope::instrumentation

@@ -44,6 +44,9 @@ public:
     [[nodiscard]] std::uint64_t count() const;
     [[nodiscard]] std::uint32_t count32() const;
 
+    /// A whole number, also below 0, that fits the type.
+    [[nodiscard]] std::int64_t amount() const;
+
     /// A whole number of nanoseconds, not negative, up to 292 years.
     [[nodiscard]] std::chrono::nanoseconds nanoseconds() const;
 

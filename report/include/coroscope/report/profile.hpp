@@ -61,6 +61,9 @@ public:
     /// Throws `std::invalid_argument` for another number of values.
     void add(const stack& where, const std::string& task, const std::vector<std::int64_t>& values);
 
+    /// Adds all samples of a profile with the same values. Throws likewise.
+    void add(const profile& other);
+
     /// What was added so far, the largest samples (by the last value) first; then starts anew.
     [[nodiscard]] profile take();
 
@@ -84,6 +87,11 @@ private:
 
 /// The sum of one value (a position in `profile::values`) over all samples.
 [[nodiscard]] std::int64_t total(const profile& profile, std::size_t value);
+
+/// Keeps the first `most` samples, of a profile from a builder the largest; the others become one
+/// more, at a stack of one frame `(other)`, so that totals are what they were. Returns how many
+/// were put together.
+std::uint64_t limit_samples(profile& profile, std::size_t most);
 
 [[nodiscard]] nlohmann::json to_json(const profile& profile);
 /// Checks that stacks and values fit the profile's frames and value types.

@@ -16,22 +16,8 @@
 
 namespace coroscope::instrumentation {
 
-/// One call of a function whose memory is profiled.
-struct memory_call {
-    time_point completed_at{};     ///< of the loop's time
-    std::vector<memory_row> rows;  ///< what it changed, the largest first
-};
-
-/// All calls of one name.
-struct memory_stats {
-    std::uint64_t calls = 0;  ///< finished ones: returned + threw + cancelled
-    std::uint64_t returned = 0;
-    std::uint64_t threw = 0;
-    std::uint64_t cancelled = 0;
-    memory_amounts total;
-    std::vector<memory_call> recent;   ///< the last calls, oldest first
-    std::uint64_t recent_dropped = 0;  ///< calls that are no longer in `recent`
-};
+using report::memory_call;
+using report::memory_stats;
 
 namespace detail {
 

@@ -5,6 +5,8 @@
 #include <coroscope/profiler_server/protocol/request.hpp>
 
 #include <coroscope/report/finding.hpp>
+#include <coroscope/report/memory_stats.hpp>
+#include <coroscope/report/profile.hpp>
 #include <coroscope/report/slow_step.hpp>
 #include <coroscope/report/snapshot.hpp>
 
@@ -59,6 +61,26 @@ struct server_version {
     std::uint64_t report_schema = 0;
 };
 
+/// A profile, and how many of its smallest samples a limit has put together, at `(other)`.
+struct profile_answer {
+    report::profile profile;
+    std::uint64_t omitted = 0;
+};
+
+/// Memory by function, and how many rows of calls a limit has put together, as `(other)`.
+struct memory_answer {
+    report::memory_table table;
+    std::uint64_t omitted = 0;
+};
+
+inline constexpr std::uint64_t default_samples = 10'000;
+inline constexpr std::uint64_t default_rows = 100;
+
+struct cpu_profile_options {
+    std::uint64_t frequency = 250;          ///< samples in a second of a thread's CPU time
+    std::uint64_t limit = default_samples;  ///< the largest samples that come one by one
+};
+
 /// Asks a profiler server; for tools and tests. Every call connects, asks one question, waits for
 /// the answer, and throws `client_error` if there is none.
 ///
@@ -77,6 +99,17 @@ public:
     [[nodiscard]] std::vector<report::loop_stats> loop_stats() const;
     [[nodiscard]] server_version version() const;
 
+    /// `limit`: rows of each call.
+    [[nodiscard]] memory_answer memory_stats(report::memory_key by = report::memory_key::lineno,
+                                             const report::memory_filter& filter = {},
+                                             std::uint64_t limit = default_rows) const;
+    /// Takes so many seconds (1 to 300), and up to `client_options::timeout` more.
+    [[nodiscard]] profile_answer cpu_profile(std::chrono::seconds length,
+                                             const cpu_profile_options& options = {}) const;
+    /// `limit`: as `cpu_profile_options::limit`.
+    [[nodiscard]] profile_answer wait_profile(std::uint64_t limit = default_samples) const;
+    [[nodiscard]] profile_answer memory_profile(std::uint64_t limit = default_samples) const;
+
     /// Sends any JSON value and returns the reply as it came, errors included.
     [[nodiscard]] nlohmann::json request(const nlohmann::json& request) const;
 
@@ -87,7 +120,12 @@ public:
     [[nodiscard]] std::string address() const;
 
 private:
-    [[nodiscard]] std::string exchange(const std::string& request) const;
+    [[nodiscard]] protocol::reply ask(const protocol::request& request,
+                                      std::chrono::milliseconds timeout) const;
+    [[nodiscard]] profile_answer ask_profile(protocol::request request, std::uint64_t limit,
+                                             std::chrono::milliseconds timeout) const;
+    [[nodiscard]] std::string exchange(const std::string& request,
+                                       std::chrono::milliseconds timeout) const;
 
     std::string host_;
     std::uint16_t port_;

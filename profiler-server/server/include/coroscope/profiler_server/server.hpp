@@ -89,8 +89,9 @@ public:
     /// Connections that are open now.
     [[nodiscard]] std::size_t connections() const noexcept;
 
-    /// Closes all connections and stops the thread; a question that is just being answered is
-    /// finished first. The second call does nothing. Must not be called by the facts' source.
+    /// Closes all connections and stops the threads; a question that is just being answered is
+    /// finished first, a CPU profile ended early. The second call does nothing. Must not be called
+    /// by the facts' source.
     void close() noexcept;
 
 private:

@@ -20,6 +20,8 @@ enum class error_code {
     frame_too_large,       ///< the request exceeds the limit; the connection is closed
     timeout,               ///< the request did not arrive in time; the connection is closed
     too_many_connections,  ///< refused; try again later
+    busy,                  ///< what it takes is in use; try again later
+    unavailable,           ///< this program has not what it takes; the message says what
     internal,              ///< the server could not find out; the message says why
     other,                 ///< a code that this client does not know
 };

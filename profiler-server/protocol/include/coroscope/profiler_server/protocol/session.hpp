@@ -26,6 +26,9 @@ struct session_options {
 struct session_output {
     std::string bytes;
     bool close = false;
+    /// There are no bytes yet: they are `encode_reply` of what the command table answers to this,
+    /// which takes long. No time limit holds meanwhile.
+    std::optional<request> question{};
 };
 
 /// One connection's side of the protocol, without the connection: bytes and times go in, bytes and

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/report/memory_stats.hpp>
+
+#include "enumerator_names.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <utility>
+
+namespace coroscope::report {
+
+namespace {
+
+constexpr enumerator_names<memory_key, 4> key_names{{{memory_key::lineno, "lineno"},
+                                                     {memory_key::filename, "filename"},
+                                                     {memory_key::traceback, "traceback"},
+                                                     {memory_key::task, "task"}}};
+
+nlohmann::json to_json(const memory_amounts& amounts) {
+    return {{"allocated_bytes", amounts.allocated_bytes},
+            {"allocated_blocks", amounts.allocated_blocks},
+            {"freed_bytes", amounts.freed_bytes},
+            {"freed_blocks", amounts.freed_blocks}};
+}
+
+memory_amounts read_amounts(const json_view& json) {
+    return {json.at("allocated_bytes").amount(), json.at("allocated_blocks").amount(),
+            json.at("freed_bytes").amount(), json.at("freed_blocks").amount()};
+}
+
+nlohmann::json to_json(const memory_call& call) {
+    auto rows = nlohmann::json::array();
+    for (const auto& row : call.rows) {
+        auto json = to_json(row.amounts);
+        json["key"] = row.key;
+        rows.push_back(std::move(json));
+    }
+    return {{"completed_at_ns", call.completed_at.count()}, {"rows", std::move(rows)}};
+}
+
+memory_call read_call(const json_view& json) {
+    memory_call call;
+    call.completed_at = json.at("completed_at_ns").nanoseconds();
+    for (const auto& row : json.at("rows").elements()) {
+        call.rows.push_back({row.at("key").text(), read_amounts(row)});
+    }
+    return call;
+}
+
+}  // namespace
+
+memory_amounts& memory_amounts::operator+=(const memory_amounts& other) noexcept {
+    allocated_bytes += other.allocated_bytes;
+    allocated_blocks += other.allocated_blocks;
+    freed_bytes += other.freed_bytes;
+    freed_blocks += other.freed_blocks;
+    return *this;
+}
+
+memory_amounts& memory_amounts::operator-=(const memory_amounts& other) noexcept {
+    allocated_bytes -= other.allocated_bytes;
+    allocated_blocks -= other.allocated_blocks;
+    freed_bytes -= other.freed_bytes;
+    freed_blocks -= other.freed_blocks;
+    return *this;
+}
+
+void merge_memory(memory_table& into, const memory_table& more) {
+    for (const auto& [name, stats] : more) {
+        auto& row = into[name];
+        row.calls += stats.calls;
+        row.returned += stats.returned;
+        row.threw += stats.threw;
+        row.cancelled += stats.cancelled;
+        row.total += stats.total;
+        row.recent.insert(row.recent.end(), stats.recent.begin(), stats.recent.end());
+        row.recent_dropped += stats.recent_dropped;
+    }
+}
+
+std::uint64_t limit_rows(memory_table& table, std::size_t most) {
+    std::uint64_t omitted = 0;
+    for (auto& [name, stats] : table) {
+        for (auto& call : stats.recent) {
+            if (call.rows.size() <= most) { continue; }
+            memory_row other{"(other)", {}};
+            for (auto at = most; at < call.rows.size(); ++at) {
+                other.amounts += call.rows[at].amounts;
+            }
+            omitted += call.rows.size() - most;
+            call.rows.resize(most);
+            call.rows.push_back(std::move(other));
+        }
+    }
+    return omitted;
+}
+
+std::string_view to_string(memory_key key) {
+    return name_of(key_names, key);
+}
+
+std::optional<memory_key> find_memory_key(std::string_view name) {
+    for (const auto& [key, known] : key_names) {
+        if (name == known) { return key; }
+    }
+    return std::nullopt;
+}
+
+nlohmann::json to_json(const memory_stats& stats) {
+    auto recent = nlohmann::json::array();
+    for (const auto& call : stats.recent) {
+        recent.push_back(to_json(call));
+    }
+    return {{"calls", stats.calls},
+            {"returned", stats.returned},
+            {"threw", stats.threw},
+            {"cancelled", stats.cancelled},
+            {"total", to_json(stats.total)},
+            {"recent", std::move(recent)},
+            {"recent_dropped", stats.recent_dropped}};
+}
+
+memory_stats read_memory_stats(const json_view& json) {
+    memory_stats stats;
+    stats.calls = json.at("calls").count();
+    stats.returned = json.at("returned").count();
+    stats.threw = json.at("threw").count();
+    stats.cancelled = json.at("cancelled").count();
+    stats.total = read_amounts(json.at("total"));
+    for (const auto& call : json.at("recent").elements()) {
+        stats.recent.push_back(read_call(call));
+    }
+    stats.recent_dropped = json.at("recent_dropped").count();
+    return stats;
+}
+
+nlohmann::json to_json(const memory_table& table) {
+    auto json = nlohmann::json::object();
+    for (const auto& [name, stats] : table) {
+        json[name] = to_json(stats);
+    }
+    return json;
+}
+
+memory_table read_memory_table(const json_view& json) {
+    memory_table table;
+    for (const auto& [name, stats] : json.members()) {
+        table.emplace(name, read_memory_stats(stats));
+    }
+    return table;
+}
+
+}  // namespace coroscope::report
