@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop_implementation.hpp"
 
+#include <coroscope/runtime/detail/task_core.hpp>
+
 #include <utility>
 
 // Who watches a loop, what it is set to, and what it counts.
@@ -21,6 +23,9 @@ void loop::implementation::set_policy(schedule_policy* chosen) noexcept {
 
 void loop::implementation::set_pause_sink(detail::pause_sink* sink) noexcept {
     core.pauses = sink;
+    for (auto* task = core.first_task; task != nullptr; task = task->next) {
+        task->pause_label = 0;  // may be the last sink's
+    }
     leaves_passes_ = true;
 }
 

@@ -13,8 +13,12 @@ class loop;
 namespace coroscope::instrumentation {
 
 struct wait_profiler_options {
-    /// Different async stacks that are kept; waits at others are only counted, as dropped.
+    /// Different async stacks that are kept, each of tasks of one name; waits at others are only
+    /// counted, as dropped.
     std::size_t capacity = 4'096;
+    /// Different names of tasks that are told apart; waits of tasks with others are those of
+    /// nobody, as of tasks without a name. 0: none are.
+    std::size_t names = 256;
 };
 
 /// Where a loop's tasks wait, and for how long: the time between a suspension and the next step, by
@@ -29,6 +33,10 @@ struct wait_profiler_options {
 /// The innermost frame of each stack says what was waited for: `[sleep]`, `[mutex]`, `[yield]`;
 /// `[first step]` stands for the time from a task's creation to its first step, at the line that
 /// created it. Stacks are told apart by a hash of 64 bits; beyond 64 `co_await`s they are cut off.
+///
+/// Each stack is there once for each name that tasks were given (`create_task(…, "client")`), so
+/// far as there is room: where three quarters of it are taken, tasks that come to new stacks lose
+/// theirs.
 ///
 /// Time is real time, whatever clock the loop has, and nothing is seen where
 /// `loop_options::time_stats` is off. What was going on before the profiler came counts from then
@@ -48,7 +56,7 @@ public:
     wait_profiler& operator=(const wait_profiler&) = delete;
 
     /// All waits so far, those that have not ended among them: a profile of the kind `wait` with
-    /// the values `waits`, `scheduled` and `waiting`.
+    /// the values `waits`, `scheduled` and `waiting`, by the names of the tasks.
     [[nodiscard]] report::profile read() const;
 
 private:
