@@ -7,6 +7,7 @@
 
 #include <coroscope/runtime/detail/loop_core.hpp>
 #include <coroscope/runtime/detail/step_batch.hpp>
+#include <coroscope/runtime/detail/task_core.hpp>
 #include <coroscope/runtime/detail/tick_clock.hpp>
 #include <coroscope/runtime/loop.hpp>
 
@@ -51,6 +52,18 @@ void record_with_name(flight_ring& ring, const flight_event& e, std::string_view
     ring.publish();
 }
 
+/// The id of the task that runs now; 0: none does.
+[[nodiscard]] std::uint64_t running_task() noexcept {
+    const auto* loop = coroscope::detail::running_loop;
+    const auto* task = loop != nullptr ? loop->current.get() : nullptr;
+    return task != nullptr ? task->id() : 0;
+}
+
+/// What came, and 1 more; 0 for what had come before it was waited for: only a turn was left then.
+[[nodiscard]] std::uint64_t wake_word(const task_info& task, std::uint64_t by) noexcept {
+    return by == task.id ? 0 : std::uint64_t{1} + static_cast<std::uint64_t>(task.waits_for);
+}
+
 }  // namespace
 
 flight_recorder::flight_recorder(flight_recorder_options options)
@@ -92,9 +105,14 @@ void flight_recorder::on_task_finished(const task_info& task, task_outcome outco
 }
 
 void flight_recorder::on_task_woken(const task_info& task) noexcept {
-    if (std::exchange(woken_by_edge_, 0) == task.id) { return; }
+    const auto by = running_task();
+    const auto what = wake_word(task, by);
+    if (std::exchange(woken_by_edge_, 0) == task.id && ring_->end() == edge_ends_at_) {
+        ring_->amend_last(what);
+        return;
+    }
     const auto header = flight_event::header_of(flight_kind::woken, 0, task.id);
-    record_with_name(*ring_, {tick_clock::now(), header, 0, 0}, {});
+    record_with_name(*ring_, {tick_clock::now(), header, by, what}, {});
 }
 
 void flight_recorder::on_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept {
@@ -106,6 +124,7 @@ void flight_recorder::on_edge(edge_kind kind, std::uint64_t from, std::uint64_t 
     const auto stamp = kind == edge_kind::join ? stamp_of_end(from) : tick_clock::now();
     ring_->put({stamp, header, from, 0});
     ring_->publish();
+    edge_ends_at_ = ring_->end();
 }
 
 void flight_recorder::on_slow_threshold(duration /*threshold*/) noexcept {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace coroscope::instrumentation {
 namespace {
@@ -78,6 +79,25 @@ bool flight_ring::read(std::uint64_t number, flight_event& e) const noexcept {
     e.first = words[2].load(std::memory_order_acquire);
     e.second = words[3].load(std::memory_order_acquire);
     return number >= first_ && reserved_.load(std::memory_order_acquire) <= number + capacity();
+}
+
+std::string_view flight_name::view() const noexcept {
+    return {letters.data(), ::strnlen(letters.data(), letters.size())};
+}
+
+flight_name name_after(const flight_ring& ring, std::uint64_t number,
+                       const flight_event& of) noexcept {
+    flight_name name;
+    std::size_t length = 0;
+    for (std::uint64_t i = 1; i <= of.detail() && length < name.letters.size(); ++i) {
+        flight_event part;
+        if (!ring.read(number + i, part) || part.kind() != flight_kind::name) { break; }
+        for (const auto word : {part.stamp, part.first, part.second}) {
+            std::memcpy(name.letters.data() + length, &word, sizeof(word));
+            length += sizeof(word);
+        }
+    }
+    return name;
 }
 
 }  // namespace coroscope::instrumentation

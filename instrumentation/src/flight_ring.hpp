@@ -18,8 +18,10 @@ enum class flight_kind : std::uint8_t {
     step,   ///< detail: the `step_kind`, and above it how far the duration is shifted
     spawn,  ///< detail: how many `name`s follow; first: where; second: the creator's id
     end,    ///< detail: how many `name`s follow; first: the `task_outcome`
-    edge,   ///< detail: the `edge_kind`; id: whom it leads to; first: whom it comes from
-    woken,  ///< by nobody that an edge told of
+    edge,   ///< detail: the `edge_kind`; id: whom it leads to; first: whom it comes from; second:
+            ///< as of `woken`, if it woke that task; otherwise 0
+    woken,  ///< by nobody that an edge told of; first: the task that ran, or 0; second: the
+            ///< `wait_kind` that ended, and 1 more; 0: it was woken in its own step
     name,   ///< three words of a task's name, for the event before
 };
 
@@ -80,6 +82,10 @@ public:
         words[2].store(e.first, std::memory_order_release);
         words[3].store(e.second, std::memory_order_release);
     }
+    /// Adds to the last event, which readers may have seen without.
+    void amend_last(std::uint64_t second) noexcept {
+        slots_[(next_ - 1) & mask_][3].store(second, std::memory_order_release);
+    }
     void publish() noexcept { written_.store(next_, std::memory_order_release); }
 
     // Readers. Events are numbered from 0 since the beginning.
@@ -101,5 +107,13 @@ private:
     std::atomic<std::uint64_t> reserved_{0};
     std::atomic<std::uint64_t> written_{0};
 };
+
+/// A task's name, from the `name` events behind the event `of`, which is the one of that number.
+struct flight_name {
+    std::array<char, 96> letters{};
+    [[nodiscard]] std::string_view view() const noexcept;
+};
+[[nodiscard]] flight_name name_after(const flight_ring& ring, std::uint64_t number,
+                                     const flight_event& of) noexcept;
 
 }  // namespace coroscope::instrumentation

@@ -201,18 +201,7 @@ void flight_trace::put_name(std::uint64_t number, const flight_event& of) {
         out_.raw("task-").number(of.id());
         return;
     }
-    constexpr std::size_t most = 4 * 24;
-    std::array<char, most> letters{};
-    std::size_t length = 0;
-    for (std::uint64_t i = 1; i <= of.detail() && length < most; ++i) {
-        flight_event part;
-        if (!ring_.read(number + i, part) || part.kind() != flight_kind::name) { break; }
-        for (const auto word : {part.stamp, part.first, part.second}) {
-            std::memcpy(letters.data() + length, &word, sizeof(word));
-            length += sizeof(word);
-        }
-    }
-    out_.escaped({letters.data(), ::strnlen(letters.data(), most)});
+    out_.escaped(name_after(ring_, number, of).view());
 }
 
 /// Steps follow each other: one that began before another had ended is in the ring already.

@@ -89,7 +89,7 @@ namespace {
 /// 0 where steps are not timed. Outside of a run the last step's end is no measure of the time.
 [[nodiscard]] std::uint64_t stamp_in(const loop_core& core) noexcept {
     if (core.step_began == nullptr) { return 0; }
-    return running_loop == &core ? core.step_began->get() : tick_clock::now();
+    return running_loop == &core ? core.stamp_of_now() : tick_clock::now();
 }
 
 }  // namespace
@@ -138,7 +138,8 @@ void start_task(task_core& task, std::string_view name, await_site created_at, f
 }
 
 void loop_core::notify_woken(task_core& task) noexcept {
-    const auto info = task.info();
+    auto info = task.info();
+    info.waits_for = task.record().waits_for.load(std::memory_order_relaxed);
     self->told(hook::task_woken, [&](observer& o) { o.on_task_woken(info); });
 }
 

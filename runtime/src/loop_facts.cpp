@@ -2,6 +2,7 @@
 #include "loop_implementation.hpp"
 
 #include <coroscope/runtime/detail/pause_sink.hpp>
+#include <coroscope/runtime/detail/task_core.hpp>
 
 #include <utility>
 
@@ -22,6 +23,9 @@ void loop::implementation::set_policy(schedule_policy* chosen) noexcept {
 }
 
 void loop::implementation::add(detail::pause_sink& sink) noexcept {
+    for (auto* task = core.first_task; sink.labels_tasks && task != nullptr; task = task->next) {
+        task->pause_label = 0;  // may be that of a sink that is gone
+    }
     sink.next = core.pauses;
     core.pauses = &sink;
     leaves_passes_ = true;

@@ -46,6 +46,7 @@ void task_core::set_name(std::string_view name) {
     }
     if (length < letters.size()) { letters[length].store('\0', std::memory_order_release); }
     r.sequence.store(sequence + task_record::renamed, std::memory_order_release);
+    pause_label = 0;
 }
 
 bool task_core::cancel(std::string_view message) {

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/wait_profiler.hpp>
 
+#include <coroscope/instrumentation/loop_histograms.hpp>
 #include <coroscope/report/profile.hpp>
+#include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/event.hpp>
 #include <coroscope/runtime/loop.hpp>
+#include <coroscope/runtime/pipe.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
 #include "instrumentation/busy_wait.hpp"
 #include "support/catch.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
@@ -17,6 +21,9 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
+
+#include <unistd.h>
 
 using namespace coroscope;
 using namespace coroscope::instrumentation;
@@ -196,18 +203,16 @@ TEST_CASE("a stack that is too deep is cut off, ended or not", "[wait_profiler]"
     CHECK(has_cut_one());
 }
 
-TEST_CASE("a loop may have several wait profilers, which may outlive it", "[wait_profiler]") {
+TEST_CASE("a loop has one wait profiler at a time, which may outlive it", "[wait_profiler]") {
     auto l = std::make_unique<loop>();
-    const wait_profiler first(*l);
-    auto second = std::make_unique<wait_profiler>(*l);
-    const wait_profiler third(*l);
-    l->run_until_complete(yield_often(2));
-    CHECK(sum_of(second->read(), "[yield]", waits) == 2);
-    second.reset();
+    auto first = std::make_unique<wait_profiler>(*l);
+    CHECK_THROWS_AS(wait_profiler(*l), invalid_state_error);
+    first.reset();
+    const loop_histograms beside(*l);
+    const wait_profiler second(*l);
     l->run_until_complete(yield_often(3));
     l.reset();
-    CHECK(sum_of(first.read(), "[yield]", waits) == 5);
-    CHECK(sum_of(third.read(), "[yield]", waits) == 5);
+    CHECK(sum_of(second.read(), "[yield]", waits) == 3);
 }
 
 TEST_CASE("a wait profiler that is destroyed in the middle sees nothing more", "[wait_profiler]") {
@@ -262,6 +267,136 @@ TEST_CASE("waits are read from another thread while the loop runs", "[wait_profi
     l.run_until_complete(body::run(was_read));
     reader.join();
     CHECK(sum_of(profiler.read(), "[yield]", waits) >= 99);
+}
+
+std::int64_t sum_of_task(const report::profile& profile, const std::string& task,
+                         const std::string& what, std::size_t value) {
+    std::int64_t sum = 0;
+    for (const auto& sample : profile.samples) {
+        if (sample.task == task && function_at(profile, sample, 0) == what) {
+            sum += sample.values[value];
+        }
+    }
+    return sum;
+}
+
+TEST_CASE("waits are told apart by the names of the tasks", "[wait_profiler]") {
+    constexpr auto long_name = "a name that no record has room for";
+    event e;
+    loop l;
+    const wait_profiler profiler(l);
+    const auto unnamed = l.create_task(yield_often(2));
+    const auto first = l.create_task(yield_often(3), long_name);
+    const auto second = l.create_task(yield_often(5), "second");
+    const auto waiter = l.create_task(outer(e), long_name);
+    l.run_until_complete(yield_often(10));
+    const auto profile = profiler.read();
+    CHECK(sum_of_task(profile, "", "[yield]", waits) == 12);
+    CHECK(sum_of_task(profile, long_name, "[yield]", waits) == 3);
+    CHECK(sum_of_task(profile, "second", "[yield]", waits) == 5);
+    CHECK(sum_of_task(profile, long_name, "[event]", waits) == 1);  // has not ended
+    e.set();
+    l.run_until_complete(yield_often(2));
+    CHECK(sum_of_task(profiler.read(), long_name, "[event]", waits) == 1);
+}
+
+coro<> rename_between() {
+    co_await yield_often(2);
+    current_task().set_name("renamed");
+    co_await yield_often(3);
+}
+
+TEST_CASE("a task that is renamed waits under its new name", "[wait_profiler]") {
+    loop l;
+    const wait_profiler profiler(l);
+    l.run_until_complete(l.create_task(rename_between(), "original"));
+    const auto profile = profiler.read();
+    CHECK(sum_of_task(profile, "original", "[yield]", waits) == 2);
+    CHECK(sum_of_task(profile, "renamed", "[yield]", waits) == 3);
+}
+
+TEST_CASE("another wait profiler knows the names of tasks that the last one saw",
+          "[wait_profiler]") {
+    event e;
+    loop l;
+    std::optional<wait_profiler> profiler(std::in_place, l);
+    const auto other = l.create_task(yield_often(2), "other");
+    const auto waiter = l.create_task(outer(e), "waiter");
+    l.run_until_complete(yield_often(3));
+    profiler.reset();
+    profiler.emplace(l);
+    e.set();
+    l.run_until_complete(yield_often(3));
+    CHECK(sum_of_task(profiler->read(), "waiter", "[event]", waits) == 1);
+}
+
+TEST_CASE("names beyond the limit are those of nobody, ended or not", "[wait_profiler]") {
+    event e;
+    loop l;
+    wait_profiler_options options;
+    options.names = 1;
+    const wait_profiler profiler(l, options);
+    const auto first = l.create_task(yield_often(3), "first");
+    const auto second = l.create_task(yield_often(5), "second");
+    const auto third = l.create_task(outer(e), "third");
+    l.run_until_complete(yield_often(10));
+    const auto profile = profiler.read();
+    CHECK(sum_of_task(profile, "first", "[yield]", waits) == 3);
+    CHECK(sum_of_task(profile, "", "[yield]", waits) == 15);
+    CHECK(sum_of_task(profile, "", "[event]", waits) == 1);
+}
+
+TEST_CASE("names give way to stacks where there is little room", "[wait_profiler]") {
+    loop l;
+    wait_profiler_options options;
+    options.capacity = 16;
+    const wait_profiler profiler(l, options);
+    std::vector<task<>> tasks;
+    constexpr int many = 30;
+    for (int i = 0; i < many; ++i) {
+        tasks.push_back(l.create_task(yield_often(1), "number " + std::to_string(i)));
+    }
+    l.run_until_complete(yield_often(2));
+    const auto profile = profiler.read();
+    CHECK(profile.dropped == 0);
+    CHECK(profile.samples.size() <= 16);
+    CHECK(sum_of(profile, "[yield]", waits) == many + 2);
+    CHECK(sum_of_task(profile, "number 0", "[first step]", waits) == 1);
+}
+
+/// The loop idles meanwhile, until the other thread has seen that the task waits, and for so long.
+TEST_CASE("what comes during an idle wait ends the wait then, not before",
+          "[wait_profiler][threads]") {
+    constexpr auto while_idle = 5ms;
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    struct body {
+        static coro<> read_one(file_descriptor from) {
+            auto input = open_read_pipe(std::move(from));
+            const std::string text = co_await input.read_exactly(1);
+            CHECK(text == "x");
+        }
+    };
+    loop l;
+    const wait_profiler profiler(l);
+    std::thread other([&, id = l.id()] {
+        const auto waits_long_enough = [&] {
+            for (const auto& task : read_tasks(id)) {
+                if (task.waits_for == wait_kind::io && task.since_change > while_idle) {
+                    return true;
+                }
+            }
+            return false;
+        };
+        while (!waits_long_enough()) {
+            std::this_thread::yield();
+        }
+        CHECK(::write(ends[1], "x", 1) == 1);
+    });
+    l.run_until_complete(body::read_one(file_descriptor(ends[0])));
+    other.join();
+    ::close(ends[1]);
+    CHECK(sum_of(profiler.read(), "[io]", waiting) > duration(while_idle).count());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <coroscope/instrumentation/snapshots.hpp>
 
 #include "pause.hpp"
+#include "wait_names.hpp"
 #include "wait_table.hpp"
 
 #include <coroscope/runtime/detail/pause_sink.hpp>
@@ -14,6 +15,7 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <set>
 #include <string>
 
 namespace coroscope::instrumentation {
@@ -36,9 +38,9 @@ report::stack_frame wait_frame(wait_kind kind, bool has_begun) {
     return frame;
 }
 
-report::stack stack_of(std::span<const await_site> sites, wait_kind kind, bool has_begun) {
+report::stack stack_of(std::span<const await_site> sites, const wait_place& place) {
     report::stack stack;
-    stack.frames.push_back(wait_frame(kind, has_begun));
+    stack.frames.push_back(wait_frame(place.kind, place.has_begun));
     for (const auto& site : sites) {
         stack.frames.push_back(to_frame(site));
     }
@@ -53,11 +55,18 @@ std::int64_t nanoseconds_in(std::uint64_t ticks) {
 
 class wait_profiler::recorder : coroscope::detail::pause_sink {
 public:
-    recorder(loop& watched, std::size_t capacity)
-        : pause_sink{.note = &recorder::note_pause},
+    recorder(loop& watched, const wait_profiler_options& options)
+        : pause_sink{.note = &recorder::note_pause, .labels_tasks = true},
           core_(watched.core()),
           loop_id_(watched.id()),
-          table_(capacity) {
+          table_(options.capacity),
+          names_(options.names) {
+        for (const auto* sink = core_.pauses; sink != nullptr; sink = sink->next) {
+            if (!sink->labels_tasks) { continue; }
+            throw invalid_state_error("loop " + std::to_string(loop_id_)
+                                      + " has a wait profiler already; read that one, or destroy "
+                                        "it first");
+        }
         core_.add_reference();
         watched.add_pause_sink(*this);
     }
@@ -86,16 +95,36 @@ public:
     }
 
 private:
-    static void note_pause(pause_sink& self, const coroscope::detail::task_core& task,
-                           std::uint64_t now) noexcept {
+    using task_core = coroscope::detail::task_core;
+
+    static void note_pause(pause_sink& self, task_core& task, std::uint64_t now) noexcept {
         static_cast<recorder&>(self).note(task, now);
     }
 
-    void note(const coroscope::detail::task_core& task, std::uint64_t now) noexcept {
+    void note(task_core& task, std::uint64_t now) noexcept {
         const bool has_begun = has_site(*task.top);
         const auto ended = pause_of(task.record(), has_begun, attached_at_, now);
-        auto key = mixed(0, static_cast<std::uint64_t>(ended.kind) + 1);
-        if (!has_begun) {
+        if (task.pause_label == 0) [[unlikely]] {
+            task.pause_label = names_.label_of(task.given_name());
+        }
+        const wait_place place{task.pause_label, ended.kind, has_begun};
+        const auto key = key_of(task, place);
+        auto* entry = table_.find(key);
+        if (entry == nullptr || entry->key.load(std::memory_order_relaxed) == 0) [[unlikely]] {
+            entry = opened(entry, key, task, place);
+            if (entry == nullptr) {
+                table_.drop();
+                return;
+            }
+        }
+        wait_table::add(*entry, ended.waiting, ended.scheduled);
+    }
+
+    [[gnu::always_inline]] static std::uint64_t key_of(const task_core& task,
+                                                       const wait_place& place) noexcept {
+        auto key =
+            mixed(0, std::uint64_t{place.label} << 8U | static_cast<std::uint8_t>(place.kind));
+        if (!place.has_begun) {
             key = mixed(key, std::bit_cast<std::uint64_t>(
                                  task.record().origin.load(std::memory_order_relaxed).call()));
         } else {
@@ -103,39 +132,40 @@ private:
                 key = mixed(key, std::bit_cast<std::uint64_t>(frame->site));
             }
         }
-        if (key == 0) { key = 1; }
-        auto* entry = table_.find(key);
-        if (entry == nullptr
-            || (entry->key.load(std::memory_order_relaxed) == 0
-                && !open(*entry, key, task, ended.kind))) [[unlikely]] {
-            table_.drop();
-            return;
-        }
-        wait_table::add(*entry, ended.waiting, ended.scheduled);
+        return key != 0 ? key : 1;
     }
 
-    [[gnu::cold, gnu::noinline]] bool open(wait_sums& entry, std::uint64_t key,
-                                           const coroscope::detail::task_core& task,
-                                           wait_kind kind) noexcept {
+    /// The entry of a wait that was not there at `free`. If there are so many that names have to be
+    /// given up, the task is nobody from now on.
+    [[gnu::cold, gnu::noinline]] wait_sums* opened(wait_sums* free, std::uint64_t key,
+                                                   task_core& task, wait_place place) noexcept {
+        if (place.label != wait_names::nobody && !table_.has_room_for_names()) {
+            task.pause_label = place.label = wait_names::nobody;
+            key = key_of(task, place);
+            free = table_.find(key);
+            if (free != nullptr && free->key.load(std::memory_order_relaxed) != 0) { return free; }
+        }
+        return free != nullptr && open(*free, key, task, place) ? free : nullptr;
+    }
+
+    bool open(wait_sums& entry, std::uint64_t key, const task_core& task,
+              const wait_place& place) noexcept {
         std::array<await_site, most_sites> sites;
         std::size_t count = 0;
-        const bool has_begun = has_site(*task.top);
-        const auto* frame = task.top;
-        for (; has_begun && frame != nullptr && count < most_sites; frame = frame->parent) {
+        const auto* frame = place.has_begun ? task.top : nullptr;
+        for (; frame != nullptr && count < most_sites; frame = frame->parent) {
             sites[count++] = frame->site;
         }
-        if (!has_begun) { sites[count++] = task.record().origin.load().call(); }
-        return table_.open(entry, key, {sites.data(), count}, kind, has_begun,
-                           has_begun && frame != nullptr);
+        if (!place.has_begun) { sites[count++] = task.record().origin.load().call(); }
+        return table_.open(entry, key, {sites.data(), count}, place, frame != nullptr);
     }
 
     void add_ended(report::profile_builder& to) const {
         for (const auto& entry : table_.entries()) {
             if (entry.key.load(std::memory_order_acquire) == 0) { continue; }
-            auto stack =
-                stack_of({entry.sites.get(), entry.site_count}, entry.kind, entry.has_begun);
+            auto stack = stack_of({entry.sites.get(), entry.site_count}, entry.place);
             stack.truncated = entry.truncated;
-            to.add(stack, "",
+            to.add(stack, names_.name_of(entry.place.label),
                    {static_cast<std::int64_t>(entry.waits.load()),
                     nanoseconds_in(entry.scheduled_ticks.load()),
                     nanoseconds_in(entry.waiting_ticks.load())});
@@ -143,6 +173,7 @@ private:
     }
 
     void add_unended(report::profile_builder& to) const {
+        auto names = names_.all();
         for (const auto& task : read_tasks(loop_id_)) {
             if (task.state != task_state::waiting && task.state != task_state::ready) { continue; }
             const auto now = step_clock::now();
@@ -157,11 +188,19 @@ private:
             }
             auto sites = read_task_stack(task);
             if (!has_begun) { sites.assign(1, task.created_at); }
-            auto stack = stack_of(std::span(sites).first(std::min(sites.size(), most_sites)), kind,
-                                  has_begun);
+            auto stack = stack_of(std::span(sites).first(std::min(sites.size(), most_sites)),
+                                  {0, kind, has_begun});
             stack.truncated = sites.size() > most_sites;
-            to.add(stack, "", {1, scheduled.count(), (all - scheduled).count()});
+            to.add(stack, kept_name(task, names),
+                   {1, scheduled.count(), (all - scheduled).count()});
         }
+    }
+
+    /// Its name, if that is one of those told apart, or still may become one.
+    [[nodiscard]] std::string kept_name(const task_view& task, std::set<std::string>& names) const {
+        if (task.name == display_name(task.id, {})) { return {}; }
+        if (names.size() < names_.most()) { names.insert(task.name); }
+        return names.contains(task.name) ? task.name : std::string();
     }
 
     coroscope::detail::loop_core& core_;
@@ -169,10 +208,11 @@ private:
     const std::uint64_t attached_at_ = step_clock::now();
     std::atomic<std::uint64_t> detached_at_{0};  // 0: it is not
     wait_table table_;
+    wait_names names_;
 };
 
 wait_profiler::wait_profiler(loop& watched, const wait_profiler_options& options)
-    : recorder_(std::make_shared<recorder>(watched, options.capacity)) {}
+    : recorder_(std::make_shared<recorder>(watched, options)) {}
 
 wait_profiler::~wait_profiler() {
     recorder_->detach();

@@ -13,13 +13,12 @@ wait_table::wait_table(std::size_t capacity)
       mask_(entries_.size() - 1) {}
 
 bool wait_table::open(wait_sums& entry, std::uint64_t key, std::span<const await_site> sites,
-                      wait_kind kind, bool has_begun, bool truncated) noexcept {
+                      const wait_place& place, bool truncated) noexcept {
     entry.sites.reset(new (std::nothrow) await_site[sites.size()]);
     if (entry.sites == nullptr) { return false; }
     std::copy(sites.begin(), sites.end(), entry.sites.get());
     entry.site_count = static_cast<std::uint32_t>(sites.size());
-    entry.kind = kind;
-    entry.has_begun = has_begun;
+    entry.place = place;
     entry.truncated = truncated;
     ++used_;
     entry.key.store(key, std::memory_order_release);

@@ -13,6 +13,13 @@
 
 namespace coroscope::instrumentation {
 
+/// Besides its awaits, what tells a wait from others.
+struct wait_place {
+    std::uint32_t label = 0;              ///< of the task's name: see `wait_names`
+    wait_kind kind = wait_kind::nothing;  ///< nothing: only its turn
+    bool has_begun = true;                ///< false: a task before its first step
+};
+
 /// The sums of the waits at one stack. Written by the loop's thread alone.
 struct wait_sums {
     std::atomic<std::uint64_t> key{0};  ///< 0: free; set last, when the rest can be read
@@ -21,8 +28,7 @@ struct wait_sums {
     std::atomic<std::uint64_t> waiting_ticks{0};
     std::unique_ptr<await_site[]> sites;  ///< innermost first
     std::uint32_t site_count = 0;
-    wait_kind kind = wait_kind::nothing;
-    bool has_begun = true;  ///< false: a task before its first step
+    wait_place place;
     bool truncated = false;
 };
 
@@ -43,7 +49,11 @@ public:
 
     /// Makes a free entry one of that key. False if there is no memory.
     [[nodiscard]] bool open(wait_sums& entry, std::uint64_t key, std::span<const await_site> sites,
-                            wait_kind kind, bool has_begun, bool truncated) noexcept;
+                            const wait_place& place, bool truncated) noexcept;
+    /// Not when it is three quarters full: what is left is for stacks that are new.
+    [[nodiscard]] bool has_room_for_names() const noexcept {
+        return used_ < capacity_ - capacity_ / 4;
+    }
 
     static void add(wait_sums& to, std::uint64_t waiting, std::uint64_t scheduled) noexcept {
         add_to(to.waits, 1);

@@ -19,6 +19,7 @@ class step_batch;
 
 namespace coroscope::instrumentation {
 
+class flight_history;
 class flight_ring;
 class trace_sink;
 
@@ -82,6 +83,8 @@ public:
     void on_slow_threshold(duration threshold) noexcept override;
 
 private:
+    friend class flight_history;
+
     void write(trace_sink& to) const;
     [[nodiscard]] std::uint64_t stamp_of_end(std::uint64_t id) const noexcept;
 
@@ -96,6 +99,7 @@ private:
     std::uint64_t last_id_ = 0;        ///< of the last step that was told
     std::uint64_t last_ended_ = 0;     ///< the stamp of its end
     std::uint64_t woken_by_edge_ = 0;  ///< the task that the last edge led to
+    std::uint64_t edge_ends_at_ = 0;   ///< how many events there were with that edge
 };
 
 }  // namespace coroscope::instrumentation

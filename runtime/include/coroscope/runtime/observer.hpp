@@ -21,6 +21,7 @@ struct task_info {
     std::uint64_t parent_id = 0;  ///< the task that created it; 0: none
     std::string_view name;        ///< as given; empty if none was given
     await_site created_at{};
+    wait_kind waits_for = wait_kind::nothing;  ///< what has come, in `on_task_woken`
 };
 
 enum class task_outcome : std::uint8_t { result, exception, cancelled };

@@ -70,8 +70,9 @@ struct alignas(64) task_record {
     std::atomic<std::uint64_t> scheduled_ticks{0};  ///< it was ready and had to wait for its turn
     std::atomic<std::uint64_t> waiting_ticks{0};    ///< it waited for what it asked for
     std::atomic<std::uint64_t> changed_at{0};  ///< stamp of the last step's end, or of creation
-    /// Stamp of the last wake-up: when the step (or callback) began that woke it. Before
-    /// `changed_at`, if the task was not woken since then, but yielded.
+    /// Stamp of the last wake-up: when the step (or callback) began that woke it, or what came
+    /// during an idle wait did. Before `changed_at`, if the task was not woken since then, but
+    /// yielded.
     std::atomic<std::uint64_t> woken_at{0};
 
     std::atomic<std::uint64_t> wait_object{0};

@@ -6,6 +6,7 @@
 #include <coroscope/runtime/detail/callback.hpp>
 #include <coroscope/runtime/detail/published.hpp>
 #include <coroscope/runtime/detail/ready_queue.hpp>
+#include <coroscope/runtime/detail/tick_clock.hpp>
 #include <coroscope/runtime/detail/timer_queue.hpp>
 #include <coroscope/runtime/observer.hpp>
 
@@ -77,6 +78,12 @@ struct loop_core {
 
     [[nodiscard]] bool wants(hook which) const noexcept {
         return (hooks & static_cast<hook_set>(which)) != 0;
+    }
+
+    /// When the step began that runs now. An idle wait has begun long ago: what ends it is stamped
+    /// on its own. Only where steps are measured.
+    [[nodiscard]] std::uint64_t stamp_of_now() const noexcept {
+        return waits.load(std::memory_order_relaxed) ? tick_clock::now() : step_began->get();
     }
 
     /// Arms a timer; a deadline that has come already makes its target ready, behind what is

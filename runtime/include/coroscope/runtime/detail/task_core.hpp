@@ -115,7 +115,7 @@ public:
         waiting_on = nullptr;
         auto& r = record();
         if (loop->step_began != nullptr) {
-            r.woken_at.store(*loop->step_began, std::memory_order_release);
+            r.woken_at.store(loop->stamp_of_now(), std::memory_order_release);
         }
         r.state.store(task_state::ready, std::memory_order_release);
         loop->ready.push(ready_entry(this));
@@ -161,6 +161,8 @@ public:
 
     // Down to `top`: what each step touches, in the first cache line (the row yield_1000).
     bool must_cancel = false;  ///< cancellation is delivered at the next resumption
+    /// The pause sink's, for what it has found out about the task; 0: new, renamed, or a new sink.
+    std::uint32_t pause_label = 0;
     loop_core* const loop;
 
 private:
