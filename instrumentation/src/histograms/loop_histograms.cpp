@@ -70,7 +70,7 @@ public:
     }
 
 private:
-    static void note_begin(pause_sink& self, const task_core& task, std::uint64_t now) noexcept {
+    static void note_begin(pause_sink& self, task_core& task, std::uint64_t now) noexcept {
         static_cast<recorder&>(self).begin_step(task, now);
     }
     static void note_end(pause_sink& self, const task_core* task, const frame_base* innermost,
