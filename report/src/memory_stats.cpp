@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 namespace coroscope::report {
@@ -76,6 +78,14 @@ void merge_memory(memory_table& into, const memory_table& more) {
         row.recent.insert(row.recent.end(), stats.recent.begin(), stats.recent.end());
         row.recent_dropped += stats.recent_dropped;
     }
+}
+
+void sort_rows(std::vector<memory_row>& rows) {
+    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+        const auto of_a = std::abs(a.amounts.live_bytes());
+        const auto of_b = std::abs(b.amounts.live_bytes());
+        return of_a != of_b ? of_a > of_b : a.key < b.key;
+    });
 }
 
 std::uint64_t limit_rows(memory_table& table, std::size_t most) {

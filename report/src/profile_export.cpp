@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <tuple>
+#include <utility>
 
 namespace coroscope::report {
 
@@ -35,6 +38,30 @@ std::string collapsed_stacks(const profile& profile, std::size_t value) {
         text += line + ' ' + std::to_string(sum) + '\n';
     }
     return text;
+}
+
+std::vector<frame_share> frame_shares(const profile& profile, std::size_t value) {
+    const detail::exported_stacks exported(profile, value);
+    std::map<std::string, frame_share> shares;
+    for (const auto& stack : exported.stacks()) {
+        std::set<std::string> seen;  // a function that calls itself counts once
+        for (const auto frame : stack.frames) {
+            auto name = detail::on_one_line(detail::frame_name_with_line(exported.frames()[frame]));
+            auto& share = shares[name];
+            if (seen.empty()) { share.self = detail::add_amounts(share.self, stack.value); }
+            if (seen.insert(std::move(name)).second) {
+                share.total = detail::add_amounts(share.total, stack.value);
+            }
+        }
+    }
+    std::vector<frame_share> sorted;
+    for (auto& [name, share] : shares) {
+        sorted.push_back({name, share.self, share.total});
+    }
+    std::sort(sorted.begin(), sorted.end(), [](const frame_share& a, const frame_share& b) {
+        return std::tie(b.self, b.total, a.name) < std::tie(a.self, a.total, b.name);
+    });
+    return sorted;
 }
 
 std::optional<std::size_t> find_value(const profile& profile, std::string_view name) {

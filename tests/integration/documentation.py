@@ -20,6 +20,7 @@ import sys
 PAGES_OF_EXAMPLES = {"debug-hooks.md": "debug_hooks", "flight-recorder.md": "flight_recorder",
                      "cpu-profile.md": "cpu_profile", "leaks.md": "leaks", "lints.md": "lints",
                      "long-running.md": "long_running", "memory.md": "memory_profile",
+                     "remote-profiles.md": "remote_profiles",
                      "stalls.md": "stalls"}
 
 

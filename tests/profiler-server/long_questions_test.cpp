@@ -121,6 +121,16 @@ TEST_CASE("a profile ends when its client's connection breaks", "[server][thread
     CHECK(profiler_client(server.host(), server.port()).tasks().tasks.empty());
 }
 
+TEST_CASE("a profile ends when its client waits no longer", "[server][threads]") {
+    held_profiles held;
+    const stats_server server(facts_held_by(held));
+    const profiler_client client(server.host(), server.port(), {.timeout = 500ms});
+    while (held.stopped() == 0) {  // one that was too late to begin does not count
+        CHECK_THROWS_WITH(client.request({{"command", "cpu_profile"}}),
+                          Contains("no answer within"));
+    }
+}
+
 TEST_CASE("a client that sends no more gets its profile all the same", "[server][threads]") {
     held_profiles held;
     const stats_server server(facts_held_by(held));

@@ -75,6 +75,17 @@ TEST_CASE("memory statistics of two profilers are added by name", "[report][memo
     CHECK(sum.recent_dropped == 6);
 }
 
+TEST_CASE("rows are in the order of what they change", "[report][memory]") {
+    std::vector<memory_row> rows{
+        {"b", {5, 1, 5, 1}}, {"kept", {9, 1, 0, 0}}, {"a", {}}, {"freed", {0, 0, 10, 1}}};
+    sort_rows(rows);
+    std::string order;
+    for (const auto& row : rows) {
+        order += row.key + " ";
+    }
+    CHECK(order == "freed kept a b ");
+}
+
 TEST_CASE("rows beyond a limit are one row, and the sum stays", "[report][memory]") {
     memory_table table{{"fetch", some_stats()}};
     CHECK(limit_rows(table, 3) == 0);

@@ -58,6 +58,23 @@ std::vector<std::uint64_t> cpu_words(const std::string& file) {
     return words;
 }
 
+TEST_CASE("frames have their own part and that of what they called", "[report][profile]") {
+    profile_builder builder("cpu", {{"samples", "count"}, {"cpu", "nanoseconds"}});
+    builder.add({{frame("read", 3), frame("serve", 9)}, false}, "fetch", {1, 40});
+    builder.add({{frame("again", 0, 8), frame("again", 0, 9), frame("serve", 9)}, false}, "",
+                {1, 50});
+    builder.add({{frame("serve", 9)}, false}, "", {1, 10});
+    builder.add({{frame("gone", 4)}, false}, "", {1, -10});
+    const auto profile = builder.take();
+    const auto shares = frame_shares(profile, 1);
+    REQUIRE(shares.size() == 4);
+    CHECK(shares[0] == frame_share{"again", 50, 50});
+    CHECK(shares[1] == frame_share{"read at app.cpp:3", 40, 40});
+    CHECK(shares[2] == frame_share{"serve at app.cpp:9", 10, 100});
+    CHECK(shares[3] == frame_share{"[task fetch]", 0, 40});
+    CHECK_THROWS_AS(frame_shares(profile, 2), std::invalid_argument);
+}
+
 TEST_CASE("collapsed stacks: outermost first, with the lines of awaits", "[report][export]") {
     CHECK(collapsed_stacks(waits(), 1)
           == "[outer frames missing];main 8000\n"

@@ -70,11 +70,7 @@ std::vector<memory_row> sorted(std::map<std::string, memory_amounts> sums) {
     for (auto& [key, amounts] : sums) {
         if (amounts != memory_amounts{}) { rows.push_back({key, amounts}); }
     }
-    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
-        const auto of_a = std::abs(a.amounts.live_bytes());
-        const auto of_b = std::abs(b.amounts.live_bytes());
-        return of_a != of_b ? of_a > of_b : a.key < b.key;
-    });
+    report::sort_rows(rows);
     return rows;
 }
 

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command_line.hpp"
 
-#include "address.hpp"
+#include "command_options.hpp"
+#include "profile_commands.hpp"
 
 #include <coroscope/profiler_server/inspector.hpp>
 #include <coroscope/profiler_server/protocol/version.hpp>
-
-#include <coroscope/report/duration_text.hpp>
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <charconv>
 #include <exception>
-#include <functional>
-#include <map>
 #include <ostream>
 
 namespace coroscope::profiler_server::cli {
@@ -23,76 +20,12 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-// What the commands that ask a program have in common.
-struct connection_options {
-    address where;
-    nanoseconds timeout = std::chrono::seconds(5);
-
-    [[nodiscard]] profiler_client client() const {
-        client_options options;
-        options.timeout = std::chrono::ceil<std::chrono::milliseconds>(timeout);
-        return {where.host, where.port, options};
-    }
-};
-
-CLI::Option* add_duration(CLI::App& command, const std::string& name,
-                          const std::string& description, std::function<void(nanoseconds)> use) {
-    const auto read = [name, use = std::move(use)](const std::string& text) {
-        const auto duration = report::parse_duration(text);
-        if (!duration) {
-            throw CLI::ValidationError(
-                name, "'" + text + "' is not a duration; write 5ms, 100us, 1.5s or 2m");
-        }
-        use(*duration);
-    };
-    return command.add_option_function<std::string>(name, read, description)->type_name("DURATION");
-}
-
-// CLI11 takes -1 for a large number.
-CLI::Option* add_count(CLI::App& command, const std::string& name, const std::string& description,
-                       std::uint64_t& count) {
-    const auto read = [name, &count](const std::string& text) {
-        const char* const end = text.data() + text.size();
-        const auto [stopped, error] = std::from_chars(text.data(), end, count);
-        if (error != std::errc{} || stopped != end) {
-            throw CLI::ValidationError(name, "'" + text + "' is not a whole number from 0 up");
-        }
-    };
-    return command.add_option_function<std::string>(name, read, description)->type_name("COUNT");
-}
-
 // Who is asked for tasks: a profiler server, unless told otherwise.
 struct ps_source {
     std::uint64_t pid = 0;  // 0: none was given
     std::string core;
     std::string executable;
 };
-
-void read_address(const std::string& text, connection_options& options) {
-    const auto where = parse_address(text);
-    if (!where) {
-        throw CLI::ValidationError("ADDRESS",
-                                   "'" + text + "' is not an address; write HOST:PORT, or PORT");
-    }
-    options.where = *where;
-}
-
-void add_connection(CLI::App& command, connection_options& options, CLI::Option* address) {
-    auto* host = command.add_option("--host", options.where.host, "instead of ADDRESS")
-                     ->capture_default_str();
-    auto* port = command.add_option("--port", options.where.port, "instead of ADDRESS")
-                     ->check(CLI::Range(1, 65535))
-                     ->capture_default_str();
-    address->excludes(host)->excludes(port);
-    add_duration(command, "--timeout", "how long to wait for an answer; 5s unless told",
-                 [&options](nanoseconds timeout) { options.timeout = timeout; });
-}
-
-CLI::Option* add_address(CLI::App& command, connection_options& options) {
-    return command.add_option_function<std::string>(
-        "ADDRESS", [&options](const std::string& text) { read_address(text, options); },
-        "HOST:PORT or PORT of the program's profiler server");
-}
 
 // A number alone is a process, which needs no profiler server.
 CLI::Option* add_program(CLI::App& command, connection_options& options, ps_source& source) {
@@ -164,25 +97,6 @@ CLI::App* add_gate(CLI::App& app, gate_options& options) {
     return command;
 }
 
-CLI::App* add_convert(CLI::App& app, convert_options& options) {
-    const std::map<std::string, export_format> formats{{"pprof", export_format::pprof},
-                                                       {"collapsed", export_format::collapsed},
-                                                       {"speedscope", export_format::speedscope},
-                                                       {"html", export_format::html},
-                                                       {"json", export_format::json}};
-    auto* command = app.add_subcommand("convert", "A profile as a file for another viewer");
-    command->add_option("PROFILE", options.profile, "the profile, as JSON")->required();
-    command->add_option("--to", options.to, "pprof, collapsed, speedscope, html or json")
-        ->transform(CLI::Transformer(formats))
-        ->type_name("FORMAT")
-        ->required();
-    command->add_option("--value", options.value, "which of its values; the last unless told")
-        ->type_name("NAME");
-    command->add_option("-o,--output", options.output, "instead of standard output")
-        ->type_name("FILE");
-    return command;
-}
-
 int run_ps_of(const ps_source& source, const connection_options& connection,
               const ps_options& options, const surroundings& io) {
     if (!source.core.empty()) {
@@ -210,12 +124,11 @@ int parse_and_run(std::vector<std::string> arguments, const surroundings& io) {
     ps_source source;
     slow_options slow;
     gate_options gate;
-    convert_options convert;
     bool json = false;
     const auto* ps_command = add_ps(app, connection, source, ps);
     const auto* time_command = add_time(app, connection, json);
     const auto* slow_command = add_slow(app, connection, slow);
-    const auto* convert_command = add_convert(app, convert);
+    profile_commands profiles(app, connection);
     (void)add_gate(app, gate);
 
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
@@ -231,7 +144,7 @@ int parse_and_run(std::vector<std::string> arguments, const surroundings& io) {
     if (ps_command->parsed()) { return run_ps_of(source, connection, ps, io); }
     if (time_command->parsed()) { return run_time(connection.client(), json, io); }
     if (slow_command->parsed()) { return run_slow(connection.client(), slow, io); }
-    if (convert_command->parsed()) { return run_convert(convert, io); }
+    if (const auto code = profiles.run(io)) { return *code; }
     return run_gate(gate, io);
 }
 

@@ -23,6 +23,7 @@ struct surroundings {
     std::ostream& err;
     /// Waits; false: stop following.
     std::function<bool(std::chrono::nanoseconds)> pause;
+    bool err_is_terminal = false;  ///< somebody looks on, and is told what takes long
 };
 
 struct ps_options {
@@ -45,13 +46,32 @@ struct gate_options {
     bool json = false;
 };
 
-enum class export_format { pprof, collapsed, speedscope, html, json };
+enum class export_format { text, pprof, collapsed, speedscope, html, json };
+
+/// How a profile is shown.
+struct profile_output {
+    export_format to = export_format::text;
+    std::string value;  ///< which one; empty: the last
+    std::string file;   ///< empty: `surroundings::out`
+};
 
 struct convert_options {
-    export_format to = export_format::html;
     std::string profile;  ///< the file that holds it, as JSON
-    std::string value;    ///< which one; empty: the last
-    std::string output;   ///< a file; empty: `surroundings::out`
+    profile_output output;
+};
+
+struct profile_options {
+    std::uint64_t seconds = 10;  ///< of a CPU profile
+    std::uint64_t frequency = 250;
+    std::uint64_t limit = default_samples;
+    profile_output output;
+};
+
+struct memory_options {
+    report::memory_key by = report::memory_key::lineno;
+    report::memory_filter filter;
+    std::uint64_t limit = default_rows;
+    bool json = false;
 };
 
 /// Each returns the exit code, and throws `client_error`, `inspection_error` or
@@ -63,6 +83,14 @@ int run_ps_of_core(const std::string& core, const std::string& executable,
 int run_time(const profiler_client& client, bool json, const surroundings& io);
 int run_slow(const profiler_client& client, const slow_options& options, const surroundings& io);
 int run_gate(const gate_options& options, const surroundings& io);
+int run_memory(const profiler_client& client, const memory_options& options,
+               const surroundings& io);
+int run_cpu_profile(const profiler_client& client, const profile_options& options,
+                    const surroundings& io);
+int run_wait_profile(const profiler_client& client, const profile_options& options,
+                     const surroundings& io);
+int run_memory_profile(const profiler_client& client, const profile_options& options,
+                       const surroundings& io);
 int run_convert(const convert_options& options, const surroundings& io);
 
 }  // namespace coroscope::profiler_server::cli

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "commands.hpp"
+#include "profile_output.hpp"
 
 #include <coroscope/report/error.hpp>
-#include <coroscope/report/profile_export.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include <fstream>
 #include <iterator>
-#include <ostream>
 
 namespace coroscope::profiler_server::cli {
 
@@ -35,44 +33,10 @@ report::profile read_profile_file(const std::string& name) {
     } catch (const report::report_error& error) { throw error.in_file(name); }
 }
 
-std::size_t chosen_value(const report::profile& profile, const convert_options& options) {
-    if (options.value.empty()) { return profile.values.size() - 1; }
-    if (const auto found = report::find_value(profile, options.value)) { return *found; }
-    std::string known;
-    for (const auto& type : profile.values) {
-        known += (known.empty() ? "" : ", ") + type.name;
-    }
-    throw error_of(options.profile, "has no value '" + options.value + "'",
-                   "choose one of: " + known);
-}
-
-std::string converted(const report::profile& profile, const convert_options& options) {
-    const auto value = chosen_value(profile, options);
-    switch (options.to) {
-    case export_format::pprof: return report::pprof_file(profile, value, options.profile);
-    case export_format::collapsed: return report::collapsed_stacks(profile, value);
-    case export_format::speedscope: return report::speedscope_json(profile, options.profile);
-    case export_format::html:
-        return report::flame_graph_html(profile, value, profile.kind + ": " + options.profile);
-    case export_format::json: break;
-    }
-    return report::json_line(report::to_json(profile)) + '\n';
-}
-
 }  // namespace
 
 int run_convert(const convert_options& options, const surroundings& io) {
-    const auto text = converted(read_profile_file(options.profile), options);
-    if (options.output.empty()) {
-        io.out << text << std::flush;
-        if (!io.out) {
-            throw error_of("standard output", "cannot be written", "give a file to -o");
-        }
-        return success;
-    }
-    std::ofstream file(options.output, std::ios::binary);
-    file << text << std::flush;
-    if (!file) { throw error_of(options.output, "cannot be written", "give another name to -o"); }
+    write_profile(read_profile_file(options.profile), options.profile, options.output, io);
     return success;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command_line.hpp"
 
+#include <unistd.h>
+
 #include <iostream>
 #include <thread>
 
@@ -9,6 +11,6 @@ int main(int argc, char* argv[]) {
         std::this_thread::sleep_for(duration);
         return true;
     };
-    return coroscope::profiler_server::cli::run_command_line({argv + 1, argv + argc},
-                                                             {std::cout, std::cerr, pause});
+    return coroscope::profiler_server::cli::run_command_line(
+        {argv + 1, argv + argc}, {std::cout, std::cerr, pause, ::isatty(STDERR_FILENO) == 1});
 }

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace coroscope::profiler_server {
@@ -120,9 +121,11 @@ memory_answer profiler_client::memory_stats(report::memory_key by,
 
 profile_answer profiler_client::cpu_profile(std::chrono::seconds length,
                                             const cpu_profile_options& options) const {
+    constexpr std::chrono::seconds longest = std::chrono::hours(1);  // no server takes so many
     auto request = plain("cpu_profile");
     request.arguments = {{"seconds", length.count()}, {"frequency", options.frequency}};
-    return ask_profile(std::move(request), options.limit, options_.timeout + length);
+    return ask_profile(std::move(request), options.limit,
+                       options_.timeout + std::min(length, longest));
 }
 
 profile_answer profiler_client::wait_profile(std::uint64_t limit) const {

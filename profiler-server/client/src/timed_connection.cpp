@@ -58,6 +58,12 @@ timed_connection::outcome timed_connection::exchange(const std::string& host, st
         state = finish(step::transfer,
                        [&](auto done) { asio::async_write(socket_, asio::buffer(request), done); });
     }
+    if (state.failed == step::none) {
+        // Who goes before the answer is there, or is killed, resets the connection: the server sees
+        // that nobody waits any more.
+        boost::system::error_code ignored;
+        socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    }
     std::string reply;
     if (state.failed == step::none) {
         state = finish(step::transfer, [&](auto done) {

@@ -78,7 +78,7 @@ private:
 TEST_CASE("help and version go to the output and succeed", "[cli]") {
     CHECK(run({"--version"}).code == 0);
     CHECK_THAT(run({"--version"}).out, StartsWith("coroscope ") && Contains("."));
-    for (const auto* command : {"ps", "time", "slow", "gate"}) {
+    for (const auto* command : {"ps", "time", "slow", "gate", "memory"}) {
         CAPTURE(command);
         const auto result = run({command, "--help"});
         CHECK(result.code == 0);
@@ -100,6 +100,10 @@ TEST_CASE("wrong usage is told on the error output with the way to the help", "[
                                                         {"ps --limit many"},
                                                         {"ps --timeout 5"},
                                                         {"slow --interval soon"},
+                                                        {"cpu-profile --seconds 1.5"},
+                                                        {"cpu-profile --to nothing"},
+                                                        {"wait-profile --seconds 1"},
+                                                        {"memory --by colour"},
                                                         {"gate"},
                                                         {"gate a.json --max-slow -1"},
                                                         {"gate a.json --max-slow 1.5"},

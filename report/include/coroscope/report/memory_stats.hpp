@@ -86,6 +86,9 @@ using memory_table = std::map<std::string, memory_stats, std::less<>>;
 /// Adds statistics of another profiler; equal names become one row, the added calls the later ones.
 void merge_memory(memory_table& into, const memory_table& more);
 
+/// The largest change of live bytes first.
+void sort_rows(std::vector<memory_row>& rows);
+
 /// Keeps the first `most` rows of each call; the rest of each becomes one more, `(other)`, so that
 /// their sum is what it was. Returns how many rows were put together.
 std::uint64_t limit_rows(memory_table& table, std::size_t most);

@@ -4,9 +4,11 @@
 #include <coroscope/report/profile.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace coroscope::report {
 
@@ -40,6 +42,18 @@ namespace coroscope::report {
 /// half of one is not seen there. Addresses are made up.
 [[nodiscard]] std::string pprof_file(const profile& profile, std::size_t value,
                                      const std::string& program);
+
+/// A frame's part of a profile. Tasks and what is missing are frames too, as above.
+struct frame_share {
+    std::string name;        ///< the function; of an await, its line too
+    std::int64_t self = 0;   ///< of stacks that it is the innermost frame of
+    std::int64_t total = 0;  ///< of all stacks that it is in
+
+    friend bool operator==(const frame_share&, const frame_share&) = default;
+};
+
+/// The parts of all frames, by name, the largest of their own first: for a table.
+[[nodiscard]] std::vector<frame_share> frame_shares(const profile& profile, std::size_t value);
 
 /// The position of the value with that name; nothing where the profile has none of it.
 [[nodiscard]] std::optional<std::size_t> find_value(const profile& profile, std::string_view name);
