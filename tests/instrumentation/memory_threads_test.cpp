@@ -7,7 +7,6 @@
 
 #include "support/catch.hpp"
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
