@@ -7,24 +7,16 @@
 #include <coroscope/runtime/task_table.hpp>
 
 #include "instrumentation/cpu_burning.hpp"
+#include "instrumentation/sampled_loop.hpp"
 #include "support/catch.hpp"
 
-#include <algorithm>
-#include <array>
-#include <atomic>
 #include <chrono>
-#include <cmath>
 #include <csignal>
 #include <map>
-#include <random>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <thread>
-#include <vector>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 using namespace coroscope;
 using namespace coroscope::instrumentation;
@@ -49,41 +41,6 @@ coro<> burns_inside(std::chrono::nanoseconds cpu) {
 
 coro<> awaits_burning(std::chrono::nanoseconds cpu) {
     co_await burns_inside(cpu);
-}
-
-/// In steps of different lengths, `each` on average: equal ones may keep time with the samples.
-coro<> burns_in_steps(std::chrono::nanoseconds each, std::chrono::nanoseconds cpu) {
-    std::minstd_rand random;
-    std::uniform_int_distribution<std::int64_t> length(0, 2 * each.count());
-    while (cpu > 0ns) {
-        const auto step = std::min(std::chrono::nanoseconds(length(random)), cpu);
-        burn_cpu(step);
-        cpu -= step;
-        co_await yield_now();
-    }
-}
-
-/// A loop that is being sampled.
-struct sampled_loop {
-    explicit sampled_loop(cpu_profiler_options options = {}) : profiler(options) {
-        profiler.attach_to(l);
-    }
-    report::profile profile(const task<>& work) {
-        profiler.start();
-        l.run_until_complete(work);
-        return profiler.stop();
-    }
-    cpu_profiler profiler;
-    loop l;
-};
-
-std::map<std::string, double> shares_of(const report::profile& profile) {
-    std::map<std::string, double> shares;
-    const auto whole = static_cast<double>(report::total(profile, 1));
-    for (const auto& sample : profile.samples) {
-        shares[sample.task] += 100 * static_cast<double>(sample.values[1]) / whole;
-    }
-    return shares;
 }
 
 }  // namespace
@@ -142,24 +99,6 @@ TEST_CASE("what an executor's thread computes is not blamed on the task that wai
     CHECK(shares.at("") > 50);
 }
 
-TEST_CASE("threads that end while they are sampled leave their samples") {
-    if (!samples_cpu) { return; }
-    cpu_profiler profiler;
-    profiler.start();
-    for (int i = 0; i < 10; ++i) {
-        std::thread([] {
-            cpu_profiler::sample_this_thread();
-            burn_cpu(30ms);
-        }).join();
-    }
-    const auto seen = profiler.stop();
-    // The kernel looks at timers when its clock ticks, and threads of a busy machine may often run
-    // between two ticks: how much of so short a life is seen, is not known.
-    CHECK(report::total(seen, 1) > 0);
-    CHECK(report::total(seen, 1) <= 400'000'000);
-    CHECK(seen.dropped == 0);
-}
-
 TEST_CASE("what finds no room is counted as dropped") {
     if (!samples_cpu) { return; }
     cpu_profiler_options options;
@@ -203,31 +142,6 @@ TEST_CASE("a CPU profiler's options are checked") {
     CHECK_THROWS_AS(cpu_profiler(options), std::invalid_argument);
 }
 
-namespace {
-
-std::atomic<int> own_signals{0};
-
-extern "C" void count_own_signal(int) {
-    own_signals.fetch_add(1);
-}
-
-}  // namespace
-
-TEST_CASE("signals that are none of the profiler's go to the handler that was there before") {
-    if (!samples_cpu) { return; }
-    cpu_profiler_options options;
-    options.signal_offset = 12;
-    ::signal(SIGRTMIN + options.signal_offset, &count_own_signal);
-    own_signals.store(0);
-    sampled_loop s(options);
-    s.profiler.start();
-    for (int i = 0; i < 1000; ++i) {
-        ::raise(SIGRTMIN + options.signal_offset);
-    }
-    CHECK(own_signals.load() == 1000);
-    static_cast<void>(s.profiler.stop());
-}
-
 TEST_CASE("a thread that holds the profiler's signal back is named in the note") {
     if (!samples_cpu) { return; }
     cpu_profiler profiler;
@@ -241,83 +155,6 @@ TEST_CASE("a thread that holds the profiler's signal back is named in the note")
     }).join();
     const auto seen = profiler.stop();
     CHECK(seen.note.find("holds signal") != std::string::npos);
-}
-
-/// Computes for as long as it takes until a tick of the kernel's clock finds it at that.
-[[nodiscard]] bool is_sampled_when_it_computes(cpu_profiler& profiler) {
-    constexpr int most_attempts = 100;
-    for (int attempt = 0; attempt < most_attempts; ++attempt) {
-        profiler.start();
-        burn_cpu(100ms);
-        if (report::total(profiler.stop(), 0) > 0) { return true; }
-    }
-    return false;
-}
-
-TEST_CASE("a child of a fork begins unsampled, and may be sampled") {
-    if (!samples_cpu) { return; }
-    cpu_profiler profiler;
-    cpu_profiler::sample_this_thread();
-    profiler.start();
-    const auto child = ::fork();
-    if (child == 0) {
-        const bool is_unsampled = !profiler.is_started() && profiler.stop().samples.empty();
-        ::_exit(is_unsampled && is_sampled_when_it_computes(profiler) ? 0 : 1);
-    }
-    int status = -1;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    CHECK(status == 0);
-    static_cast<void>(profiler.stop());
-    CHECK(is_sampled_when_it_computes(profiler));
-}
-
-TEST_CASE("a program that throws is sampled at a high frequency without harm") {
-    if (!samples_cpu) { return; }
-    cpu_profiler_options options;
-    options.frequency = 10'000;
-    sampled_loop s(options);
-    const auto throws = [](std::chrono::nanoseconds cpu) -> coro<> {
-        const auto end = cpu_time() + cpu;
-        int caught = 0;
-        while (cpu_time() < end) {
-            try {
-                throw std::runtime_error("storm");
-            } catch (const std::runtime_error&) { ++caught; }
-            if (caught % 64 == 0) { co_await yield_now(); }
-        }
-    };
-    const auto seen = s.profile(s.l.create_task(throws(300ms), "throws"));
-    const auto counted = report::total(seen, 0) + static_cast<std::int64_t>(seen.dropped);
-    CHECK(counted > 0);
-}
-
-// Real CPU time, and much of it: 40 s of it are samples enough for a standard error of half a
-// point.
-TEST_CASE("three tasks' shares of CPU time are within two points of what the task table says",
-          "[.][slow]") {
-    if (!samples_cpu) { return; }
-    cpu_profiler_options options;
-    options.frequency = 1000;
-    sampled_loop s(options);
-    const std::array names{"sixty", "thirty", "ten"};
-    const std::array parts{600us, 300us, 100us};
-    const auto all = [](const auto& called, const auto& each_burns) -> coro<> {
-        std::vector<task<>> tasks;
-        for (std::size_t i = 0; i < called.size(); ++i) {
-            tasks.push_back(get_running_loop().create_task(
-                burns_in_steps(each_burns[i], each_burns[i] * 40'000), called[i]));
-        }
-        for (const auto& each : tasks) {
-            co_await each;
-        }
-    };
-    const auto shares = shares_of(s.profile(s.l.create_task(all(names, parts), "all")));
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        const auto truly = 100.0 * static_cast<double>(parts[i].count()) / 1000;
-        REQUIRE(shares.contains(names[i]));
-        WARN(names[i] << ": " << shares.at(names[i]) << " %");
-        CHECK(std::abs(shares.at(names[i]) - truly) < 2.0);
-    }
 }
 
 TEST_CASE("the text of a CPU profile") {

@@ -25,6 +25,13 @@ EXPECTED = {
          ("0", "0.0%", "100000", "[task fetch]")},
         {"[task fetch];serve at app.cpp:9;read_request at app.cpp:3 60000",
          "[task fetch];serve at app.cpp:9;idle- -wait(int) at app.cpp:20 40000"}),
+    "cpu": (
+        {("70", "70.0%", "70", "gzip"), ("30", "30.0%", "30", "parse"),
+         ("0", "0.0%", "60", "[task compressor]"), ("0", "0.0%", "30", "[task reader]"),
+         ("0", "0.0%", "60", "compress at app.cpp:3"), ("0", "0.0%", "90", "serve at app.cpp:9")},
+        {"[task compressor];serve at app.cpp:9;compress at app.cpp:3;gzip(char const*, int) 60",
+         "[task reader];serve at app.cpp:9;parse(char const*) 30",
+         "gzip(char const*, int) 10"}),
     "heap": (
         {("3.0", "75.0%", "3.0", "make_cache"), ("1.0", "25.0%", "4.0", "main")},
         {"main;make_cache 3145728", "main 1048576"}),
@@ -40,6 +47,7 @@ EXPECTED = {
 def profiles(folder):
     waits = json.loads((folder / "waits.json").read_text(encoding="utf-8"))
     return {"waits": waits,
+            "cpu": json.loads((folder / "cpu.json").read_text(encoding="utf-8")),
             "heap": json.loads((folder / "heap.json").read_text(encoding="utf-8")),
             "one_stack": {**waits, "samples": waits["samples"][:1]},
             "nothing": {**waits, "samples": []}}
