@@ -59,6 +59,22 @@ void loop::implementation::attach(observer& o, hook_set hooks) {
     if (wanted && timed_ && detail::running_loop == &core) { o.on_slow_threshold(slow_threshold); }
 }
 
+void loop::implementation::notice_slow_task(const detail::task_core& task, std::uint64_t begin,
+                                            await_site from, await_site to) noexcept {
+    notice_slow_step({task.id(), begin, last_stamp_, from, to, &task.record(), step_kind::task});
+}
+
+/// A step of remarkable length: over the threshold, or so long that the counter must have jumped.
+void loop::implementation::notice_slow_step(const step_record& step) noexcept {
+    const bool is_absurd = tick_clock::between(step.begin, step.end) != step.end - step.begin;
+    if (is_absurd) { return; }
+    observers.flush();
+    if (core.wants(hook::slow_step)) {
+        observers.tell(hook::slow_step, [&](observer& o) { o.on_slow_step(step); });
+    }
+    last_stamp_ = tick_clock::now();  // what the observers took is not the next step's
+}
+
 /// Steps follow each other without a gap: what lies between two looks around is all theirs.
 void loop::implementation::account_steps() noexcept {
     detail::add_to(counters_.steps, std::exchange(unpublished_steps_, 0));

@@ -257,7 +257,7 @@ TEST_CASE("a sleeper that came due while a step blocked the loop is late since i
     CHECK(row.delay.ended.count() == 2);
     CHECK(row.delay.ended.max() >= much);
     CHECK(row.wait.ended.count() == 1);
-    CHECK(row.wait.ended.max() <= 1100us);  // 1 ms, whatever became of it later
+    CHECK(row.wait.ended.max() <= much / 4);  // 1 ms, whatever became of it later
 }
 
 TEST_CASE("many sleepers that come due in one long step are all late",
@@ -270,7 +270,10 @@ TEST_CASE("many sleepers that come due in one long step are all late",
         while (!shared.is_blocked) {
             std::this_thread::yield();
         }
-        while (row_of(histograms.read().by_name, "sleeper").delay.going_on.percentile(1) < much) {}
+        for (;;) {
+            const auto late = row_of(histograms.read().by_name, "sleeper").delay.going_on;
+            if (late.count() == sleepers && late.percentile(1) >= much) { break; }
+        }
         shared.was_seen = true;
     });
     struct body {
@@ -299,10 +302,57 @@ TEST_CASE("what went on before counts from the attachment on", "[loop_histograms
     const auto going_on = row_of(histograms.read().by_name, "waiter").wait.going_on;
     CHECK(going_on.count() == 1);
     CHECK(going_on.max() <= histograms.read().duration);
-    e.set();
-    l.run_until_complete(yield_often(2));
+    l.call_soon([&] { e.set(); });
+    l.run_until_complete(yield_often(3));
     const auto table = histograms.read();
-    CHECK(row_of(table.by_name, "waiter").wait.ended.max() <= table.duration);
+    const auto waiter = row_of(table.by_name, "waiter");
+    CHECK(waiter.wait.ended.max() + waiter.delay.ended.max() <= table.duration);
+}
+
+TEST_CASE("a step that reads itself has the age of this step", "[loop_histograms]") {
+    loop l;
+    const loop_histograms histograms(l);
+    struct body {
+        static coro<> run(const loop_histograms& h) {
+            const auto began = step_clock::now();
+            while (step_clock::between(began, step_clock::now()) < much) {}
+            const auto before = step_clock::now();
+            co_await yield_now();
+            const auto ages = h.read().total().step.going_on;
+            CHECK(ages.count() == 1);
+            CHECK(ages.max() <= step_clock::between(before, step_clock::now()));
+        }
+    };
+    l.run_until_complete(body::run(histograms));
+}
+
+TEST_CASE("tasks of one name and different coroutines are one row by name", "[loop_histograms]") {
+    event e;
+    loop l;
+    const loop_histograms histograms(l);
+    const auto first = l.create_task(yield_often(2), "worker");
+    const auto second = l.create_task(wait_for_event(e), "worker");
+    const auto third = l.create_task(wait_for_event(e));
+    l.run_until_complete(yield_often(4));
+    const auto table = histograms.read();
+    const auto worker = row_of(table.by_name, "worker");
+    CHECK(worker.step.ended.count() == 4);
+    CHECK(worker.wait.going_on.count() == 1);
+    CHECK(row_of(table.by_name, "(unnamed)").wait.going_on.count() == 1);
+    CHECK(table.by_name.size() == 2);
+    e.set();
+    l.run_until_complete(yield_often(4));
+}
+
+TEST_CASE("a deadline that was before all time is late since the suspension", "[loop_histograms]") {
+    loop l;
+    const loop_histograms histograms(l);
+    struct body {
+        static coro<> run() { co_await sleep_until(time_point::min()); }
+    };
+    l.run_until_complete(body::run());
+    const auto table = histograms.read();
+    CHECK(table.total().delay.ended.max() <= table.duration);
 }
 
 TEST_CASE("names beyond the limit are counted together, and their coroutine knows them",
@@ -426,38 +476,6 @@ TEST_CASE("several observers of pauses share a loop, and outlive it", "[loop_his
     CHECK(total.step.ended.count() >= 6);
     CHECK(total.step.going_on.count() == 0);
     CHECK(coroutine_row(first.read(), "yield_often").delay.ended.count() == 6);
-}
-
-TEST_CASE("the text says what is late first", "[loop_histograms]") {
-    latency_table table;
-    table.duration = 10s;
-    auto& quick = table.by_coroutine["a_quick"];
-    quick.step.ended.add(4us, 99);
-    quick.delay.ended.add(1us, 99);
-    auto& slow = table.by_coroutine["slow"];
-    slow.step.ended.add(5s);
-    slow.step.going_on.add(8s);
-    slow.delay.ended.add(2s);
-    slow.wait.going_on.add(3s);
-    table.by_name["(other)"] = slow;
-    table.dropped = 2;
-    CHECK(log_text(table) == R"(in 10.0 s, all tasks
-  steps 101 (1 going on): p50 4.03 us, p90 4.03 us, p99 5.10 s, p99.9 8.00 s, p99.99 8.00 s, max 8.00 s
-  delays 100: p50 1.01 us, p90 1.01 us, p99 1.01 us, p99.9 2.00 s, p99.99 2.00 s, max 2.00 s
-  waits 1 (1 going on): p50 3.00 s, p90 3.00 s, p99 3.00 s, p99.9 3.00 s, p99.99 3.00 s, max 3.00 s
-coroutine slow
-  steps 2 (1 going on): p50 5.10 s, p90 8.00 s, p99 8.00 s, p99.9 8.00 s, p99.99 8.00 s, max 8.00 s
-  delays 1: p50 2.00 s, p90 2.00 s, p99 2.00 s, p99.9 2.00 s, p99.99 2.00 s, max 2.00 s
-  waits 1 (1 going on): p50 3.00 s, p90 3.00 s, p99 3.00 s, p99.9 3.00 s, p99.99 3.00 s, max 3.00 s
-coroutine a_quick
-  steps 99: p50 4.00 us, p90 4.00 us, p99 4.00 us, p99.9 4.00 us, p99.99 4.00 us, max 4.00 us
-  delays 99: p50 1.00 us, p90 1.00 us, p99 1.00 us, p99.9 1.00 us, p99.99 1.00 us, max 1.00 us
-name (other)
-  steps 2 (1 going on): p50 5.10 s, p90 8.00 s, p99 8.00 s, p99.9 8.00 s, p99.99 8.00 s, max 8.00 s
-  delays 1: p50 2.00 s, p90 2.00 s, p99 2.00 s, p99.9 2.00 s, p99.99 2.00 s, max 2.00 s
-  waits 1 (1 going on): p50 3.00 s, p90 3.00 s, p99 3.00 s, p99.9 3.00 s, p99.99 3.00 s, max 3.00 s
-2 steps were of tasks without a row of their own: see (other)
-)");
 }
 
 }  // namespace

@@ -63,6 +63,15 @@ TEST_CASE("a histogram of nothing has zeros, and a negative duration counts as z
     CHECK(h.percentile(99) == 0ns);
 }
 
+TEST_CASE("a duration may be added several times at once, or not at all", "[report]") {
+    histogram h;
+    h.add(2ms, 3);
+    h.add(5s, 0);
+    CHECK(h.count() == 3);
+    CHECK(h.sum() == 6ms);
+    CHECK(h.max() == 2ms);
+}
+
 TEST_CASE("a merged histogram is that of all durations", "[report]") {
     histogram all;
     histogram odd;
@@ -93,6 +102,18 @@ TEST_CASE("the difference of two copies has what came in between, and all of it"
     sum.merge(second.since(first));
     sum.merge(h.since(second));
     CHECK(sum == h);
+}
+
+TEST_CASE("a difference with what is no earlier copy has nothing below zero", "[report]") {
+    histogram h;
+    h.add(1ms);
+    histogram other;
+    other.add(1ms, 3);
+    other.add(2ms);
+    CHECK(h.since(other).count() == 0);
+    CHECK(h.since(other).sum() == 0ns);
+    CHECK(h.since(other).percentile(50) == 0ns);
+    CHECK(to_json(h.since(other))["buckets"].empty());
 }
 
 TEST_CASE("a histogram survives its JSON form", "[report]") {

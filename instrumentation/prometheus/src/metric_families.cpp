@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metric_families.hpp"
 
+#include <prometheus/text_serializer.h>
+
 #include <algorithm>
 #include <array>
 #include <iterator>
@@ -43,11 +45,11 @@ metric_family metric_families::make(std::string name, std::string help,
     return metric_family(family);
 }
 
-std::vector<prometheus::MetricFamily> metric_families::all() const {
+std::string metric_families::text() const {
     std::vector<prometheus::MetricFamily> used;
     std::copy_if(families_.begin(), families_.end(), std::back_inserter(used),
                  [](const prometheus::MetricFamily& f) { return !f.metric.empty(); });
-    return used;
+    return prometheus::TextSerializer().Serialize(used);
 }
 
 }  // namespace coroscope::instrumentation

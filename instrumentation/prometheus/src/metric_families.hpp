@@ -44,7 +44,7 @@ public:
         return make(std::move(name), std::move(help), prometheus::MetricType::Histogram);
     }
     /// Those that have a series.
-    [[nodiscard]] std::vector<prometheus::MetricFamily> all() const;
+    [[nodiscard]] std::string text() const;
 
 private:
     [[nodiscard]] metric_family make(std::string name, std::string help,

@@ -7,7 +7,6 @@
 
 #include <coroscope/report/json_view.hpp>
 
-#include <prometheus/text_serializer.h>
 #include <nlohmann/json.hpp>
 
 #include <array>
@@ -65,9 +64,7 @@ public:
     void add_memory(const memory_amounts& memory);
     void add_frames(const frame_memory& frames);
 
-    [[nodiscard]] std::string text() const {
-        return prometheus::TextSerializer().Serialize(out_.all());
-    }
+    [[nodiscard]] std::string text() const { return out_.text(); }
 
 private:
     using table_rows = report::latency_table::rows;

@@ -70,7 +70,10 @@ TEST_CASE("a page of nothing is not empty") {
     prometheus_page page;
     const auto first = page.text({});
     CHECK(problems_of(first) == std::vector<std::string>{});
-    CHECK(metrics_text(first).at("coroscope_pages_total") == 1);
+    CHECK(first
+          == "# HELP coroscope_pages_total Pages of metrics that were written, this one too.\n"
+             "# TYPE coroscope_pages_total counter\n"
+             "coroscope_pages_total 1\n");
     CHECK(metrics_text(page.text({})).at("coroscope_pages_total") == 2);
 }
 
@@ -165,6 +168,17 @@ TEST_CASE("label values are bounded, and the first ones keep their series") {
     for (const auto* label : {"loop", "coroutine", "task", "function"}) {
         CHECK(text.label_values().at(label).size() == 3);
     }
+}
+
+TEST_CASE("what is counted together anyway takes no other's place") {
+    prometheus_page page({1});
+    prometheus_values values;
+    values.times["(other)"].returned = 1;
+    static_cast<void>(page.text(values));
+    values.times["fetch"].returned = 2;
+    const metrics_text text(page.text(values));
+    CHECK(text.at(R"x(coroscope_calls_total{function="fetch",outcome="returned"})x") == 2);
+    CHECK(text.at(R"x(coroscope_calls_total{function="(other)",outcome="returned"})x") == 1);
 }
 
 TEST_CASE("names that are no UTF-8 are made so, and may become one") {

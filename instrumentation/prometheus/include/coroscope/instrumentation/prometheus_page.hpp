@@ -4,6 +4,7 @@
 #include <coroscope/instrumentation/loop_load.hpp>
 #include <coroscope/instrumentation/memory_profiler.hpp>
 #include <coroscope/instrumentation/memory_snapshot.hpp>
+
 #include <coroscope/report/latency_table.hpp>
 #include <coroscope/report/snapshot.hpp>
 
