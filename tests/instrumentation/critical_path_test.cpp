@@ -361,6 +361,18 @@ TEST_CASE("what the recorder has overwritten is not made up", "[critical_path]")
     CHECK(!path_of(recorder, joins).is_cut_off);
 }
 
+TEST_CASE("of a task that has outlived the recorder's ring the end is known", "[critical_path]") {
+    flight_recorder recorder({1024});
+    loop l;
+    l.add_observer(recorder);
+    const auto busy = l.create_task(yield_often(5000), "busy");
+    l.run_until_complete(busy);
+    const auto path = path_of(recorder, busy);
+    CHECK(path.is_cut_off);
+    CHECK(path.pieces.size() > 500);
+    CHECK(first_of(path, "busy", path_state::not_recorded) == nullptr);
+}
+
 coro<> join_chain(int depth) {
     if (depth == 0) {
         co_await yield_often(2);
