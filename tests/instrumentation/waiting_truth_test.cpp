@@ -48,8 +48,9 @@ coro<> offloading(duration each, duration& told) {
         auto job = [each] {
             busy_wait(each);
         };
+        auto result = get_running_loop().run_in_executor(job);  // starts a thread: no wait
         const stopped watch(told);
-        co_await get_running_loop().run_in_executor(job);
+        co_await result;
     }
 }
 

@@ -21,7 +21,7 @@ PAGES_OF_EXAMPLES = {"debug-hooks.md": "debug_hooks", "flight-recorder.md": "fli
                      "cpu-profile.md": "cpu_profile", "leaks.md": "leaks", "lints.md": "lints",
                      "long-running.md": "long_running", "memory.md": "memory_profile",
                      "profiling.md": "profiling", "remote-profiles.md": "remote_profiles",
-                     "stalls.md": "stalls"}
+                     "stalls.md": "stalls", "waiting-profile.md": "waiting_profile"}
 
 
 def commands(text, program):

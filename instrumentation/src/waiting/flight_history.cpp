@@ -35,11 +35,10 @@ void flight_history::add_events(const flight_ring& ring) {
     for (auto number = overwritten_; number < last; ++number) {
         flight_event e;
         if (!ring.read(number, e)) { continue; }
-        // Steps are told late: those before the oldest of the other events may lack their wakes.
-        const bool is_step = e.kind() == flight_kind::step;
-        if (e.kind() != flight_kind::name && (overwritten_ == 0 || !is_step)) {
-            since_ = std::min(since_, e.stamp);
-        }
+        // Steps are told late, a batch at a time: the wakes of the first batch may be overwritten.
+        const bool is_whole = overwritten_ == 0 || e.kind() != flight_kind::step
+                              || number >= overwritten_ + coroscope::detail::step_batch::capacity;
+        if (e.kind() != flight_kind::name && is_whole) { since_ = std::min(since_, e.stamp); }
         add(ring, number, e);
     }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/instrumentation/flight_recorder.hpp>
+
 #include "flight_ring.hpp"
 
-#include <coroscope/instrumentation/flight_recorder.hpp>
 #include <coroscope/runtime/task_table.hpp>
 
 #include <cstdint>

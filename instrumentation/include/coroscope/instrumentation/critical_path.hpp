@@ -83,8 +83,8 @@ struct critical_path {
 ///
 /// Time is real time, whatever clock the loop has, from the steps and wake-ups in the recorder's
 /// ring: what is overwritten there is `not_recorded` here, and so is everything where
-/// `loop_options::time_stats` is off. A task that waits for itself through others, which records
-/// can only say if they are torn, is followed over 1000 wake-ups and no further.
+/// `loop_options::time_stats` is off. A chain of wake-ups is followed over 1000 of them: the wait
+/// beyond is left as `waiting`.
 ///
 /// **Thread safety**: any thread at any time; while the loop runs on another one, its last steps
 /// may be missing, and count for what came before them. **Cost**: reads the whole ring: some ten

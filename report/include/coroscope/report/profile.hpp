@@ -37,7 +37,7 @@ struct profile_sample {
 /// Something that was counted by stack: CPU time, bytes, waiting. All profilers produce it, and all
 /// exports are made from it. Frames are kept once, samples refer to them.
 struct profile {
-    std::string kind;                 ///< `cpu`, `heap`, `growth` or `wait`
+    std::string kind;                 ///< `cpu`, `heap`, `growth`, `wait` or `critical_path`
     std::vector<value_type> values;   ///< at least one
     std::vector<stack_frame> frames;  ///< each different
     std::vector<profile_sample> samples;
