@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t allocations = 5'000'000;
 constexpr std::size_t alive = 64;  // blocks that exist at a time
 
-// As coroscope::memory_hooks has them, which all other rows would run with if it were linked.
+// As coroscope::operator_new_hooks has them, which all other rows would run with if it were linked.
 
 [[gnu::noinline]] void* hooked_new(std::size_t size) {
     auto* const block = ::operator new(size);

@@ -65,8 +65,9 @@ struct alive_sites {
             sum.add(place.amounts);
         }
         listed.assign(sums.begin(), sums.end());
-        std::stable_sort(listed.begin(), listed.end(), [](const auto& a, const auto& b) {
-            return a.second.bytes > b.second.bytes;
+        std::sort(listed.begin(), listed.end(), [](const auto& a, const auto& b) {
+            return a.second.bytes != b.second.bytes ? a.second.bytes > b.second.bytes
+                                                    : a.first < b.first;
         });
     }
 

@@ -51,6 +51,8 @@ struct frame_memory {
 /// As an observer, it counts coroutine frames, which come from slabs that no hook of allocation
 /// sees.
 ///
+/// A process that forks counts on in both copies, each for itself.
+///
 /// **Thread safety**: all members, from any thread. **Lifetime**: at most one is started in a
 /// process; must outlive its observing. **Cost**: benchmarks `alloc_exact`, `alloc_sampled`.
 class memory_profiler : public observer {
