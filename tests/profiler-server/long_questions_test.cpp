@@ -144,7 +144,8 @@ TEST_CASE("a client that sends no more gets its profile all the same", "[server]
     CHECK(held.stopped() == 0);
 }
 
-TEST_CASE("no time limit of requests ends a profile", "[server][threads]") {
+TEST_CASE("no time limit of requests ends a profile, nor the watch over its client",
+          "[server][threads]") {
     held_profiles held;
     server_options options;
     options.first_request_timeout = 20ms;
@@ -154,9 +155,13 @@ TEST_CASE("no time limit of requests ends a profile", "[server][threads]") {
     const stats_server server(facts_held_by(held), {}, options);
     raw_client client(server);
     client.send(R"({"id":1,"command":"cpu_profile"})");
-    held.wait_until_begun(1);
+    raw_client gone(server);
+    gone.send(R"({"id":1,"command":"cpu_profile"})");
+    held.wait_until_begun(2);
     raw_client silent(server);  // its time begins later, and is over
     CHECK(json::parse(silent.receive_rest())["error"]["code"] == "timeout");
+    gone.reset();
+    held.wait_until_stopped(1);
     held.release();
     CHECK(client.receive()["result"]["kind"] == "cpu");
 }

@@ -60,7 +60,7 @@ reply command_table::execute(const request& request, const std::stop_token& stop
         auto answer = row->run(request.arguments, stop);
         reply.result = std::move(answer.result);
         reply.omitted = answer.omitted;
-    } catch (const refusal& error) {
+    } catch (const command_error& error) {
         reply.error = {error.code(), error.what(), {}};
     } catch (const std::exception& error) {
         reply.error = {error_code::internal,

@@ -54,10 +54,10 @@ auto asked(Ask ask) {
     try {
         return ask();
     } catch (const no_facts_error& error) {
-        throw protocol::refusal(error.why() == no_facts_error::reason::busy
-                                    ? protocol::error_code::busy
-                                    : protocol::error_code::unavailable,
-                                error.what());
+        throw protocol::command_error(error.why() == no_facts_error::reason::busy
+                                          ? protocol::error_code::busy
+                                          : protocol::error_code::unavailable,
+                                      error.what());
     }
 }
 

@@ -26,8 +26,9 @@ command_table table() {
     table.add("texts", [](const nlohmann::json& arguments) {
         return answer{texts_argument(arguments, "parts").value_or(std::vector<std::string>{"no"})};
     });
-    table.add("refuse",
-              [](const nlohmann::json&) -> answer { throw refusal(error_code::busy, "later"); });
+    table.add("refuse", [](const nlohmann::json&) -> answer {
+        throw command_error(error_code::busy, "later");
+    });
     table.add_long("wait", [](const nlohmann::json& arguments, const std::stop_token& stop) {
         return answer{{{"arguments", arguments}, {"stopped", stop.stop_requested()}}, 0};
     });

@@ -18,9 +18,9 @@
 namespace coroscope::profiler_server::protocol {
 
 /// What a handler throws to refuse with that code. The message says what to do next.
-class refusal : public std::runtime_error {
+class command_error : public std::runtime_error {
 public:
-    refusal(error_code code, const std::string& message)
+    command_error(error_code code, const std::string& message)
         : std::runtime_error(message),
           code_(code) {}
 
@@ -31,10 +31,10 @@ private:
 };
 
 /// What a handler throws about the arguments it was given. The message says what was expected.
-class bad_argument : public refusal {
+class bad_argument : public command_error {
 public:
     explicit bad_argument(const std::string& message)
-        : refusal(error_code::bad_argument, message) {}
+        : command_error(error_code::bad_argument, message) {}
 };
 
 /// A handler's result. Statistics that are empty are an empty result, not an error.
