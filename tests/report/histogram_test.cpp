@@ -126,6 +126,32 @@ TEST_CASE("a histogram survives its JSON form", "[report]") {
     CHECK(read_histogram(json_view(json)) == h);
 }
 
+TEST_CASE("the JSON form has each of the usual percentiles", "[report]") {
+    histogram h;
+    h.add(1ns, 5000);
+    h.add(2ns, 4000);
+    h.add(3ns, 900);
+    h.add(4ns, 90);
+    h.add(5ns, 9);
+    h.add(6ns);
+    const auto json = to_json(h);
+    CHECK(json["p50_ns"] == 1);
+    CHECK(json["p90_ns"] == 2);
+    CHECK(json["p99_ns"] == 3);
+    CHECK(json["p99.9_ns"] == 4);
+    CHECK(json["p99.99_ns"] == 5);
+    CHECK(json["max_ns"] == 6);
+    CHECK(json["sum_ns"] == 16'111);
+}
+
+TEST_CASE("a bucket that is named twice has the sum", "[report]") {
+    histogram h;
+    h.add(3ns, 3);
+    auto json = to_json(h);
+    json["buckets"] = {{3, 1}, {3, 2}};
+    CHECK(read_histogram(json_view(json)) == h);
+}
+
 TEST_CASE("a bucket that there cannot be is an error", "[report]") {
     auto json = to_json(histogram{});
     json["buckets"] = {{histogram::bucket_count, 1}};

@@ -213,5 +213,77 @@ TEST_CASE("values are found by name, and others refused", "[report][export]") {
     CHECK_THROWS_AS(collapsed_stacks(waits(), 2), std::invalid_argument);
 }
 
+TEST_CASE("collapsed stacks that differ in what is not shown are one line", "[report][export]") {
+    profile_builder builder("cpu", {{"samples", "count"}});
+    builder.add({{frame("main", 0, 0x40)}, false}, "", {1});
+    builder.add({{frame("main", 0, 0x50)}, false}, "", {2});
+    CHECK(collapsed_stacks(builder.take(), 0) == "main 3\n");
+    CHECK(collapsed_stacks(one_stack("a\x7f!", 1, "count"), 0) == "main;a ! 1\n");
+}
+
+TEST_CASE("pprof: a first record that counts nothing keeps the second frame", "[report][export]") {
+    const auto words = cpu_words(pprof_file(one_stack("leaf", 7, "count"), 0, "program"));
+    REQUIRE(words.size() == 5 + 2 * 4 + 3);
+    CHECK(words[5] == 0);
+    CHECK(words[7] == words[11]);
+    CHECK(words[8] != words[12]);
+    CHECK(words[9] == 7);
+    profile_builder builder("cpu", {{"samples", "count"}});
+    builder.add({{frame("main")}, false}, "", {5});
+    CHECK(cpu_words(pprof_file(builder.take(), 0, "program")).size() == 5 + 3 + 3);
+}
+
+TEST_CASE("pprof: counts are no times, and times that round to nothing are left out",
+          "[report][export]") {
+    auto counts = one_stack("leaf", 7, "count");
+    counts.period = 2'000;
+    CHECK(cpu_words(pprof_file(counts, 0, "program")).at(9) == 7);
+    auto times = one_stack("leaf", 900, "nanoseconds");
+    times.period = 2'000;
+    CHECK(cpu_words(pprof_file(times, 0, "program")).size() == 5 + 4 + 3);
+}
+
+TEST_CASE("pprof: what lies before the bytes is taken for objects only if it is a count",
+          "[report][export]") {
+    profile_builder builder("heap", {{"waiting", "nanoseconds"}, {"inuse_space", "bytes"}});
+    builder.add({{frame("main")}, false}, "", {50, 64});
+    const auto no_count = pprof_file(builder.take(), 1, "program");
+    CHECK(no_count.find("heap profile: 1: 64 [1: 64] @ heapprofile\n") != std::string::npos);
+    profile_builder counted("heap", {{"inuse_objects", "count"}, {"inuse_space", "bytes"}});
+    counted.add({{frame("main")}, false}, "", {-3, 64});
+    const auto negative = pprof_file(counted.take(), 1, "program");
+    CHECK(negative.find("heap profile: 0: 64 [0: 64] @ heapprofile\n") != std::string::npos);
+}
+
+TEST_CASE("a speedscope file has each frame once, for the values that need others, too",
+          "[report][export]") {
+    profile_builder builder("wait", {{"waits", "count"}, {"waiting", "nanoseconds"}});
+    builder.add({{frame("one")}, false}, "first", {5, 0});
+    builder.add({{frame("two", 4)}, false}, "second", {0, 9});
+    const auto json = nlohmann::json::parse(speedscope_json(builder.take(), "run"));
+    const auto& frames = json.at("shared").at("frames");
+    REQUIRE(frames.size() == 4);
+    const auto names_of = [&](std::size_t value) {
+        std::vector<std::string> names;
+        for (const auto& position : json.at("profiles").at(value).at("samples").at(0)) {
+            names.push_back(frames.at(position.get<std::size_t>()).at("name"));
+        }
+        return names;
+    };
+    CHECK(names_of(0) == std::vector<std::string>{"[task first]", "one"});
+    CHECK(names_of(1) == std::vector<std::string>{"[task second]", "two"});
+    for (const auto& each : frames) {
+        CHECK(each.contains("line") == (each.at("name") == "two"));
+        CHECK(each.contains("file") == each.contains("line"));
+    }
+}
+
+TEST_CASE("a flame graph's frame without a file has no place", "[report][export]") {
+    const auto data = data_of(flame_graph_html(one_stack("leaf", 1, "count"), 0, "t"));
+    for (const auto& each : data.at("frames")) {
+        CHECK(!each.contains("place"));
+    }
+}
+
 }  // namespace
 }  // namespace coroscope::report

@@ -11,7 +11,7 @@ namespace coroscope::instrumentation {
 namespace {
 
 constexpr std::size_t first_slots = 1'024;
-constexpr std::size_t most_slots = std::size_t{1} << 20U;
+constexpr std::size_t most_slots_a_task = 4;  // some pairs have one slot, however many there are
 
 [[nodiscard]] const coroscope::detail::frame_base& root_of(
     const coroscope::detail::frame_base& innermost) noexcept {
@@ -117,16 +117,18 @@ histogram_row& histogram_rows::look_up(const coroscope::detail::task_core& task,
         auto& row = find_or_make(key);
         const auto id = record.id.load(std::memory_order_relaxed);
         auto& old = slots_[id & mask_];
-        if (old.id != 0 && old.id != id && ++evictions_ > slots_.size()) { grow_slots(); }
+        if (old.id != 0 && old.id != id && ++evictions_ > slots_.size()) {
+            grow_slots(task.loop->task_count.load(std::memory_order_relaxed));
+        }
         slots_[id & mask_] = {id, renames_of(record), &row};
         return row;
     } catch (const std::bad_alloc&) { return *rows_[0]; }
 }
 
-/// Tasks push each other out all the time: there are more of them than slots.
-void histogram_rows::grow_slots() {
+/// Tasks push each other out all the time: there may be too few slots for them.
+void histogram_rows::grow_slots(std::size_t tasks) {
     evictions_ = 0;
-    if (slots_.size() == most_slots) { return; }
+    if (slots_.size() >= most_slots_a_task * tasks) { return; }
     std::vector<slot> larger(2 * slots_.size());
     mask_ = larger.size() - 1;
     for (const auto& s : slots_) {

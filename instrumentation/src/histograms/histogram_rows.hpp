@@ -106,7 +106,7 @@ private:
         const coroscope::detail::frame_base& innermost) noexcept;
     [[nodiscard]] histogram_row& find_or_make(row_key key);
     [[nodiscard]] histogram_row& make(const row_key& key);
-    void grow_slots();
+    void grow_slots(std::size_t tasks);
 
     const std::size_t max_coroutines_;
     const std::size_t max_names_;

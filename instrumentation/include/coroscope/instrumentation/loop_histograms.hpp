@@ -54,8 +54,8 @@ struct loop_histograms_options {
 /// **Thread safety**: made and destroyed on the loop's thread, or while the loop does not run;
 /// `read` and `take` from any thread, also while the loop is blocked. **Lifetime**: may outlive the
 /// loop. **Cost**: the row `loop_histograms`, some 20 ns a step; 5 to 10 KiB for each pair of
-/// coroutine and name, at most 45, and 24 to 96 bytes for each task alive. Reading: some
-/// microseconds for each pair and each task alive.
+/// coroutine and name, at most 45; 24 KiB, and up to 192 bytes for each of the most tasks
+/// that were alive at once. Reading: some microseconds for each pair and each task alive.
 class loop_histograms {
 public:
     explicit loop_histograms(loop& watched, const loop_histograms_options& options = {});
