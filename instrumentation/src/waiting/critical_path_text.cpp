@@ -16,6 +16,8 @@ using report::format_duration;
 
 namespace {
 
+constexpr std::size_t most_frames = 64;
+
 [[nodiscard]] report::stack_frame frame_named(const std::string& name) {
     report::stack_frame frame;
     frame.function = '[' + name + ']';
@@ -28,6 +30,8 @@ namespace {
         piece.state == path_state::waiting ? to_string(piece.waits_for) : to_string(piece.state)));
     if (piece.at.line() != 0) { stack.frames.push_back(to_frame(piece.at)); }
     for (auto i = piece.explains; i != path_wait::none; i = path.waits[i].within) {
+        stack.truncated = stack.frames.size() == most_frames;
+        if (stack.truncated) { break; }
         stack.frames.push_back(to_frame(path.waits[i].at));
     }
     return stack;
@@ -89,8 +93,9 @@ std::string critical_path_text(const critical_path& path, std::size_t most) {
         sums[line_of(piece)] += piece.length();
     }
     std::vector<std::pair<std::string, duration>> rows(sums.begin(), sums.end());
-    std::stable_sort(rows.begin(), rows.end(),
-                     [](const auto& a, const auto& b) { return a.second > b.second; });
+    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+        return a.second != b.second ? a.second > b.second : a.first < b.first;
+    });
 
     std::string text = "task " + std::to_string(path.task) + " (" + path.name + "), "
                        + (path.has_ended ? "ended after " : "alive for ")

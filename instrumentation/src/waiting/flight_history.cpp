@@ -23,8 +23,8 @@ flight_history::flight_history(const flight_recorder& recorder) {
     add_tasks_of_now(recorder.loop_id_.load(std::memory_order_acquire));
     since_ = std::min(since_, now_);
     for (auto& [id, story] : stories_) {
-        std::stable_sort(story.wakes.begin(), story.wakes.end(),
-                         [](const told_wake& a, const told_wake& b) { return a.stamp < b.stamp; });
+        std::sort(story.wakes.begin(), story.wakes.end(),
+                  [](const told_wake& a, const told_wake& b) { return a.stamp < b.stamp; });
     }
 }
 

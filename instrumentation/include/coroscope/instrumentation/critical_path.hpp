@@ -97,7 +97,7 @@ struct critical_path {
 
 /// The pieces as a profile of the kind `critical_path` with the one value `elapsed`: a piece's
 /// stack is what it was (`[running]`, `[scheduled]`, `[sleep]`), where, and then the awaits that it
-/// explains, out to the task's own.
+/// explains, out to the task's own, or 64 frames in all.
 [[nodiscard]] report::profile to_profile(const critical_path& path);
 
 /// The pieces as a table, alike ones added up, the longest `most` first.
