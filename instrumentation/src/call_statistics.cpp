@@ -8,7 +8,6 @@
 #include <thread>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 namespace coroscope::instrumentation::detail {
 namespace {
