@@ -8,7 +8,6 @@
 #include <thread>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 namespace coroscope::instrumentation::detail {
 namespace {
@@ -22,11 +21,6 @@ using std::chrono::nanoseconds;
 template <class T>
 void put(std::atomic<T>& into, T value) noexcept {
     into.store(value, std::memory_order_release);
-}
-
-template <class T>
-void grow(std::atomic<T>& counter, T by) noexcept {
-    put(counter, counter.load(std::memory_order_relaxed) + by);
 }
 
 template <class T>
@@ -68,6 +62,12 @@ struct call_sums {
     }
 };
 
+template <class Published>
+[[nodiscard]] call_sums copy_of(const Published& sums) noexcept {
+    return {get(sums.min),        get(sums.max),   get(sums.last),     get(sums.total),
+            get(sums.busy_ticks), get(sums.threw), get(sums.cancelled)};
+}
+
 /// Statistics whose handles have gone and whose calls go on: the newest of a list.
 struct orphans {
     std::mutex lock;
@@ -80,7 +80,7 @@ constinit orphans all_orphans;
 
 call_counters::call_counters(std::size_t recent_calls)
     : recent_calls_(recent_calls),
-      room_(std::max(recent_calls, added_at_once)),
+      room_(std::max(recent_calls, 2 * added_at_once)),
       ring_(std::make_unique<published_call[]>(room_)) {}
 
 void call_counters::add(const ended_call& call) noexcept {
@@ -93,7 +93,8 @@ void call_counters::add(const ended_call& call) noexcept {
     put(ring_[place].outcome, call.outcome);
     put(ring_[place].has_stamps, call.has_stamps);
     next_.store(place + 1 == room_ ? 0 : place + 1, std::memory_order_relaxed);
-    if ((sequence / 2 + 1) % added_at_once == 0) { add_up(place); }
+    const auto calls = sequence / 2 + 1;
+    if (calls % added_at_once == 0) { add_up(place, calls); }
     sequence_.store(sequence + 2, std::memory_order_release);
 }
 
@@ -103,28 +104,29 @@ ended_call call_counters::call_at(std::size_t place) const noexcept {
             get(from.has_stamps)};
 }
 
-void call_counters::add_up(std::size_t last_place) noexcept {
-    call_sums sums;
+/// The last calls, of `calls` in all.
+void call_counters::add_up(std::size_t last_place, std::uint64_t calls) noexcept {
+    auto sums = copy_of(sums_of(calls - added_at_once));
     auto place = last_place + 1 + room_ - added_at_once;
     for (std::size_t i = 0; i < added_at_once; ++i, ++place) {
         sums.add(call_at(place < room_ ? place : place - room_));
         lengths_.add(sums.last);
     }
-    put(min_, std::min(sums.min, min_.load(std::memory_order_relaxed)));
-    put(max_, std::max(sums.max, max_.load(std::memory_order_relaxed)));
-    put(last_, sums.last);
-    grow(total_, sums.total);
-    grow(busy_ticks_, sums.busy_ticks);
-    grow(threw_, sums.threw);
-    grow(cancelled_, sums.cancelled);
+    auto& next = sums_[calls / added_at_once % 2];
+    put(next.min, sums.min);
+    put(next.max, sums.max);
+    put(next.last, sums.last);
+    put(next.total, sums.total);
+    put(next.busy_ticks, sums.busy_ticks);
+    put(next.threw, sums.threw);
+    put(next.cancelled, sums.cancelled);
 }
 
-/// False if more were added up meanwhile. `lengths` are there already.
+/// False if calls were added up twice meanwhile. `lengths` are there already.
 bool call_counters::read_sums(report::time_stats& into) const {
     const auto ended = get(sequence_) / 2;
     const auto added_up = ended - ended % added_at_once;
-    call_sums sums{get(min_),        get(max_),   get(last_),     get(total_),
-                   get(busy_ticks_), get(threw_), get(cancelled_)};
+    auto sums = copy_of(sums_of(added_up));
     const auto first = ended - std::min<std::uint64_t>(ended, room_);
     for (auto number = first; number < ended; ++number) {
         const auto call = call_at(number % room_);
@@ -150,20 +152,20 @@ bool call_counters::read_sums(report::time_stats& into) const {
     into.recent.erase(into.recent.begin(),
                       into.recent.begin() + static_cast<std::ptrdiff_t>(too_many));
     into.recent_dropped = ended - into.recent.size();
-    return begun < added_up + added_at_once;
+    return begun < added_up + 2 * added_at_once;
 }
 
 report::time_stats call_counters::read() const {
-    constexpr int most_attempts = 1'000;  // the writer may be missing, in a child of a fork
     constexpr int attempts_for_lengths = 10;
     for (int attempt = 1;; ++attempt) {
         report::time_stats copy;
         copy.lengths = lengths_.read();
-        const bool is_right = read_sums(copy);
-        if (is_right && copy.calls == 0) { return {}; }
+        const bool are_of_one_moment = read_sums(copy);
+        if (are_of_one_moment && copy.calls == 0) { return {}; }
         const bool has_all_lengths = copy.lengths.count() == copy.calls;
-        if (is_right && (has_all_lengths || attempt > attempts_for_lengths)) { return copy; }
-        if (attempt == most_attempts) { return copy; }
+        if (are_of_one_moment && (has_all_lengths || attempt >= attempts_for_lengths)) {
+            return copy;
+        }
         std::this_thread::yield();
     }
 }

@@ -52,7 +52,7 @@ call_timer::~call_timer() {
     const auto stamp = tick_clock::now();
     ended_call call;
     call.outcome = outcome_;
-    const auto ticks = tick_clock::between(start_stamp_, stamp);
+    const auto ticks = stamp - std::min(start_stamp_, stamp);
     call.busy_ticks =
         static_cast<std::int64_t>(is_in_its_first_step() ? ticks : ticks_in_steps(stamp));
     if (clock_ == nullptr) {

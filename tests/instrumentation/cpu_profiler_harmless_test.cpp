@@ -54,7 +54,7 @@ TEST_CASE("a child of a fork begins unsampled, and may be sampled") {
 TEST_CASE("a program that takes the place of a sampled one is not signalled") {
     if (!samples_cpu) { return; }
     constexpr int exit_code = 7;
-    for (int i = 0; i < 10; ++i) {
+    for (int i = 0; i < 5; ++i) {
         const auto child = ::fork();
         if (child == 0) {
             cpu_profiler_options options;
@@ -65,7 +65,7 @@ TEST_CASE("a program that takes the place of a sampled one is not signalled") {
             burn_cpu(5ms);
             // It computes, and knows no handler for the signal.
             ::execl("/bin/sh", "sh", "-c",
-                    "i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; exit 7", nullptr);
+                    "i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done; exit 7", nullptr);
             ::_exit(1);
         }
         const auto status = status_of(child);

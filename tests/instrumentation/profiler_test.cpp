@@ -9,15 +9,12 @@
 #include "support/catch.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
 
 using namespace coroscope;
 using namespace coroscope::instrumentation;
@@ -347,79 +344,6 @@ TEST_CASE("the number of names is bounded; the rest share one") {
 TEST_CASE("a wrapped function may outlive its profiler") {
     auto timed = profiler().profile_time("twice", twice);
     CHECK(timed(4) == 8);
-}
-
-TEST_CASE("a call may outlive its function and its profiler, and end in another thread",
-          "[threads]") {
-    auto work = std::make_unique<coro<int>>(profiler().profile_time("wait", wait_an_hour)(1));
-    auto dropped = std::make_unique<coro<int>>(profiler().profile_time("wait", wait_an_hour)(2));
-    std::thread([&] {
-        virtual_loop v;
-        CHECK(v.loop.run_until_complete(std::move(*work)) == 1);
-        dropped.reset();
-    }).join();
-    // What those two were counted in is freed now.
-    CHECK(run(profiler().profile_time("wait", wait_an_hour), 3) == 3);
-}
-
-TEST_CASE("calls of one name on many threads are counted each", "[threads]") {
-    constexpr int threads = 4;
-    constexpr int calls = 5'000;
-    profiler p({.recent_calls = 10});
-    const auto timed = p.profile_time("odd", [](int n) {
-        if (n % 2 == 0) { throw std::runtime_error("even"); }
-    });
-    std::vector<std::thread> callers;
-    for (int i = 0; i < threads; ++i) {
-        callers.emplace_back([&timed] {
-            for (int n = 0; n < calls; ++n) {
-                try {
-                    timed(n);
-                } catch (const std::runtime_error&) { continue; }
-            }
-        });
-    }
-    for (auto& each : callers) {
-        each.join();
-    }
-    const auto stats = stats_of(p, "odd");
-    CHECK(stats.calls == threads * calls);
-    CHECK(stats.threw == threads * calls / 2);
-    CHECK(stats.returned == threads * calls / 2);
-    CHECK(stats.lengths.count() == stats.calls);
-    CHECK(stats.lengths.sum() == stats.total);
-    CHECK(stats.recent.size() == 10);
-    CHECK(stats.recent_dropped == stats.calls - 10);
-    const auto is_earlier = [](const auto& a, const auto& b) {
-        return a.end < b.end;
-    };
-    CHECK(std::is_sorted(stats.recent.begin(), stats.recent.end(), is_earlier));
-}
-
-TEST_CASE("statistics can be read while other threads call", "[threads]") {
-    profiler p;
-    std::atomic<bool> done{false};
-    std::thread caller([&] {
-        virtual_loop v;
-        auto timed = p.profile_time("wait", wait_an_hour);
-        for (int i = 0; i < 200; ++i) {
-            v.loop.run_until_complete(timed(i));
-        }
-        done.store(true);
-    });
-    std::uint64_t seen = 0;
-    const auto plain = p.profile_time("twice", twice);
-    while (!done.load()) {
-        plain(1);
-        const auto table = p.time_stats();
-        if (const auto row = table.find("wait"); row != table.end()) {
-            CHECK(row->second.calls >= seen);
-            CHECK(row->second.total == row->second.calls * std::chrono::nanoseconds(1h));
-            seen = row->second.calls;
-        }
-    }
-    caller.join();
-    CHECK(stats_of(p, "wait").calls == 200);
 }
 
 TEST_CASE("a profiler counts while it is started, and wrapped functions work all the same",

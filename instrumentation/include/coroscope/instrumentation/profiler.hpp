@@ -92,7 +92,7 @@ struct profiler_options {
 ///
 /// A handle: copies are the same profiler. **Thread safety**: all members, from any thread.
 /// **Cost**: see `profile_time_call` in `docs/benchmarks.md`, and one more coroutine frame for a
-/// coroutine; for a name that several threads call, an atomic exchange more on all but the first.
+/// coroutine; for a name that several threads call, atomic operations more on all but the first.
 /// Stopped, about 1 ns. For each name the recent calls, and at most 15 KiB for the distribution of
 /// all; twice that if several threads call it.
 class profiler {

@@ -5,6 +5,7 @@
 #include <coroscope/report/snapshot.hpp>
 #include <coroscope/runtime/detail/loop_core.hpp>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -51,8 +52,22 @@ private:
         std::atomic<bool> has_stamps;
     };
 
+    /// Of the calls up to a multiple of `added_at_once`.
+    struct published_sums {
+        std::atomic<std::chrono::nanoseconds> min{std::chrono::nanoseconds::max()};
+        std::atomic<std::chrono::nanoseconds> max{std::chrono::nanoseconds::min()};
+        std::atomic<std::chrono::nanoseconds> last{std::chrono::nanoseconds(0)};
+        std::atomic<std::chrono::nanoseconds> total{std::chrono::nanoseconds(0)};
+        std::atomic<std::int64_t> busy_ticks{0};
+        std::atomic<std::uint64_t> threw{0};
+        std::atomic<std::uint64_t> cancelled{0};
+    };
+
     [[nodiscard]] ended_call call_at(std::size_t place) const noexcept;
-    void add_up(std::size_t last_place) noexcept;
+    void add_up(std::size_t last_place, std::uint64_t calls) noexcept;
+    [[nodiscard]] const published_sums& sums_of(std::uint64_t calls) const noexcept {
+        return sums_[calls / added_at_once % 2];
+    }
     [[nodiscard]] bool read_sums(report::time_stats& into) const;
 
     std::atomic<std::uint64_t> sequence_{0};  ///< 2 a call; odd while one is added
@@ -60,14 +75,9 @@ private:
     std::size_t recent_calls_;
     std::size_t room_;
     std::unique_ptr<published_call[]> ring_;
-    // Of the calls up to the last multiple of `added_at_once`:
-    std::atomic<std::chrono::nanoseconds> min_{std::chrono::nanoseconds::max()};
-    std::atomic<std::chrono::nanoseconds> max_{std::chrono::nanoseconds::min()};
-    std::atomic<std::chrono::nanoseconds> last_{std::chrono::nanoseconds(0)};
-    std::atomic<std::chrono::nanoseconds> total_{std::chrono::nanoseconds(0)};
-    std::atomic<std::int64_t> busy_ticks_{0};
-    std::atomic<std::uint64_t> threw_{0};
-    std::atomic<std::uint64_t> cancelled_{0};
+    /// By the number of times that calls were added up, odd or even: the set that holds stays while
+    /// the next one is written, however long that takes.
+    std::array<published_sums, 2> sums_;
     report::histogram_recorder lengths_;
 };
 
