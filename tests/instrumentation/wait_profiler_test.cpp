@@ -360,6 +360,7 @@ TEST_CASE("what comes during an idle wait ends the wait then, not before",
     };
     loop l;
     const wait_profiler profiler(l);
+    ::ssize_t written = 0;
     std::thread other([&, id = l.id()] {
         const auto waits_long_enough = [&] {
             for (const auto& task : read_tasks(id)) {
@@ -372,10 +373,11 @@ TEST_CASE("what comes during an idle wait ends the wait then, not before",
         while (!waits_long_enough()) {
             std::this_thread::yield();
         }
-        CHECK(::write(ends[1], "x", 1) == 1);
+        written = ::write(ends[1], "x", 1);
     });
     l.run_until_complete(body::read_one(file_descriptor(ends[0])));
     other.join();
+    CHECK(written == 1);
     ::close(ends[1]);
     CHECK(sum_of(profiler.read(), "[io]", waiting) > duration(while_idle).count());
 }
