@@ -405,7 +405,7 @@ TEST_CASE("the text of memory statistics has each call's rows", "[instrumentatio
     stats.returned = 1;
     stats.threw = 1;
     stats.total = {300, 3, 100, 1};
-    stats.recent.push_back({time_point(1s), {{"list.cpp:7", {300, 3, 100, 1}}}});
+    stats.recent.push_back({1s, {{"list.cpp:7", {300, 3, 100, 1}}}});
     stats.recent_dropped = 1;
     CHECK(log_text(memory_table{{"build", stats}}) ==
           R"(build: 1 earlier calls
