@@ -91,8 +91,7 @@ void loop::implementation::offer(std::size_t place) {
     places_.push_back(place);
     if (entry.is_task()) {
         const auto& record = entry.task()->record();
-        choices_.push_back(
-            {entry.task()->id(), true, record.site.load(std::memory_order_relaxed)});
+        choices_.push_back({entry.task()->id(), true, record.site.load(std::memory_order_relaxed)});
     } else {
         choices_.push_back({entry.handle()->id, false, entry.handle()->created_at});
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Task factories, exception handlers, schedule policies: what a user may put into a loop.
+// Task factories, exception handlers: what a user may put into a loop.
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/run.hpp>

@@ -47,8 +47,8 @@ void depth_first::step_back() {
     while (!path_.empty()) {
         auto& last = path_.back();
         const bool has_more = last.chosen + 1 < last.count;
-        const bool is_allowed = !most_deviations_.has_value() || last.chosen != 0
-                                || deviations_ < *most_deviations_;
+        const bool is_allowed =
+            !most_deviations_.has_value() || last.chosen != 0 || deviations_ < *most_deviations_;
         if (path_.size() <= split_depth && has_more) { ++subtree_; }
         if (has_more && is_allowed) {
             deviations_ += last.chosen == 0 ? 1U : 0U;

@@ -130,11 +130,10 @@ struct search_part {
 };
 
 void describe(exploration_failure& failure) {
-    failure.message = testkit::to_string(failure.result) + "\nexecution "
-                      + std::to_string(failure.number) + ", by " + failure.found_by
-                      + "\nschedule: " + failure.schedule
-                      + "\nto replay it: coroscope::testkit::replay(body, \"" + failure.schedule
-                      + "\")";
+    failure.message =
+        testkit::to_string(failure.result) + "\nexecution " + std::to_string(failure.number)
+        + ", by " + failure.found_by + "\nschedule: " + failure.schedule
+        + "\nto replay it: coroscope::testkit::replay(body, \"" + failure.schedule + "\")";
 }
 
 [[nodiscard]] exploration summarise(std::vector<search_part>& parts, const search_state& state) {
@@ -180,9 +179,8 @@ exploration explore(const std::function<coro<>()>& body, const explore_options& 
     {
         std::vector<std::jthread> threads;
         for (std::size_t i = 1; i < parts.size(); ++i) {
-            threads.emplace_back([&, i] {
-                parts[i].run(test, chosen, where, share_of(i), state, nullptr);
-            });
+            threads.emplace_back(
+                [&, i] { parts[i].run(test, chosen, where, share_of(i), state, nullptr); });
         }
         parts[0].run(test, chosen, where, share_of(0), state, progress_teller(chosen, state));
     }

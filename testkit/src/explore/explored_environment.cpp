@@ -27,8 +27,8 @@ explored_environment::~explored_environment() {
 
 void explored_environment::watch_loop() {
     loop_->set_schedule_policy(&driver_);
-    guard_.emplace(limit_, *loop_, "an execution of '" + options().name + "' (" + to_string(where())
-                                       + ")",
+    guard_.emplace(limit_, *loop_,
+                   "an execution of '" + options().name + "' (" + to_string(where()) + ")",
                    [this] { on_time_limit(); });
     plan_restart();
 }

@@ -10,9 +10,9 @@
 
 namespace coroscope::testkit::detail {
 
-/// Where the executions of an exploration run, one after the other, each judged as `run_test` would.
-/// The loop and the clock are used again as long as an execution leaves nothing behind: to make
-/// them costs more than most executions do.
+/// Where the executions of an exploration run, one after the other, each judged as `run_test`
+/// would. The loop and the clock are used again as long as an execution leaves nothing behind: to
+/// make them costs more than most executions do.
 class explored_environment final : public test_environment {
 public:
     explored_environment(const test_options& options, await_site where);

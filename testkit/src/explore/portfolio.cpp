@@ -21,8 +21,8 @@ void portfolio::end(const execution_summary& summary) {
     if (!member.exhausted()) { return; }
     // One that has tried everything leaves nothing to the others.
     complete_ = complete_ || member.is_complete();
-    exhausted_ = complete_
-                 || std::ranges::all_of(members_, [](const auto& m) { return m->exhausted(); });
+    exhausted_ =
+        complete_ || std::ranges::all_of(members_, [](const auto& m) { return m->exhausted(); });
 }
 
 }  // namespace coroscope::testkit::detail

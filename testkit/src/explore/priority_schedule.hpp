@@ -11,9 +11,9 @@ namespace coroscope::testkit::detail {
 /// it lowers the one that would run. A bug that needs `depth` things to happen in a certain order
 /// is hit in at least 1 / (n k^(depth - 1)) of all executions with n tasks and k decisions.
 ///
-/// PCT of Burckhardt, Kothari, Musuvathi and Nagarakatte, "A Randomized Scheduler with Probabilistic
-/// Guarantees of Finding Bugs", ASPLOS 2010. Only decisions count as places of change, and k is the
-/// most of them that an earlier execution had.
+/// PCT of Burckhardt, Kothari, Musuvathi and Nagarakatte, "A Randomized Scheduler with
+/// Probabilistic Guarantees of Finding Bugs", ASPLOS 2010. Only decisions count as places of
+/// change, and k is the most of them that an earlier execution had.
 class priority_schedule final : public random_strategy {
 public:
     explicit priority_schedule(std::size_t depth) : depth_(depth) {}

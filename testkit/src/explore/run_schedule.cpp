@@ -42,12 +42,11 @@ std::string describe_divergence(const agent_tree& agents, const std::vector<step
                                 const std::vector<step_trace>& second) {
     const auto longest = std::max(first.size(), second.size());
     for (std::size_t i = 0; i < longest; ++i) {
-        const bool is_same = i < first.size() && i < second.size()
-                             && first[i].state_hash == second[i].state_hash;
+        const bool is_same =
+            i < first.size() && i < second.size() && first[i].state_hash == second[i].state_hash;
         if (is_same) { continue; }
-        return "two executions of one schedule differ at step " + std::to_string(i)
-               + ":\n    once " + describe(agents, first, i) + "\n    once "
-               + describe(agents, second, i);
+        return "two executions of one schedule differ at step " + std::to_string(i) + ":\n    once "
+               + describe(agents, first, i) + "\n    once " + describe(agents, second, i);
     }
     return {};
 }

@@ -64,8 +64,8 @@ private:
     void expect_order(const schedule& s, std::size_t begin) {
         const auto& before = s.faults[s.faults.size() - 2];
         const auto& last = s.faults.back();
-        const bool grows = before.step != last.step ? before.step < last.step
-                                                    : before.number < last.number;
+        const bool grows =
+            before.step != last.step ? before.step < last.step : before.number < last.number;
         if (!grows) {
             at_ = begin;
             fail("faults are in order");
@@ -102,16 +102,14 @@ private:
     }
 
     void expect(char c, const char* where) {
-        if (at_ >= text_.size() || text_[at_] != c) {
-            fail(std::string("'") + c + "' " + where);
-        }
+        if (at_ >= text_.size() || text_[at_] != c) { fail(std::string("'") + c + "' " + where); }
         ++at_;
     }
 
     [[noreturn]] void fail(const std::string& expected) const {
         constexpr std::size_t most = 200;
-        const auto shown = text_.size() <= most ? std::string(text_)
-                                                : std::string(text_.substr(0, most)) + "...";
+        const auto shown =
+            text_.size() <= most ? std::string(text_) : std::string(text_.substr(0, most)) + "...";
         throw std::invalid_argument("not a schedule: '" + shown + "'; expected at character "
                                     + std::to_string(at_ + 1) + ": " + expected);
     }

@@ -100,9 +100,7 @@ void schedule_driver::note_step(const candidate& runs, std::size_t ready) {
     mix(hash_, ready_hash_);
     mix(hash_, agents_.hash(runs.agent));
     mix(hash_, static_cast<std::uint64_t>(time_->now().time_since_epoch().count()));
-    if (trace_ != nullptr) {
-        trace_->push_back({runs.agent, runs.at, time_->now(), hash_, ready});
-    }
+    if (trace_ != nullptr) { trace_->push_back({runs.agent, runs.at, time_->now(), hash_, ready}); }
     if (decides_) { strategy_->on_step(runs); }
     ++summary_.steps;
     faults_in_step_ = 0;

@@ -42,8 +42,8 @@ void searcher::run_one(std::uint64_t number) {
     auto& driver = environment_.driver();
     const bool is_checked = number < options_.checked_executions;
     if (is_checked) { driver.set_trace(&trace_); }
-    const auto& result = environment_.run(
-        *strategy_, derived_seed(environment_.seed(), number), test_.max_steps, test_.body);
+    const auto& result = environment_.run(*strategy_, derived_seed(environment_.seed(), number),
+                                          test_.max_steps, test_.body);
     driver.set_trace(nullptr);
     count(driver.summary(), driver.hash());
     state_.executions.fetch_add(1, std::memory_order_relaxed);

@@ -22,8 +22,8 @@ void selective_walk::begin(std::uint64_t seed) {
 }
 
 selective_walk::line* selective_walk::find(const await_site& at) noexcept {
-    const auto found = std::ranges::find_if(
-        lines_, [&](const line& l) { return is_same_place(l.at, at); });
+    const auto found =
+        std::ranges::find_if(lines_, [&](const line& l) { return is_same_place(l.at, at); });
     return found != lines_.end() ? &*found : nullptr;
 }
 
@@ -33,8 +33,8 @@ bool selective_walk::is_selected(const candidate& c) const noexcept {
 
 void selective_walk::choose_intended(std::span<const candidate> ready) {
     const auto& counts = lines_[selected_].counts;
-    const auto index = choose_weighted(
-        ready, random(), [&](const candidate& c) { return counts.left(c.agent); });
+    const auto index =
+        choose_weighted(ready, random(), [&](const candidate& c) { return counts.left(c.agent); });
     intended_ = ready[index].agent;
     has_intended_ = true;
 }

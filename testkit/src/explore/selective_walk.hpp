@@ -8,10 +8,10 @@
 
 namespace coroscope::testkit::detail {
 
-/// Makes all orders of a few steps equally likely, whatever happens in between. The few are, in each
-/// execution others, those that go on from one co_await line: steps of the same line are those that
-/// touch the same things, as a rule. Everything else is a random walk, which only keeps the next of
-/// the few back until it is its turn.
+/// Makes all orders of a few steps equally likely, whatever happens in between. The few are, in
+/// each execution others, those that go on from one co_await line: steps of the same line are those
+/// that touch the same things, as a rule. Everything else is a random walk, which only keeps the
+/// next of the few back until it is its turn.
 ///
 /// The selectively uniform random walk (SURW) of Zhao, Wolff, Mathur and Roychoudhury, "Selectively
 /// Uniform Concurrency Testing", ASPLOS 2025; there the few are accesses to one shared variable.

@@ -40,7 +40,9 @@ void step_counts::learn() {
     }
     for (auto each = seen_.rbegin(); each != seen_.rend(); ++each) {  // children first
         const auto& agent = counts_[*each];
-        if (*each != agent_tree::outside) { counts_[agent.by].with_children += agent.with_children; }
+        if (*each != agent_tree::outside) {
+            counts_[agent.by].with_children += agent.with_children;
+        }
     }
     seen_.clear();
     ++learned_from_;

@@ -26,11 +26,11 @@ private:
     struct count {
         std::uint64_t execution = 0;  ///< the last one it was in
         std::int64_t left = 0;
-        std::uint32_t steps = 0;      ///< in that execution
+        std::uint32_t steps = 0;  ///< in that execution
         agent_index by = agent_tree::outside;
-        double mean = 0;              ///< of its own steps, over the executions it was in
+        double mean = 0;  ///< of its own steps, over the executions it was in
         std::uint32_t executions = 0;
-        double with_children = 0;     ///< the mean and those of what it creates
+        double with_children = 0;  ///< the mean and those of what it creates
     };
 
     count& at(agent_index agent);

@@ -6,10 +6,9 @@
 namespace coroscope::testkit::detail {
 
 std::size_t uniform_walk::decide(std::span<const candidate> ready) {
-    return choose_weighted(ready, random(),
-                           [this](const candidate& c) {
-                               return std::max<std::uint64_t>(counts_.left(c.agent), 1);
-                           });
+    return choose_weighted(ready, random(), [this](const candidate& c) {
+        return std::max<std::uint64_t>(counts_.left(c.agent), 1);
+    });
 }
 
 void uniform_walk::end(const execution_summary& summary) {

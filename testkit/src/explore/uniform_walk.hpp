@@ -10,8 +10,8 @@ namespace coroscope::testkit::detail {
 /// that it has left. Exactly so for tasks that never wait for each other and whose numbers of steps
 /// do not depend on the schedule. The numbers are learned: the first execution is a random walk.
 ///
-/// The uniform random walk of Zhao, Wolff, Mathur and Roychoudhury, "Selectively Uniform Concurrency
-/// Testing", ASPLOS 2025.
+/// The uniform random walk of Zhao, Wolff, Mathur and Roychoudhury, "Selectively Uniform
+/// Concurrency Testing", ASPLOS 2025.
 class uniform_walk final : public random_strategy {
 public:
     [[nodiscard]] std::string name() const override { return "uniform walk"; }

@@ -145,12 +145,13 @@ template <class F, class Use>
 ///     REQUIRE(found.ok());
 ///
 /// What is reordered is what programs must not rely on: which ready task runs next, which of the
-/// timers for one instant comes first; and `fault_point`s fail. See `schedule_policy` for what keeps
-/// its order. `f()` has to do the same whenever it is called: what it does must depend on nothing but
-/// the order, the virtual time, `this_test().seed()` and the fault points.
+/// timers for one instant comes first; and `fault_point`s fail. See `schedule_policy` for what
+/// keeps its order. `f()` has to do the same whenever it is called: what it does must depend on
+/// nothing but the order, the virtual time, `this_test().seed()` and the fault points.
 ///
 /// Throws what `run_test` throws, and `std::invalid_argument` for options that make no sense.
-/// **Thread safety**: as `run_test`. **Cost**: a few microseconds for an execution of some ten steps.
+/// **Thread safety**: as `run_test`. **Cost**: a few microseconds for an execution of some ten
+/// steps.
 template <class F>
     requires std::is_invocable_v<F&>
 [[nodiscard]] exploration explore(F&& f, const explore_options& options = {},

@@ -160,7 +160,7 @@ public:
     void destroy_frames() noexcept;
 
     // Down to `top`: what each step touches, in the first cache line (the row yield_1000).
-    bool must_cancel = false;       ///< cancellation is delivered at the next resumption
+    bool must_cancel = false;      ///< cancellation is delivered at the next resumption
     bool woken_by_others = false;  ///< not by its own timer or yield; where a policy is set
     loop_core* const loop;
 
