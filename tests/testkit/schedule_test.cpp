@@ -100,6 +100,23 @@ TEST_CASE("agents are named by who made them, and the same in each execution", "
     }
 }
 
+TEST_CASE("a hold keeps a task where it stands until another has gone on", "[schedule]") {
+    std::string order;
+    const auto run = [&](const char* schedule) {
+        order.clear();
+        const auto body = [&order] {
+            return tasks_of_steps(3, 3, &order);
+        };
+        CHECK(coroscope::testkit::replay(body, schedule).ok());
+        return order;
+    };
+    CHECK(run("co1:1:") == "abcabcabc");
+    CHECK(run("co1:1:0.0@1-0.1@2") == "abcbcbaca");  // a after b's third step
+    CHECK(run("co1:1:0.0@0-0.2@0") == "bcabcabca");  // a does not begin before c
+    // Each waits for the other: then one of them runs all the same.
+    CHECK(run("co1:1:0.0@1-0.1@2,0.1@1-0.0@2,0.2@1-0.0@2") == "abcaabcbc");
+}
+
 TEST_CASE("a hundred of a hundred replays are the same, step for step", "[schedule]") {
     coroscope::testkit::test_options options;
     options.seed = 5;

@@ -6,13 +6,16 @@
 
 namespace coroscope::testkit::detail {
 
-replay_strategy::replay_strategy(schedule to_follow) : schedule_(std::move(to_follow)) {
+replay_strategy::replay_strategy(schedule to_follow)
+    : schedule_(std::move(to_follow)),
+      holds_(schedule_.holds) {
     for (const auto& each : schedule_.deviations) {
         hashes_.push_back(hash_of_path(each.agent).value_or(0));
     }
 }
 
 void replay_strategy::begin(std::uint64_t) {
+    holds_.begin();
     next_deviation_ = 0;
     next_fault_ = 0;
     step_ = 0;
@@ -25,9 +28,18 @@ void replay_strategy::diverge(std::uint64_t step, const std::string& why) {
     divergence_ = "schedule no longer valid at step " + std::to_string(step) + ": " + why;
 }
 
+std::size_t replay_strategy::first_not_held(std::span<const candidate> ready) const {
+    if (holds_.empty()) { return 0; }
+    const auto found = std::ranges::find_if(
+        ready, [this](const candidate& c) { return !holds_.is_held(agents_->hash(c.agent)); });
+    return found != ready.end() ? static_cast<std::size_t>(found - ready.begin()) : 0;
+}
+
 std::size_t replay_strategy::decide(std::span<const candidate> ready) {
     const auto& all = schedule_.deviations;
-    if (next_deviation_ == all.size() || all[next_deviation_].step != step_) { return 0; }
+    if (next_deviation_ == all.size() || all[next_deviation_].step != step_) {
+        return first_not_held(ready);
+    }
     const auto wanted = hashes_[next_deviation_];
     for (std::size_t i = 0; i < ready.size(); ++i) {
         if (agents_->hash(ready[i].agent) == wanted) {
@@ -65,6 +77,7 @@ void replay_strategy::on_step(const candidate& runs) {
         diverge(faults[next_fault_].step, "it reaches fewer fault points");
         ++next_fault_;
     }
+    holds_.on_step(agents_->hash(runs.agent));
     ++step_;
     faults_in_step_ = 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "hold_keeper.hpp"
 #include "schedule.hpp"
 #include "search_strategy.hpp"
 
@@ -31,9 +32,11 @@ public:
 
 private:
     void diverge(std::uint64_t step, const std::string& why);
+    [[nodiscard]] std::size_t first_not_held(std::span<const candidate> ready) const;
 
     schedule schedule_;
     std::vector<std::uint64_t> hashes_;  ///< of the agents of its deviations
+    hold_keeper holds_;
     const agent_tree* agents_ = nullptr;
     std::size_t next_deviation_ = 0;
     std::size_t next_fault_ = 0;

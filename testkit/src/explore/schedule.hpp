@@ -23,7 +23,8 @@ struct fault {
     friend bool operator==(const fault&, const fault&) = default;
 };
 
-/// `agent` is not run between its `await`-th suspension (from 1) and `until`'s `passed`-th.
+/// `agent` is not resumed from its `await`-th suspension (from 1; 0: does not begin) before `until`
+/// has been resumed from its `passed`-th; unless nobody else could run.
 struct hold {
     std::string agent;
     std::uint32_t await = 0;
