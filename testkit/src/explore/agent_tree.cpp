@@ -80,6 +80,10 @@ std::string agent_tree::path(agent_index of) const {
     return text;
 }
 
+std::string describe_agent(const agent_tree& agents, agent_index which) {
+    return (agents.is_task(which) ? "task " : "callback ") + agents.path(which);
+}
+
 std::optional<std::uint64_t> hash_of_path(std::string_view text) noexcept {
     std::uint64_t hash = 0;
     bool is_first = true;

@@ -57,6 +57,9 @@ private:
     std::uint64_t execution_ = 1;
 };
 
+/// `task 0.2` or `callback 0.2c0`.
+[[nodiscard]] std::string describe_agent(const agent_tree& agents, agent_index which);
+
 /// The hash of the agent with this spawn path; empty if `text` is none.
 [[nodiscard]] std::optional<std::uint64_t> hash_of_path(std::string_view text) noexcept;
 

@@ -29,8 +29,7 @@ namespace {
                                    std::size_t step) {
     if (step >= trace.size()) { return "it has ended"; }
     const auto& s = trace[step];
-    auto text = std::string(agents.is_task(s.agent) ? "task " : "callback ") + agents.path(s.agent)
-                + " goes on";
+    auto text = describe_agent(agents, s.agent) + " goes on";
     if (s.at.line() != 0) { text += " from " + to_string(s.at); }
     return text + " at " + seconds(s.when.time_since_epoch()) + ", one of "
            + std::to_string(s.ready) + " that could run";

@@ -61,22 +61,25 @@ void schedule_driver::on_created(const agent& what, const agent& by) noexcept {
 // --- Steps
 
 std::size_t schedule_driver::pick(std::span<const choice> ready) {
-    count_step();
     note_ready(ready);
+    look_for_end();
     const auto index = decides_ && ready.size() > 1 ? decide(ready) : 0;
     note_step(ready_[index], ready.size());
     return index;
 }
 
-void schedule_driver::count_step() {
+void schedule_driver::look_for_end() {
     if (decides_ && summary_.steps >= max_steps_) {
         summary_.was_cut = true;
         decides_ = false;
     }
-    if (summary_.steps == most_left_) {
-        on_runaway_("runaway: more than " + std::to_string(most_left_)
-                    + " steps, of which the last ones were first in, first out");
-    }
+    if (summary_.steps == most_left_) { report_runaway(ready_.front()); }
+}
+
+void schedule_driver::report_runaway(const candidate& runs) {
+    on_runaway_("runaway: more than " + std::to_string(most_left_)
+                + " steps, of which the last were first in, first out; the last of all is "
+                + describe_agent(agents_, runs.agent) + "'s, from " + to_string(runs.at));
 }
 
 void schedule_driver::note_ready(std::span<const choice> ready) {

@@ -73,7 +73,8 @@ private:
     void note_ready(std::span<const choice> ready);
     [[nodiscard]] std::size_t decide(std::span<const choice> ready);
     void note_step(const candidate& runs, std::size_t ready);
-    void count_step();
+    void look_for_end();
+    void report_runaway(const candidate& runs);
 
     std::function<void(const std::string&)> on_runaway_;
     agent_tree agents_;
