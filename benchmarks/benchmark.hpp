@@ -26,6 +26,7 @@ struct comparison {
     enum class kind {
         difference,  ///< `ours` of the row is what ours costs more
         ratio,
+        rate,  ///< both are so many a second: more is better
     };
     std::string_view name;
     std::string_view unit;
@@ -52,6 +53,7 @@ extern const comparison profile_time_call;
 extern const comparison profile_time_plain;
 extern const comparison cpu_sampling_250;
 extern const comparison cpu_sampling_1000;
+extern const comparison explore_executions;
 
 extern const benchmark yield_2;
 extern const benchmark yield_1000;

@@ -40,7 +40,8 @@ constexpr std::array comparisons{&step_cost_stats,
                                  &cpu_sampling_250,
                                  &cpu_sampling_1000,
                                  &profile_time_call,
-                                 &profile_time_plain};
+                                 &profile_time_plain,
+                                 &explore_executions};
 
 constexpr std::string_view usage =
     R"(usage: coroscope_benchmarks [--quick] [--rounds N] [--scale F] [--filter REGEX] [--output FILE]

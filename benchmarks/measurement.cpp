@@ -37,11 +37,14 @@ struct figures {
     double ratio;
 };
 
-/// Both values are costs, less being better, so the ratio is the peer's over ours.
-[[nodiscard]] figures summarise(const std::vector<double>& ours, const std::vector<double>& peer) {
+/// Both values are costs, less being better, so the ratio is the peer's over ours; or both are
+/// rates.
+[[nodiscard]] figures summarise(const std::vector<double>& ours, const std::vector<double>& peer,
+                                bool are_rates = false) {
     std::vector<double> ratios(ours.size());
-    std::transform(peer.begin(), peer.end(), ours.begin(), ratios.begin(),
-                   [](double theirs, double mine) { return theirs / mine; });
+    std::transform(
+        peer.begin(), peer.end(), ours.begin(), ratios.begin(),
+        [=](double theirs, double mine) { return are_rates ? mine / theirs : theirs / mine; });
     return {median(ours), median(peer), median(ratios)};
 }
 
@@ -69,7 +72,7 @@ using pair_of_figures = std::array<figures, 2>;  // with observers, bare
         ours.push_back(is_difference ? std::max(mine - theirs, least) : mine);
         peer.push_back(theirs);
     }
-    return summarise(ours, peer);
+    return summarise(ours, peer, what.what == comparison::kind::rate);
 }
 
 [[nodiscard]] pair_of_figures measure_here(const benchmark& what, const effort& how_much) {

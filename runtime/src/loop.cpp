@@ -103,10 +103,7 @@ handle loop::call_soon(detail::callback f, await_site where) {
     expect_usable("loop::call_soon");
     auto* state = new detail::handle_state(*core_, std::move(f), core_->next_object_id++, where);
     core_->ready.push(detail::ready_entry(state));
-    if (core_->wants(hook::edge)) [[unlikely]] {
-        core_->notify_edge(edge_kind::post, core_->current != nullptr ? core_->current->id() : 0,
-                           state->id);
-    }
+    if (core_->is_told_of(hook::edge)) [[unlikely]] { core_->notify_posted(*state); }
     return handle(*state);
 }
 
@@ -125,6 +122,7 @@ timer_handle loop::call_at(time_point when, detail::callback f, await_site where
     auto* state = new detail::handle_state(*core_, std::move(f), core_->next_object_id++, where);
     state->when = when;
     state->timer.target = detail::ready_entry(state);
+    if (core_->policy != nullptr) [[unlikely]] { core_->note_creator(*state); }
     timer_handle result(*state);
     if (when == time_point::max()) {
         state->release();  // never comes: no queue holds it
@@ -287,6 +285,7 @@ loop_statistics loop::statistics() const noexcept {
 }
 
 boost::asio::io_context& loop::io_context() noexcept {
+    implementation_->io_is_used = true;
     return implementation_->io;
 }
 

@@ -22,6 +22,7 @@ void loop::told(hook which, F&& f) noexcept {
 void loop::task_started(detail::task_core& task) noexcept {
     const auto info = task.info();
     auto& observers = implementation_->observers;
+    if (core_->policy != nullptr) { core_->note_creator(task); }
     observers.tell(hook::task_created, [&](observer& o) { o.on_task_created(info); });
     if (core_->wants(hook::edge)) { core_->notify_edge(edge_kind::spawn, info.parent_id, info.id); }
 }
@@ -38,6 +39,7 @@ void loop_core::arm(timer_node& node, time_point deadline, time_point now) {
 }
 
 void loop_core::collect_due_timers(time_point now) {
+    if (policy != nullptr && !timers.empty()) { now = std::min(now, timers.next_deadline()); }
     timers.pop_due(now, [this](timer_node& node) { make_ready(node.target); });
 }
 
@@ -132,12 +134,27 @@ void start_task(task_core& task, std::string_view name, await_site created_at, f
     if (contexts_are_used.load(std::memory_order_relaxed)) [[unlikely]] {
         task.context = copy_of_current_context();
     }
-    if ((core.hooks & (hook::task_created | hook::edge)) != 0) [[unlikely]] {
+    if ((core.hooks & (hook::task_created | hook::edge | loop_core::has_policy)) != 0)
+        [[unlikely]] {
         core.self->task_started(task);
     }
 }
 
+void loop_core::notify_posted(handle_state& posted) noexcept {
+    if (policy != nullptr) { note_creator(posted); }
+    if (wants(hook::edge)) {
+        notify_edge(edge_kind::post, current != nullptr ? current->id() : 0, posted.id);
+    }
+}
+
 void loop_core::notify_woken(task_core& task) noexcept {
+    if (policy != nullptr) {
+        const bool by_own_timer =
+            task.record().waits_for.load(std::memory_order_relaxed) == wait_kind::sleep
+            && !task.must_cancel;
+        task.woken_by_others = !by_own_timer;
+    }
+    if (!wants(hook::task_woken)) { return; }
     auto info = task.info();
     info.waits_for = task.record().waits_for.load(std::memory_order_relaxed);
     self->told(hook::task_woken, [&](observer& o) { o.on_task_woken(info); });

@@ -18,7 +18,10 @@ void loop::implementation::remove(observer& o) noexcept {
 }
 
 void loop::implementation::set_policy(schedule_policy* chosen) noexcept {
-    policy = chosen;
+    core.policy = chosen;
+    core.hooks &= ~detail::loop_core::has_policy;
+    if (chosen != nullptr) { core.hooks |= detail::loop_core::has_policy; }
+    core.turn = detail::loop_core::from_outside;
     leaves_passes_ = true;
 }
 
@@ -73,6 +76,14 @@ void loop::implementation::notice_slow_step(const step_record& step) noexcept {
         observers.tell(hook::slow_step, [&](observer& o) { o.on_slow_step(step); });
     }
     last_stamp_ = tick_clock::now();  // what the observers took is not the next step's
+}
+
+bool loop::is_as_new() const noexcept {
+    const auto& i = *implementation_;
+    const auto& c = *core_;
+    return c.first_task == nullptr && c.ready.empty() && c.timers.empty() && !i.io_is_used
+           && c.io_operations == 0 && c.jobs == 0 && c.first_generator == nullptr
+           && !c.mail->has_mail() && i.factory == nullptr;
 }
 
 /// Steps follow each other without a gap: what lies between two looks around is all theirs.

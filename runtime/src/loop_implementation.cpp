@@ -152,16 +152,6 @@ void loop::implementation::run_one_task(detail::task_core& task) {
     timed_ ? run_task<true, true>(core, task) : run_task<false, false>(core, task);
 }
 
-void loop::implementation::run_ready_by_policy(std::size_t count) {
-    for (auto left = count; left > 0; --left) {
-        // A step may have taken the policy away.
-        const auto entry = policy != nullptr ? take_next(left) : core.ready.pop();
-        entry.is_task() ? run_one_task(*entry.task()) : run_handle(*entry.handle());
-    }
-    unpublished_steps_ += count;
-    look_around();
-}
-
 /// Waits if nothing is ready, looks around if that is due.
 template <bool Timed>
 [[gnu::always_inline]] inline void loop::implementation::take_in_work() {
@@ -194,7 +184,7 @@ void loop::implementation::run_watched_pass() {
     if (core.wants(hook::tick)) {
         observers.tell(hook::tick, [&](observer& o) { o.on_tick(ready, core.timers.size()); });
     }
-    if (policy != nullptr) {
+    if (core.policy != nullptr) {
         run_ready_by_policy(ready);
     } else if (!timed_) {
         run_ready<false, false>(ready);
@@ -207,7 +197,7 @@ void loop::implementation::run_watched_pass() {
 void loop::implementation::run_until_stopped() {
     for (;;) {
         leaves_passes_ = stopping_;
-        if (policy != nullptr || core.wants(hook::tick)) {
+        if (core.policy != nullptr || core.wants(hook::tick)) {
             run_watched_pass();
         } else if (!timed_) {
             run_passes<false, false>();
@@ -264,21 +254,6 @@ void loop::implementation::run() {
                                 + ", which runs in the other one; end with _exit or exec there, "
                                   "before the callback or task returns to the loop");
     }
-}
-
-detail::ready_entry loop::implementation::take_next(std::size_t among) {
-    choices_.clear();
-    for (std::size_t i = 0; i < among; ++i) {
-        const auto entry = core.ready.at(i);
-        choices_.push_back(
-            {entry.is_task() ? entry.task()->id() : entry.handle()->id, entry.is_task()});
-    }
-    const auto index = policy->pick(choices_);
-    if (index >= among) {
-        throw std::out_of_range("a schedule policy picked entry " + std::to_string(index) + " of "
-                                + std::to_string(among));
-    }
-    return core.ready.take(index);
 }
 
 void loop::implementation::end_unstarted(detail::task_core& task) noexcept {

@@ -56,7 +56,7 @@ public:
     duration slow_threshold;
     task_factory factory;
     exception_handler handler;
-    schedule_policy* policy = nullptr;
+    bool io_is_used = false;  ///< somebody was given `io`: only then there is something to poll
     std::shared_ptr<executor> default_executor;
     std::size_t executor_threads;
     bool owns_executor = false;
@@ -75,7 +75,9 @@ private:
     void run_ready_by_policy(std::size_t count);
     void run_one_task(detail::task_core& task);
     void end_part_of_step() noexcept;
-    [[nodiscard]] detail::ready_entry take_next(std::size_t among);
+    [[nodiscard]] detail::ready_entry take_next();
+    void offer(std::size_t place);
+    void offer_in_order();
     template <bool Timed, bool Observed>
     void run_task(detail::loop_core& c, detail::task_core& task);
     void finish_task(detail::task_core& task, detail::frame_base& root) noexcept;
@@ -123,7 +125,10 @@ private:
 
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
     boost::asio::steady_timer idle_timer_;
+    // What the policy is offered, and where in the ready queue that is.
     std::vector<schedule_policy::choice> choices_;
+    std::vector<std::size_t> places_;
+    std::vector<std::uint64_t> orders_;  ///< of what stands before
     detail::executor_job* first_job_ = nullptr;
     bool timed_;
     bool stopping_ = false;

@@ -22,9 +22,7 @@ void loop::implementation::take_mail() {
         }
         handle->id = core.next_object_id++;
         core.ready.push(detail::ready_entry(handle));
-        if (core.wants(hook::edge)) [[unlikely]] {
-            core.notify_edge(edge_kind::post, 0, handle->id);
-        }
+        if (core.is_told_of(hook::edge)) [[unlikely]] { core.notify_posted(*handle); }
     }
 }
 
@@ -59,7 +57,7 @@ void loop::implementation::wait_for_work() {
     account_steps();
     take_mail_and_timers();
     if (!core.ready.empty()) { return; }
-    if (!real_time_ || stopping_) { run_asio(false); }
+    if (io_is_used && (!real_time_ || stopping_)) { run_asio(false); }
     if (core.ready.empty() && !stopping_) { idle(); }
 }
 

@@ -59,12 +59,12 @@ void event_log::on_task_created(const task_info& task) noexcept {
         mix(event_hash_, task.name);
         mix(event_hash_, task.created_at);
     }
-    if (task.parent_id != 0 && is_background(task.parent_id)) { background_.insert(task.id); }
+    if (task.parent_id != 0 && is_background(task.parent_id)) { mark_background(task.id); }
 }
 
 void event_log::on_task_finished(const task_info& task, task_outcome outcome) noexcept {
     note_event('f', task, static_cast<std::uint64_t>(outcome));
-    background_.erase(task.id);
+    forget_background(task.id);
 }
 
 void event_log::on_task_woken(const task_info& task) noexcept {

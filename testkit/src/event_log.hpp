@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "run_log.hpp"
+
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/observer.hpp>
 
@@ -9,7 +11,6 @@
 #include <map>
 #include <string>
 #include <tuple>
-#include <unordered_set>
 #include <vector>
 
 namespace coroscope::testkit::detail {
@@ -17,7 +18,7 @@ namespace coroscope::testkit::detail {
 /// What a test's tasks do, hashed as it happens; counts steps, and notices when there are too
 /// many. Events and steps have a hash each: batches of steps arrive when real time says so, in
 /// between the events.
-class event_log final : public observer {
+class event_log final : public observer, public run_log {
 public:
     struct limits {
         std::uint64_t steps = 0;
@@ -36,18 +37,11 @@ public:
     void on_task_woken(const task_info& task) noexcept override;
     void on_steps(std::span<const step_record> records) noexcept override;
 
-    void mark_background(std::uint64_t task_id) { background_.insert(task_id); }
-    [[nodiscard]] bool is_background(std::uint64_t task_id) const noexcept {
-        return background_.contains(task_id);
-    }
-    /// Counts steps anew, against another limit.
-    void restart_count(std::uint64_t most_steps) noexcept;
+    void restart_count(std::uint64_t most_steps) noexcept override;
 
-    [[nodiscard]] std::uint64_t hash() const noexcept;
-    [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
-    [[nodiscard]] const std::vector<std::string>& slow_steps() const noexcept {
-        return slow_steps_;
-    }
+    [[nodiscard]] std::uint64_t hash() const noexcept override;
+    [[nodiscard]] std::uint64_t steps() const noexcept override { return steps_; }
+    [[nodiscard]] std::vector<std::string> slow_steps() const override { return slow_steps_; }
 
 private:
     using offender = std::tuple<step_kind, std::uint64_t, std::uint32_t, const char*>;
@@ -62,7 +56,6 @@ private:
     loop& loop_;
     limits most_;
     std::function<void(const std::string&)> on_runaway_;
-    std::unordered_set<std::uint64_t> background_;
     std::vector<std::string> slow_steps_;
     std::map<offender, std::uint64_t> sample_;  ///< who runs, once there are too many steps
     std::uint64_t sampled_ = 0;

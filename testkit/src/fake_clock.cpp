@@ -44,6 +44,14 @@ void fake_clock::on_loop_closed(loop& closed) noexcept {
     loop_ = nullptr;
 }
 
+void fake_clock::restart() noexcept {
+    now_.store(start_.time_since_epoch().count(), std::memory_order_release);
+    waiting_since_.reset();
+    given_up_on_ = 0;
+    confirmed_stuck_ = false;
+    further_.clear();
+}
+
 std::vector<time_point> fake_clock::pending_timers() const {
     return loop_ != nullptr ? loop_->pending_deadlines() : std::vector<time_point>();
 }

@@ -61,6 +61,10 @@ test_environment::test_environment(const test_options& options, await_site where
         throw;
     }
     result_.seed = seed_;
+    set_up_clock();
+}
+
+void test_environment::set_up_clock() {
     clock_.set_autojump(options_.autojump);
     clock_.set_io_policy(options_.io_policy);
     clock_.set_idle_timeout(options_.idle_timeout);
@@ -79,6 +83,11 @@ test_environment::~test_environment() {
     current_environment = outer_;
 }
 
+bool test_environment::decide_fault(std::string_view name) {
+    static_cast<void>(name);
+    return false;
+}
+
 test_result test_environment::run(const std::function<coro<>()>& body) {
     const auto limit = effective_time_limit(options_.time_limit);
     if (report_orphans()) { return std::move(result_); }
@@ -87,19 +96,44 @@ test_result test_environment::run(const std::function<coro<>()>& body) {
         const time_guard guard(limit, *loop_,
                                "the test '" + options_.name + "' (" + to_string(where_) + ")",
                                [this] { on_time_limit(); });
-        run_body(body);
-        phase_ = phase::cleanup;
-        if (!must_stop_) {
-            run_grace_round();
-            run_grace_round();
-        }
-        report_leaks();
-        report_jobs();
-        cancel_and_await_all();
-        phase_ = phase::closing;
+        execute(body);
         close_loop();
     }
     return std::move(result_);
+}
+
+void test_environment::execute(const std::function<coro<>()>& body) {
+    run_body(body);
+    phase_ = phase::cleanup;
+    on_body_ended();
+    if (!must_stop_ && loop_->is_as_new()) { return; }
+    if (!must_stop_) {
+        run_grace_round();
+        run_grace_round();
+    }
+    report_leaks();
+    report_jobs();
+    cancel_and_await_all();
+}
+
+void test_environment::restart() {
+    clock_.restart();
+    set_up_clock();
+    if (loop_ != nullptr) {
+        hear_exceptions();
+        if (loop_->debug() != debug_) { loop_->set_debug(debug_); }
+        loop_->core().next_task_id = 1;
+        loop_->core().next_object_id = 1;
+    }
+    if (!result_.ok() || !result_.notes.empty()) {
+        result_ = {};
+        result_.seed = seed_;
+    }
+    seen_.clear();
+    phase_ = phase::body;
+    body_ended_well_ = false;
+    gave_up_ = false;
+    must_stop_ = false;
 }
 
 bool test_environment::report_orphans() {
@@ -116,20 +150,32 @@ bool test_environment::report_orphans() {
 void test_environment::open_loop() {
     loop_options settings;
     settings.clock = &clock_;
+    settings.time_stats = measures_steps();
     loop_ = options_.make_loop ? options_.make_loop(settings)
                                : std::make_unique<coroscope::loop>(settings);
     if (loop_ == nullptr) {
         throw std::invalid_argument("test_options::make_loop returned no loop");
     }
+    watch_loop();
+    hear_exceptions();
+    hooks_ = loop_->core().hooks;
+    debug_ = loop_->debug();
+    clock_.set_supervisor(this);
+    phase_ = phase::body;
+}
+
+void test_environment::hear_exceptions() {
+    loop_->set_exception_handler(
+        [this](coroscope::loop&, const exception_context& context) { on_exception(context); });
+}
+
+void test_environment::watch_loop() {
     event_log::limits most;
     most.steps = options_.max_steps;
     most.at_one_instant = options_.max_steps_at_one_instant;
     if (fails_on("slow-step")) { most.slow_step = loop_->slow_callback_duration(); }
     log_ = std::make_unique<event_log>(*loop_, most,
                                        [this](const std::string& what) { on_runaway(what); });
-    loop_->set_exception_handler(
-        [this](coroscope::loop&, const exception_context& context) { on_exception(context); });
-    clock_.set_supervisor(this);
 }
 
 // --- The body
@@ -221,7 +267,7 @@ void test_environment::report_jobs() {
 
 void test_environment::cancel_and_await_all() {
     clock_.set_autojump(true);
-    log_->restart_count(most_cleanup_steps);
+    log().restart_count(most_cleanup_steps);
     for (int round = 0; round < cleanup_rounds && !must_stop_; ++round) {
         const auto left = all_tasks(*loop_);
         if (left.empty()) { return; }
@@ -244,14 +290,15 @@ void test_environment::cancel_and_await_all() {
 }
 
 void test_environment::close_loop() {
+    phase_ = phase::closing;
     loop_->close();
     loop_->flush_steps();
-    result_.event_log_hash = log_->hash();
-    result_.steps = log_->steps();
-    for (const auto& step : log_->slow_steps()) {
+    result_.event_log_hash = log().hash();
+    result_.steps = log().steps();
+    for (const auto& step : log().slow_steps()) {
         fail({failure_kind::rule, "slow-step: " + step, nullptr, {}});
     }
-    log_.reset();
+    unwatch_loop();
     loop_->set_exception_handler({});
     clock_.set_supervisor(nullptr);
     loop_.reset();

@@ -10,29 +10,64 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace coroscope::testkit::detail {
 
-/// One run of one test: its clock, its loop, what came of it.
-class test_environment final : public test_context, private clock_supervisor {
+/// What a test runs in: its clock, its loop, what came of it. For one run, or for one after the
+/// other (see `explored_environment`).
+class test_environment : public test_context, private clock_supervisor {
 public:
     test_environment(const test_options& options, await_site where);
     test_environment(const test_environment&) = delete;
     test_environment& operator=(const test_environment&) = delete;
-    ~test_environment();
+    virtual ~test_environment();
 
     [[nodiscard]] test_result run(const std::function<coro<>()>& body);
-    void mark_background(const task_handle& t) { log_->mark_background(t.id()); }
+    void mark_background(const task_handle& t) { log().mark_background(t.id()); }
 
     /// The one that runs on this thread; null if none does.
     [[nodiscard]] static test_environment* current() noexcept;
+    /// A `fault_point` was reached. True: it is to fail.
+    [[nodiscard]] virtual bool decide_fault(std::string_view name);
+
+protected:
+    /// Runs the body and judges what came of it, on a loop that is open and has nothing to do; then
+    /// cleans up.
+    void execute(const std::function<coro<>()>& body);
+    /// Makes a loop with the test's clock and prepares it.
+    void open_loop();
+    /// Takes what is known of the loop's steps, and destroys it with everything in it.
+    void close_loop();
+    /// Another run begins, on a loop that has nothing to do: all is as when the loop was new.
+    void restart();
+    /// Nothing is left of the last run that the next could notice.
+    [[nodiscard]] bool is_as_new() const noexcept {
+        return loop_->is_as_new() && loop_->core().hooks == hooks_;
+    }
+    [[nodiscard]] bool report_orphans();
+    void on_runaway(const std::string& what);
+    void on_time_limit();
+
+    [[nodiscard]] const test_options& options() const noexcept { return options_; }
+    [[nodiscard]] await_site where() const noexcept { return where_; }
+    [[nodiscard]] test_result& result() noexcept { return result_; }
 
 private:
     enum class phase : std::uint8_t { body, cleanup, closing };
 
-    void open_loop();
-    [[nodiscard]] bool report_orphans();
+    /// Called when a loop was made, and before it goes.
+    virtual void watch_loop();
+    virtual void unwatch_loop() noexcept { log_.reset(); }
+    [[nodiscard]] virtual run_log& log() noexcept { return *log_; }
+    [[nodiscard]] virtual const run_log& log() const noexcept { return *log_; }
+    [[nodiscard]] virtual bool measures_steps() const noexcept { return true; }
+    /// Called when the body has ended, one way or another.
+    virtual void on_body_ended() noexcept {}
+
+    void set_up_clock();
+    void hear_exceptions();
     void run_body(const std::function<coro<>()>& body);
     void judge_body(const any_task& body);
     void run_loop();
@@ -40,12 +75,9 @@ private:
     void report_leaks();
     void report_jobs();
     void cancel_and_await_all();
-    void close_loop();
 
     void fail(test_failure failure);
     void on_exception(const exception_context& context);
-    void on_runaway(const std::string& what);
-    void on_time_limit();
     void interrupt_all(const std::exception_ptr& why);
     [[nodiscard]] bool fails_on(std::string_view rule) const;
     [[nodiscard]] std::string describe_blocked() const;
@@ -55,7 +87,7 @@ private:
     void on_end_of_time() override;
     void on_hold_given_up(const std::string& held_by) override;
     [[nodiscard]] bool is_background(std::uint64_t task_id) const noexcept override {
-        return log_->is_background(task_id);
+        return log().is_background(task_id);
     }
 
     test_options options_;
@@ -66,6 +98,8 @@ private:
     std::vector<std::exception_ptr> seen_;
     phase phase_ = phase::body;
     std::uint64_t body_id_ = 0;
+    hook_set hooks_ = 0;  ///< that are wanted of the loop as it was made
+    bool debug_ = false;
     bool body_ended_well_ = false;
     bool gave_up_ = false;    ///< the reason why the body did not end is known
     bool must_stop_ = false;  ///< no further attempt to clean up

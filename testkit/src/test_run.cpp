@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <coroscope/testkit/fault.hpp>
 #include <coroscope/testkit/test_run.hpp>
 
 #include "test_environment.hpp"
@@ -22,6 +23,8 @@ const char* to_string(failure_kind kind) noexcept {
     case failure_kind::not_cancellable: return "not cancellable";
     case failure_kind::clock: return "clock";
     case failure_kind::rule: return "rule";
+    case failure_kind::nondeterminism: return "nondeterminism";
+    case failure_kind::schedule: return "schedule";
     }
     return "?";
 }
@@ -51,6 +54,11 @@ test_context& this_test() {
             "run_test or CO_TEST_CASE runs");
     }
     return *current;
+}
+
+bool fault_point(std::string_view name) {
+    auto* current = detail::test_environment::current();
+    return current != nullptr && current->decide_fault(name);
 }
 
 namespace detail {

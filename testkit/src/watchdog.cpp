@@ -97,6 +97,13 @@ public:
         return last_id_;
     }
 
+    void restart(std::uint64_t id) {
+        const std::lock_guard lock(mutex_);
+        const auto test = std::ranges::find(tests_, id, &watched_test::id);
+        if (test->was_asked) { return; }
+        test->deadline = real_clock::now() + test->limit;
+    }
+
     void remove(std::uint64_t id) noexcept {
         const std::lock_guard lock(mutex_);
         std::erase_if(tests_, [id](const auto& test) { return test.id == id; });
@@ -150,6 +157,10 @@ time_guard::time_guard(duration limit, const loop& watched, std::string descript
 
 time_guard::~time_guard() {
     if (id_ != 0) { watchdog::instance().remove(id_); }
+}
+
+void time_guard::restart() {
+    if (id_ != 0) { watchdog::instance().restart(id_); }
 }
 
 duration effective_time_limit(const std::optional<duration>& option) {

@@ -28,6 +28,9 @@ public:
     time_guard& operator=(const time_guard&) = delete;
     ~time_guard();
 
+    /// The limit begins anew.
+    void restart();
+
 private:
     std::uint64_t id_ = 0;
 };

@@ -18,7 +18,8 @@ import sys
 
 
 PAGES_OF_EXAMPLES = {"debug-hooks.md": "debug_hooks", "flight-recorder.md": "flight_recorder",
-                     "cpu-profile.md": "cpu_profile", "leaks.md": "leaks", "lints.md": "lints",
+                     "cpu-profile.md": "cpu_profile", "exploration.md": "exploration",
+                     "leaks.md": "leaks", "lints.md": "lints",
                      "long-running.md": "long_running", "memory.md": "memory_profile",
                      "profiling.md": "profiling", "remote-profiles.md": "remote_profiles",
                      "stalls.md": "stalls", "waiting-profile.md": "waiting_profile"}

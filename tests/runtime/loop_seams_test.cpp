@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Task factories, exception handlers, schedule policies: what a user may put into a loop.
+// Task factories, exception handlers: what a user may put into a loop.
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/run.hpp>
@@ -214,58 +214,4 @@ TEST_CASE("no task is current while a finished task's frame and result are destr
     v.loop.create_task(body(had_current));
     v.loop.run_forever();
     CHECK_FALSE(had_current);
-}
-
-TEST_CASE("a schedule policy picks what runs next, among what is ready in this pass") {
-    struct last_first final : coroscope::schedule_policy {
-        std::size_t pick(std::span<const choice> ready) override {
-            sizes.push_back(ready.size());
-            kinds += ready.back().is_task ? 't' : 'h';
-            return ready.size() - 1;
-        }
-        std::vector<std::size_t> sizes;
-        std::string kinds;
-    };
-    virtual_loop v;
-    last_first policy;
-    v.loop.set_schedule_policy(&policy);
-    std::vector<int> order;
-    for (int i = 0; i < 3; ++i) {
-        v.loop.call_soon([&order, i] { order.push_back(i); });
-    }
-    v.loop.create_task(number(1));
-    v.loop.run_forever();
-    CHECK(order == std::vector<int>{2, 1, 0});
-    CHECK(policy.sizes == std::vector<std::size_t>{4, 3, 2, 1, 1});
-    CHECK(policy.kinds == "thhht");
-    v.loop.set_schedule_policy(nullptr);
-    order.clear();
-    v.loop.call_soon([&] { order.push_back(0); });
-    v.loop.call_soon([&] { order.push_back(1); });
-    v.loop.run_forever();
-    CHECK(order == std::vector<int>{0, 1});
-}
-
-TEST_CASE("a policy that throws or picks what is not there ends the run; nothing is lost") {
-    struct bad final : coroscope::schedule_policy {
-        std::size_t pick(std::span<const choice> ready) override {
-            if (throws) { throw std::runtime_error("cannot decide"); }
-            return ready.size();
-        }
-        bool throws = true;
-    };
-    virtual_loop v;
-    bad policy;
-    v.loop.set_schedule_policy(&policy);
-    int ran = 0;
-    v.loop.call_soon([&] { ++ran; });
-    v.loop.call_soon([&] { ++ran; });
-    CHECK_THROWS_WITH(v.loop.run_forever(), "cannot decide");
-    policy.throws = false;
-    CHECK_THROWS_AS(v.loop.run_forever(), std::out_of_range);
-    CHECK(ran == 0);
-    CHECK(v.loop.state() == coroscope::loop_state::idle);
-    v.loop.set_schedule_policy(nullptr);
-    v.loop.run_forever();
-    CHECK(ran == 2);
 }

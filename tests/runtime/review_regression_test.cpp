@@ -84,6 +84,18 @@ coro<> cancel_a_gather() {
     } catch (const coroscope::cancelled_error&) { co_return; }
 }
 
+coro<> put(std::vector<int>& into, int number) {
+    into.push_back(number);
+    co_return;
+}
+
+coro<> put_and_take_policy_away(std::vector<int>& into, loop& l) {
+    into.push_back(3);
+    l.set_schedule_policy(nullptr);
+    l.stop();
+    co_return;
+}
+
 class newest_first final : public coroscope::schedule_policy {
 public:
     std::size_t pick(std::span<const choice> ready) override { return ready.size() - 1; }
@@ -133,13 +145,9 @@ TEST_CASE("a schedule policy may be taken away in the middle of a pass") {
     newest_first policy;
     std::vector<int> order;
     l.set_schedule_policy(&policy);
-    l.call_soon([&order] { order.push_back(1); });
-    l.call_soon([&order] { order.push_back(2); });
-    l.call_soon([&order, &l] {
-        order.push_back(3);
-        l.set_schedule_policy(nullptr);
-        l.stop();
-    });
+    l.create_task(put(order, 1));
+    l.create_task(put(order, 2));
+    l.create_task(put_and_take_policy_away(order, l));
     l.run_forever();
     CHECK(order == std::vector<int>{3, 1, 2});
 }

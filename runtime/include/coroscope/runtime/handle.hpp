@@ -43,6 +43,7 @@ public:
     await_site created_at;
     context_reference context;
     handle_state* next_mail = nullptr;  ///< link of the inbox that other threads post to
+    std::uint64_t posted_by = 0;        ///< see `loop_core::turn`; where a schedule policy is set
     bool cancelled = false;
     bool is_internal = false;  ///< the library's own delivery; not a user's callback
 

@@ -8,12 +8,12 @@
 #include <coroscope/runtime/future.hpp>
 #include <coroscope/runtime/handle.hpp>
 #include <coroscope/runtime/observer.hpp>
+#include <coroscope/runtime/schedule_policy.hpp>
 #include <coroscope/runtime/task.hpp>
 
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -26,20 +26,6 @@ namespace coroscope {
 
 class context;
 class executor;
-
-/// Chooses what runs next, for tests. Where a loop has none (production), the order is first in,
-/// first out.
-class schedule_policy {
-public:
-    /// One thing that could run now.
-    struct choice {
-        std::uint64_t id;  ///< of the task or handle
-        bool is_task;
-    };
-    virtual ~schedule_policy() = default;
-    /// Returns an index into `ready`, which is never empty. Called on the loop's thread.
-    [[nodiscard]] virtual std::size_t pick(std::span<const choice> ready) = 0;
-};
 
 struct loop_options {
     /// The loop's time; null: the machine's monotonic clock. Must outlive the loop.
@@ -293,6 +279,9 @@ public:
     void set_schedule_policy(schedule_policy* policy) noexcept;
 
     /// For the library's own components.
+    /// Nothing is ready, armed, alive or in flight, and nobody was given the Asio context or has
+    /// set a task factory: what runs next may take it for a new loop.
+    [[nodiscard]] bool is_as_new() const noexcept;
     void add_pause_sink(detail::pause_sink& sink) noexcept;
     void remove_pause_sink(detail::pause_sink& sink) noexcept;
     [[nodiscard]] detail::loop_core& core() const noexcept { return *core_; }

@@ -132,6 +132,8 @@ public:
     [[nodiscard]] idle_action on_idle(const idle_state& state) override;
     void on_loop_opened(loop& opened) override;
     void on_loop_closed(loop& closed) noexcept override;
+    /// Back to where it began, for a loop that has nothing armed and is told of nothing before.
+    void restart() noexcept;
     void set_supervisor(detail::clock_supervisor* supervisor) noexcept { supervisor_ = supervisor; }
     /// True if a move will throw this exception, so that nobody else needs to report it.
     [[nodiscard]] bool has_taken(const std::exception_ptr& exception) const noexcept;

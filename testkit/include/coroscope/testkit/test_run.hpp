@@ -48,6 +48,8 @@ enum class failure_kind : std::uint8_t {
     not_cancellable,  ///< a task that went on although it was cancelled at the end
     clock,            ///< the clock or the loop itself failed, for instance `io_policy::forbid`
     rule,             ///< a rule named in `test_options::fail_on`
+    nondeterminism,   ///< two executions of one schedule differed; see explore.hpp
+    schedule,         ///< what was to be replayed is not possible any more
 };
 
 using coroscope::to_string;

@@ -9,6 +9,7 @@
 #include <coroscope/runtime/detail/tick_clock.hpp>
 #include <coroscope/runtime/detail/timer_queue.hpp>
 #include <coroscope/runtime/observer.hpp>
+#include <coroscope/runtime/schedule_policy.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -75,6 +76,14 @@ struct loop_core {
     std::shared_ptr<inbox> mail;             ///< what other threads send
     pause_sink* pauses = nullptr;            ///< the first of them; null: nobody wants them
     std::shared_ptr<const step_batch> unsent_steps;  ///< that observers have not been told of yet
+    schedule_policy* policy = nullptr;               ///< null: first in, first out
+    /// Whose step runs, where a policy is set: a task's id twice, or a callback's twice plus one;
+    /// 1: none. What has the same number keeps its order.
+    std::uint64_t turn = from_outside;
+
+    static constexpr std::uint64_t from_outside = 1;
+    /// A bit of `hooks` that no observer has: a policy wants to know who creates what.
+    static constexpr hook_set has_policy = hook_set{1} << 31U;
 
     [[nodiscard]] bool wants(hook which) const noexcept {
         return (hooks & static_cast<hook_set>(which)) != 0;
@@ -86,18 +95,31 @@ struct loop_core {
         return waits.load(std::memory_order_relaxed) ? tick_clock::now() : step_began->get();
     }
 
+    /// Whether observers want it, or there is a policy, at the cost of either question.
+    [[nodiscard]] bool is_told_of(hook which) const noexcept {
+        return (hooks & (static_cast<hook_set>(which) | has_policy)) != 0;
+    }
+
     /// Arms a timer; a deadline that has come already makes its target ready, behind what is
     /// ready and behind older timers that are due. The largest deadline never comes.
     void arm(timer_node& node, time_point deadline, time_point now);
-    /// Makes the targets of all due timers ready, in order.
+    /// Makes the targets of all due timers ready, in order; with a policy, those of the earliest
+    /// instant only.
     void collect_due_timers(time_point now);
     void make_ready(ready_entry target);
 
+    /// A callback was posted, or a timer armed with one.
+    void notify_posted(handle_state& posted) noexcept;
     void notify_woken(task_core& task) noexcept;
     void notify_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept;
     void notify_remark(const remark& made) noexcept;
 
+    /// Notes who puts it into the queue, and tells the policy.
+    void note_creator(handle_state& posted) noexcept;
+    void note_creator(const task_core& started) const noexcept;
+
 private:
+    [[nodiscard]] std::uint64_t creator() const noexcept;
     ~loop_core() = default;
     std::uint32_t references_ = 1;
 };

@@ -119,7 +119,7 @@ public:
         }
         r.state.store(task_state::ready, std::memory_order_release);
         loop->ready.push(ready_entry(this));
-        if (loop->wants(hook::task_woken)) [[unlikely]] { loop->notify_woken(*this); }
+        if (loop->is_told_of(hook::task_woken)) [[unlikely]] { loop->notify_woken(*this); }
     }
 
     /// Wakes a task whose wait was given up because it is being cancelled.
@@ -160,7 +160,8 @@ public:
     void destroy_frames() noexcept;
 
     // Down to `top`: what each step touches, in the first cache line (the row yield_1000).
-    bool must_cancel = false;  ///< cancellation is delivered at the next resumption
+    bool must_cancel = false;      ///< cancellation is delivered at the next resumption
+    bool woken_by_others = false;  ///< not by its own timer or yield; where a policy is set
     /// The pause sink's, for what it has found out about the task; 0: new, renamed, or a new sink.
     std::uint32_t pause_label = 0;
     loop_core* const loop;

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/testkit/explore.hpp>
+
+#include "run_schedule.hpp"
+#include "searcher.hpp"
+#include "seed.hpp"
+#include "task_report.hpp"
+
+#include <coroscope/runtime/detail/tick_clock.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <exception>
+#include <iostream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+namespace coroscope::testkit {
+
+shard shard::parse(std::string_view text) {
+    shard result;
+    const auto* const end = text.data() + text.size();
+    const auto index = std::from_chars(text.data(), end, result.index);
+    if (index.ec == std::errc() && index.ptr != end && *index.ptr == '/') {
+        const auto count = std::from_chars(index.ptr + 1, end, result.count);
+        if (count.ec == std::errc() && count.ptr == end && result.index >= 1
+            && result.index <= result.count) {
+            return result;
+        }
+    }
+    throw std::invalid_argument("a shard is written as in 2/5, the second of five; this is '"
+                                + std::string(text) + "'");
+}
+
+namespace detail {
+namespace {
+
+using coroscope::detail::tick_clock;
+
+void expect_no_loop(const char* what, await_site where) {
+    if (coroscope::detail::running_loop != nullptr) {
+        throw std::logic_error(std::string(what) + " was called inside a running loop ("
+                               + coroscope::to_string(where)
+                               + "); it runs loops of its own, so call it outside");
+    }
+}
+
+void check(const explore_options& options) {
+    const auto& s = options.shard;
+    if (s.index < 1 || s.index > s.count) {
+        throw std::invalid_argument("explore_options::shard is " + std::to_string(s.index) + "/"
+                                    + std::to_string(s.count)
+                                    + "; the first of five is 1/5, the last 5/5");
+    }
+    if (options.workers == 0) {
+        throw std::invalid_argument("explore_options::workers must be at least 1");
+    }
+    if (options.max_steps == 0) {
+        throw std::invalid_argument("explore_options::max_steps must be at least 1");
+    }
+}
+
+/// With the seed chosen.
+[[nodiscard]] explore_options settled(const explore_options& options) {
+    auto result = options;
+    const auto& given = options.seed.has_value() ? options.seed : options.test.seed;
+    result.seed = choose_seed(given);
+    result.test.seed = result.seed;
+    return result;
+}
+
+/// Tells of progress, not too often.
+class progress_teller {
+public:
+    progress_teller(const explore_options& options, const search_state& state)
+        : options_(options),
+          state_(state),
+          began_(tick_clock::now()),
+          next_(began_ + interval()) {}
+
+    void operator()() {
+        const auto now = tick_clock::now();
+        if (now < next_) { return; }
+        next_ = now + interval();
+        exploration_progress progress;
+        progress.executions = state_.executions.load(std::memory_order_relaxed);
+        progress.most_executions = options_.max_executions;
+        progress.elapsed = tick_clock::to_duration(tick_clock::between(began_, now));
+        if (options_.on_progress != nullptr) {
+            options_.on_progress(progress);
+        } else {
+            std::cerr << "coroscope: explored " + std::to_string(progress.executions)
+                             + " executions of '" + options_.test.name + "', at most "
+                             + std::to_string(progress.most_executions) + ", in "
+                             + seconds(std::chrono::round<std::chrono::seconds>(progress.elapsed))
+                             + "\n"
+                      << std::flush;
+        }
+    }
+
+private:
+    [[nodiscard]] std::uint64_t interval() const {
+        return tick_clock::to_ticks(options_.progress_interval);
+    }
+
+    const explore_options& options_;
+    const search_state& state_;
+    std::uint64_t began_;
+    std::uint64_t next_;
+};
+
+/// One thread's part of an exploration.
+struct search_part {
+    std::unique_ptr<searcher> search;
+    std::exception_ptr exception;
+
+    void run(const explored_test& test, const explore_options& options, await_site where,
+             const search_share& share, search_state& state,
+             const std::function<void()>& between) noexcept {
+        try {
+            search = std::make_unique<searcher>(test, options, where, share, state);
+            search->run(between);
+        } catch (...) {
+            exception = std::current_exception();
+            state.must_stop = true;
+        }
+    }
+};
+
+void describe(exploration_failure& failure) {
+    failure.message =
+        testkit::to_string(failure.result) + "\nexecution " + std::to_string(failure.number)
+        + ", by " + failure.found_by + "\nschedule: " + failure.schedule
+        + "\nto replay it: coroscope::testkit::replay(body, \"" + failure.schedule + "\")";
+}
+
+[[nodiscard]] exploration summarise(std::vector<search_part>& parts, const search_state& state) {
+    exploration result;
+    result.executions = state.executions;
+    result.exhausted = true;
+    std::unordered_set<std::uint64_t> hashes;
+    for (auto& part : parts) {
+        if (part.exception != nullptr) { std::rethrow_exception(part.exception); }
+        const auto& found = part.search->failure();
+        if (found.has_value()
+            && (!result.failure.has_value() || found->number < result.failure->number)) {
+            result.failure = found;
+        }
+        result.exhausted = result.exhausted && part.search->has_tried_everything();
+        part.search->add_to(result.coverage, hashes);
+    }
+    if (result.executions > 0) {
+        result.coverage.decisions_mean /= static_cast<double>(result.executions);
+    }
+    result.coverage.distinct_schedules = hashes.size();
+    if (result.failure.has_value()) { describe(*result.failure); }
+    return result;
+}
+
+}  // namespace
+
+exploration explore(const std::function<coro<>()>& body, const explore_options& options,
+                    await_site where) {
+    expect_no_loop("explore", where);
+    check(options);
+    const auto chosen = settled(options);
+    search_state state;
+    if (chosen.time_budget.has_value()) {
+        state.deadline = tick_clock::now() + tick_clock::to_ticks(*chosen.time_budget);
+    }
+    const explored_test test{body, chosen.max_steps};
+    const auto share_of = [&](std::uint64_t worker) {
+        const auto& s = chosen.shard;
+        return search_share{s.index - 1 + s.count * worker, s.count * chosen.workers};
+    };
+    std::vector<search_part> parts(chosen.workers);
+    {
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 1; i < parts.size(); ++i) {
+            threads.emplace_back(
+                [&, i] { parts[i].run(test, chosen, where, share_of(i), state, nullptr); });
+        }
+        parts[0].run(test, chosen, where, share_of(0), state, progress_teller(chosen, state));
+    }
+    auto result = summarise(parts, state);
+    result.seed = *chosen.seed;
+    return result;
+}
+
+test_result replay(const std::function<coro<>()>& body, std::string_view schedule,
+                   const explore_options& options, await_site where) {
+    expect_no_loop("replay", where);
+    check(options);
+    const auto to_follow = parse_schedule(schedule);
+    auto settings = options.test;
+    settings.seed = to_follow.seed;
+    explored_environment environment(settings, where);
+    if (environment.report_orphans()) { return std::move(environment.result()); }
+    auto run = run_schedule(environment, {body, options.max_steps}, to_follow);
+    if (!run.divergence.empty()) {
+        run.result.failures.insert(run.result.failures.begin(),
+                                   {failure_kind::schedule, run.divergence, nullptr, {}});
+    }
+    return std::move(run.result);
+}
+
+}  // namespace detail
+
+std::ostream& operator<<(std::ostream& out, const exploration& e) {
+    if (e.failure.has_value()) { return out << e.failure->message; }
+    const auto& c = e.coverage;
+    out << "ok: " << e.executions << " executions, " << c.distinct_schedules
+        << (c.are_more_distinct ? " or more" : "") << " of them different, decisions "
+        << c.decisions_min << " to " << c.decisions_max << " (mean " << c.decisions_mean << ")";
+    if (c.cut > 0) { out << ", " << c.cut << " came to max_steps"; }
+    return out << (e.exhausted ? "; every order was tried" : "") << "; seed: " << e.seed;
+}
+
+std::string to_string(const exploration& e) {
+    std::ostringstream text;
+    text << e;
+    return text.str();
+}
+
+}  // namespace coroscope::testkit

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "explored_environment.hpp"
+
+#include <coroscope/runtime/detail/tick_clock.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace coroscope::testkit::detail {
+
+using coroscope::detail::tick_clock;
+
+explored_environment::explored_environment(const test_options& options, await_site where)
+    : test_environment(options, where),
+      driver_([this](const std::string& what) { on_runaway(what); }),
+      limit_(effective_time_limit(options.time_limit)) {
+    if (std::ranges::find(options.fail_on, "slow-step") != options.fail_on.end()) {
+        throw std::invalid_argument(
+            "test_options::fail_on has 'slow-step', which explorations do not know: they measure "
+            "no real time; use run_test for it");
+    }
+}
+
+explored_environment::~explored_environment() {
+    if (loop_ != nullptr) { unwatch_loop(); }
+}
+
+void explored_environment::watch_loop() {
+    loop_->set_schedule_policy(&driver_);
+    guard_.emplace(limit_, *loop_,
+                   "an execution of '" + options().name + "' (" + to_string(where()) + ")",
+                   [this] { on_time_limit(); });
+    plan_restart();
+}
+
+/// The time limit is one execution's. To set it anew for each would cost more than most of them do.
+void explored_environment::plan_restart() {
+    constexpr int parts = 16;
+    restart_at_ = tick_clock::now() + tick_clock::to_ticks(limit_ / parts);
+}
+
+void explored_environment::unwatch_loop() noexcept {
+    guard_.reset();
+    loop_->set_schedule_policy(nullptr);
+}
+
+const test_result& explored_environment::run(search_strategy& strategy, std::uint64_t seed,
+                                             std::uint64_t max_steps,
+                                             const std::function<coro<>()>& body) {
+    const bool is_open = loop_ != nullptr;
+    restart();
+    if (!is_open) { open_loop(); }
+    driver_.begin(strategy, seed, max_steps, clock_);
+    execute(body);
+    result().steps = driver_.steps();
+    result().event_log_hash = driver_.hash();
+    if (!result().ok() || !is_as_new()) { close_loop(); }
+    driver_.end(!result().ok());
+    if (guard_.has_value() && tick_clock::now() >= restart_at_) {
+        guard_->restart();
+        plan_restart();
+    }
+    return result();
+}
+
+}  // namespace coroscope::testkit::detail

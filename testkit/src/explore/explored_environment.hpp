@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "schedule_driver.hpp"
+#include "test_environment.hpp"
+#include "watchdog.hpp"
+
+#include <functional>
+#include <optional>
+
+namespace coroscope::testkit::detail {
+
+/// Where the executions of an exploration run, one after the other, each judged as `run_test`
+/// would. The loop and the clock are used again as long as an execution leaves nothing behind: to
+/// make them costs more than most executions do.
+class explored_environment final : public test_environment {
+public:
+    explored_environment(const test_options& options, await_site where);
+    ~explored_environment() override;
+
+    /// Runs `body` once. The result is valid until the next run.
+    const test_result& run(search_strategy& strategy, std::uint64_t seed, std::uint64_t max_steps,
+                           const std::function<coro<>()>& body);
+    [[nodiscard]] schedule_driver& driver() noexcept { return driver_; }
+    [[nodiscard]] const schedule_driver& driver() const noexcept { return driver_; }
+
+    [[nodiscard]] bool decide_fault(std::string_view name) override {
+        return driver_.decide_fault(name);
+    }
+    using test_environment::report_orphans;
+    using test_environment::result;
+
+private:
+    void watch_loop() override;
+    void unwatch_loop() noexcept override;
+    [[nodiscard]] run_log& log() noexcept override { return driver_; }
+    [[nodiscard]] const run_log& log() const noexcept override { return driver_; }
+    [[nodiscard]] bool measures_steps() const noexcept override { return false; }
+    void plan_restart();
+    void on_body_ended() noexcept override { driver_.end_decisions(); }
+
+    schedule_driver driver_;
+    duration limit_;
+    std::optional<time_guard> guard_;
+    std::uint64_t restart_at_ = 0;  ///< the stamp from which the guard begins anew
+};
+
+}  // namespace coroscope::testkit::detail

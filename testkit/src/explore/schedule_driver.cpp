@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule_driver.hpp"
+
+#include "random_source.hpp"
+
+#include <algorithm>
+
+namespace coroscope::testkit::detail {
+namespace {
+
+void mix(std::uint64_t& hash, std::uint64_t value) noexcept {
+    hash = (hash ^ value) * 0x9e3779b97f4a7c15U;
+    hash ^= hash >> 32U;
+}
+
+}  // namespace
+
+void schedule_driver::begin(search_strategy& strategy, std::uint64_t seed, std::uint64_t max_steps,
+                            const clock& time) {
+    strategy_ = &strategy;
+    time_ = &time;
+    max_steps_ = max_steps;
+    most_left_ = 2 * max_steps;
+    agents_.restart();
+    tasks_.assign(1, agent_tree::outside);
+    callbacks_.assign(1, agent_tree::outside);
+    deviations_.clear();
+    faults_.clear();
+    faults_in_step_ = 0;
+    summary_ = {};
+    hash_ = 0;
+    if (trace_ != nullptr) { trace_->clear(); }
+    forget_background();
+    decides_ = true;
+    strategy.begin(seed);
+}
+
+void schedule_driver::end(bool failed) {
+    summary_.failed = failed;
+    strategy_->end(summary_);
+}
+
+void schedule_driver::restart_count(std::uint64_t most_steps) noexcept {
+    most_left_ = summary_.steps + most_steps;
+}
+
+agent_index& schedule_driver::index_of(const agent& what) {
+    auto& known = what.is_task ? tasks_ : callbacks_;
+    if (what.id >= known.size()) { known.resize(what.id + 1, agent_tree::outside); }
+    return known[what.id];
+}
+
+void schedule_driver::on_created(const agent& what, const agent& by) noexcept {
+    const auto creator = index_of(by);
+    const auto made = agents_.add(creator, what.is_task);
+    index_of(what) = made;
+    if (what.is_task && by.is_task && is_background(by.id)) { mark_background(what.id); }
+    strategy_->on_created(made, creator);
+}
+
+// --- Steps
+
+std::size_t schedule_driver::pick(std::span<const choice> ready) {
+    note_ready(ready);
+    look_for_end();
+    const auto index = decides_ && ready.size() > 1 ? decide(ready) : 0;
+    note_step(ready_[index], ready.size());
+    return index;
+}
+
+void schedule_driver::look_for_end() {
+    if (decides_ && summary_.steps >= max_steps_) {
+        summary_.was_cut = true;
+        decides_ = false;
+    }
+    if (summary_.steps == most_left_) { report_runaway(ready_.front()); }
+}
+
+void schedule_driver::report_runaway(const candidate& runs) {
+    on_runaway_("runaway: more than " + std::to_string(most_left_)
+                + " steps, of which the last were first in, first out; the last of all is "
+                + describe_agent(agents_, runs.agent) + "'s, from " + to_string(runs.at));
+}
+
+void schedule_driver::note_ready(std::span<const choice> ready) {
+    ready_.clear();
+    ready_hash_ = ready.size();
+    for (const auto& each : ready) {
+        const auto index = index_of({each.id, each.is_task});
+        ready_hash_ += agents_.hash(index);
+        ready_.push_back({index, each.at});
+    }
+}
+
+std::size_t schedule_driver::decide(std::span<const choice> ready) {
+    ++summary_.decisions;
+    const auto index = std::min(strategy_->decide(ready_), ready.size() - 1);
+    if (index != 0) { deviations_.push_back({summary_.steps, ready_[index].agent}); }
+    return index;
+}
+
+void schedule_driver::note_step(const candidate& runs, std::size_t ready) {
+    mix(hash_, ready_hash_);
+    mix(hash_, agents_.hash(runs.agent));
+    mix(hash_, static_cast<std::uint64_t>(time_->now().time_since_epoch().count()));
+    if (trace_ != nullptr) { trace_->push_back({runs.agent, runs.at, time_->now(), hash_, ready}); }
+    if (decides_) { strategy_->on_step(runs); }
+    ++summary_.steps;
+    faults_in_step_ = 0;
+}
+
+bool schedule_driver::decide_fault(std::string_view name) {
+    const auto number = faults_in_step_++;
+    for (const char c : name) {
+        mix(hash_, static_cast<unsigned char>(c));
+    }
+    const bool fails = decides_ && strategy_->decide_fault();
+    mix(hash_, fails ? 1 : 0);
+    // Of the step that runs, which is counted already.
+    if (fails) { faults_.push_back({summary_.steps - 1, number}); }
+    return fails;
+}
+
+schedule schedule_driver::decided() const {
+    schedule result;
+    for (const auto& each : deviations_) {
+        result.deviations.push_back({each.step, agents_.path(each.agent)});
+    }
+    result.faults = faults_;
+    return result;
+}
+
+}  // namespace coroscope::testkit::detail

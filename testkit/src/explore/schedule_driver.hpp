@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "agent_tree.hpp"
+#include "run_log.hpp"
+#include "schedule.hpp"
+#include "search_strategy.hpp"
+
+#include <coroscope/runtime/clock.hpp>
+#include <coroscope/runtime/schedule_policy.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace coroscope::testkit::detail {
+
+/// One step of an execution, as far as it is the same in each process and build.
+struct step_trace {
+    agent_index agent = agent_tree::outside;
+    await_site at{};
+    time_point when{};
+    std::uint64_t state_hash = 0;  ///< of everything up to this step, it included
+    std::size_t ready = 0;         ///< how many could have run
+};
+
+/// What a loop asks during an execution: passes each question on to a `search_strategy`, in terms
+/// of agents, and keeps what was answered. After the body's end, and after the most steps that an
+/// execution has, it answers itself: first in, first out.
+///
+/// **Thread safety**: one thread. **Lifetime**: of many executions, one after the other.
+class schedule_driver final : public schedule_policy, public run_log {
+public:
+    /// `on_runaway` is called once there are too many steps even first in, first out.
+    explicit schedule_driver(std::function<void(const std::string&)> on_runaway)
+        : on_runaway_(std::move(on_runaway)) {}
+
+    /// A new execution begins, on a loop without tasks whose time is shown by `time`.
+    void begin(search_strategy& strategy, std::uint64_t seed, std::uint64_t max_steps,
+               const clock& time);
+    /// From now on it is first in, first out.
+    void end_decisions() noexcept { decides_ = false; }
+    /// Tells the strategy.
+    void end(bool failed);
+
+    [[nodiscard]] std::size_t pick(std::span<const choice> ready) override;
+    void on_created(const agent& what, const agent& by) noexcept override;
+    /// A fault point was reached. True: it is to fail.
+    [[nodiscard]] bool decide_fault(std::string_view name);
+
+    /// What was decided, apart from the seed.
+    [[nodiscard]] schedule decided() const;
+    [[nodiscard]] const execution_summary& summary() const noexcept { return summary_; }
+    [[nodiscard]] agent_tree& agents() noexcept { return agents_; }
+    [[nodiscard]] const agent_tree& agents() const noexcept { return agents_; }
+    /// Steps are put down there from the next execution on; null: nowhere.
+    void set_trace(std::vector<step_trace>* trace) noexcept { trace_ = trace; }
+
+    void restart_count(std::uint64_t most_steps) noexcept override;
+    [[nodiscard]] std::uint64_t hash() const noexcept override { return hash_; }
+    [[nodiscard]] std::uint64_t steps() const noexcept override { return summary_.steps; }
+
+private:
+    struct answered {
+        std::uint64_t step;
+        agent_index agent;
+    };
+
+    [[nodiscard]] agent_index& index_of(const agent& what);
+    void note_ready(std::span<const choice> ready);
+    [[nodiscard]] std::size_t decide(std::span<const choice> ready);
+    void note_step(const candidate& runs, std::size_t ready);
+    void look_for_end();
+    void report_runaway(const candidate& runs);
+
+    std::function<void(const std::string&)> on_runaway_;
+    agent_tree agents_;
+    search_strategy* strategy_ = nullptr;
+    const clock* time_ = nullptr;
+    std::vector<step_trace>* trace_ = nullptr;
+    // By id, in this execution.
+    std::vector<agent_index> tasks_;
+    std::vector<agent_index> callbacks_;
+    std::vector<candidate> ready_;
+    std::uint64_t ready_hash_ = 0;
+    std::vector<answered> deviations_;
+    std::vector<fault> faults_;
+    std::uint32_t faults_in_step_ = 0;
+    execution_summary summary_;
+    std::uint64_t hash_ = 0;
+    std::uint64_t max_steps_ = 0;
+    std::uint64_t most_left_ = 0;  ///< steps, until it is a runaway
+    bool decides_ = false;
+};
+
+}  // namespace coroscope::testkit::detail

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "agent_tree.hpp"
+
+#include <coroscope/runtime/await_site.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace coroscope::testkit::detail {
+
+/// One agent that could run now.
+struct candidate {
+    agent_index agent = agent_tree::outside;
+    /// The co_await it goes on from, unknown before the first step; a callback's place of posting.
+    await_site at{};
+};
+
+/// Whether two sites are the same in the source.
+[[nodiscard]] inline bool is_same_place(const await_site& a, const await_site& b) noexcept {
+    return a.line() == b.line() && a.column() == b.column()
+           && std::string_view(a.file_name()) == b.file_name();
+}
+
+/// What became of one execution.
+struct execution_summary {
+    std::uint64_t steps = 0;
+    std::uint64_t decisions = 0;  ///< steps at which two agents or more could have run
+    bool was_cut = false;         ///< after `max_steps` it went on first in, first out
+    bool failed = false;
+};
+
+/// Decides, in one execution after the other, what runs next, and learns from what comes of it.
+///
+/// For each execution: `begin`, then for each step, if there is something to decide, `decide`, and
+/// always `on_step`; `on_created` in between; at last `end`. Agents are the same from execution to
+/// execution. The order of `ready` is that in which its agents became ready: 0 is the default.
+/// **Thread safety**: one thread.
+class search_strategy {
+public:
+    virtual ~search_strategy() = default;
+
+    /// Names what found a failure, for people.
+    [[nodiscard]] virtual std::string name() const = 0;
+    /// `seed` is this execution's own.
+    virtual void begin(std::uint64_t seed) = 0;
+    /// Which of `ready`, two or more, is to run.
+    [[nodiscard]] virtual std::size_t decide(std::span<const candidate> ready) = 0;
+    /// Whether the `fault_point` that was reached is to fail.
+    [[nodiscard]] virtual bool decide_fault() = 0;
+    virtual void on_created(agent_index made, agent_index by) {
+        static_cast<void>(made);
+        static_cast<void>(by);
+    }
+    /// This one runs now, be it that nobody else could.
+    virtual void on_step(const candidate& runs) { static_cast<void>(runs); }
+    virtual void end(const execution_summary& summary) { static_cast<void>(summary); }
+    /// There is nothing left that it could try.
+    [[nodiscard]] virtual bool exhausted() const { return false; }
+    /// What it has exhausted is all there is: no bound has left anything out.
+    [[nodiscard]] virtual bool is_complete() const { return false; }
+};
+
+}  // namespace coroscope::testkit::detail

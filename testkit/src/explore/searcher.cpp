@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "searcher.hpp"
+
+#include "random_source.hpp"
+
+#include <coroscope/runtime/detail/tick_clock.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace coroscope::testkit::detail {
+
+using coroscope::detail::tick_clock;
+
+searcher::searcher(const explored_test& test, const explore_options& options, await_site where,
+                   const search_share& share, search_state& state)
+    : test_(test),
+      options_(options),
+      share_(share),
+      state_(state),
+      environment_(options.test, where),
+      strategy_(make_strategy(options, share)) {}
+
+void searcher::run(const std::function<void()>& between) {
+    if (environment_.report_orphans()) {
+        fail(share_.index, std::move(environment_.result()));
+        return;
+    }
+    for (auto number = share_.index; number < options_.max_executions; number += share_.count) {
+        if (strategy_->exhausted() || state_.must_stop.load(std::memory_order_relaxed)
+            || number > state_.first_failure.load(std::memory_order_relaxed)
+            || tick_clock::now() >= state_.deadline) {
+            return;
+        }
+        run_one(number);
+        if (failure_.has_value()) { return; }
+        if (between != nullptr) { between(); }
+    }
+}
+
+void searcher::run_one(std::uint64_t number) {
+    auto& driver = environment_.driver();
+    const bool is_checked = number < options_.checked_executions;
+    if (is_checked) { driver.set_trace(&trace_); }
+    const auto& result = environment_.run(*strategy_, derived_seed(environment_.seed(), number),
+                                          test_.max_steps, test_.body);
+    driver.set_trace(nullptr);
+    count(driver.summary(), driver.hash());
+    state_.executions.fetch_add(1, std::memory_order_relaxed);
+    if (!result.ok()) {
+        fail(number, std::move(environment_.result()));
+    } else if (is_checked) {
+        check_determinism(number);
+    }
+}
+
+void searcher::count(const execution_summary& summary, std::uint64_t hash) {
+    ++executions_;
+    steps_ += summary.steps;
+    decisions_ += summary.decisions;
+    decisions_min_ = std::min(decisions_min_, summary.decisions);
+    decisions_max_ = std::max(decisions_max_, summary.decisions);
+    cut_ += summary.was_cut ? 1U : 0U;
+    if (hashes_.size() < most_hashes) {
+        hashes_.insert(hash);
+    } else {
+        are_more_distinct_ = are_more_distinct_ || !hashes_.contains(hash);
+    }
+}
+
+void searcher::add_to(exploration_coverage& coverage,
+                      std::unordered_set<std::uint64_t>& hashes) const {
+    if (executions_ == 0) { return; }
+    coverage.steps += steps_;
+    coverage.cut += cut_;
+    coverage.decisions_mean += static_cast<double>(decisions_);
+    coverage.decisions_max = std::max(coverage.decisions_max, decisions_max_);
+    coverage.decisions_min = coverage.decisions_min == 0
+                                 ? decisions_min_
+                                 : std::min(coverage.decisions_min, decisions_min_);
+    coverage.are_more_distinct = coverage.are_more_distinct || are_more_distinct_;
+    hashes.insert(hashes_.begin(), hashes_.end());
+}
+
+schedule searcher::decided() const {
+    auto result = environment_.driver().decided();
+    result.seed = environment_.seed();
+    return result;
+}
+
+/// Runs the same once more.
+void searcher::check_determinism(std::uint64_t number) {
+    const auto first = std::exchange(trace_, {});
+    const auto to_follow = decided();
+    const auto second = run_schedule(environment_, test_, to_follow);
+    auto divergence = describe_divergence(environment_.driver().agents(), first, second.trace);
+    if (divergence.empty()) { return; }
+    test_result result;
+    result.seed = environment_.seed();
+    result.failures.push_back(
+        {failure_kind::nondeterminism,
+         "uncontrolled nondeterminism: " + divergence
+             + "\n    what a test does must depend on nothing but the order of its tasks, virtual "
+               "time, this_test().seed() and its fault points",
+         nullptr,
+         {}});
+    fail(number, std::move(result));
+}
+
+void searcher::fail(std::uint64_t number, test_result result) {
+    auto least = state_.first_failure.load();
+    while (number < least && !state_.first_failure.compare_exchange_weak(least, number)) {}
+    exploration_failure failure;
+    failure.number = number + 1;
+    failure.found_by = strategy_->name();
+    failure.schedule = to_text(decided());
+    failure.result = std::move(result);
+    failure_ = std::move(failure);
+}
+
+}  // namespace coroscope::testkit::detail
