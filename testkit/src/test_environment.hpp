@@ -24,6 +24,7 @@ public:
 
     [[nodiscard]] test_result run(const std::function<coro<>()>& body);
     void mark_background(const task_handle& t) { log_->mark_background(t.id()); }
+    void fail(test_failure failure);
 
     /// The one that runs on this thread; null if none does.
     [[nodiscard]] static test_environment* current() noexcept;
@@ -42,7 +43,6 @@ private:
     void cancel_and_await_all();
     void close_loop();
 
-    void fail(test_failure failure);
     void on_exception(const exception_context& context);
     void on_runaway(const std::string& what);
     void on_time_limit();

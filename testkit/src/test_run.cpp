@@ -22,6 +22,7 @@ const char* to_string(failure_kind kind) noexcept {
     case failure_kind::not_cancellable: return "not cancellable";
     case failure_kind::clock: return "clock";
     case failure_kind::rule: return "rule";
+    case failure_kind::mock: return "mock";
     }
     return "?";
 }

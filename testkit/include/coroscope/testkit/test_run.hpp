@@ -48,6 +48,7 @@ enum class failure_kind : std::uint8_t {
     not_cancellable,  ///< a task that went on although it was cancelled at the end
     clock,            ///< the clock or the loop itself failed, for instance `io_policy::forbid`
     rule,             ///< a rule named in `test_options::fail_on`
+    mock,             ///< a mock or a scripted stream was not used as expected
 };
 
 using coroscope::to_string;

@@ -24,6 +24,7 @@ namespace coroscope::detail {
 class generator_promise_base;
 class inbox;
 struct pause_sink;
+class sleep_hook;
 class step_batch;
 class task_core;
 
@@ -73,6 +74,7 @@ struct loop_core {
     std::atomic<std::thread::id> runs_on{};  ///< the thread inside `run_*`; none: not running
     std::shared_ptr<inbox> mail;             ///< what other threads send
     pause_sink* pauses = nullptr;            ///< null: nobody wants them
+    sleep_hook* sleeps = nullptr;            ///< null: sleeps last as long as they should
     std::shared_ptr<const step_batch> unsent_steps;  ///< that observers have not been told of yet
 
     [[nodiscard]] bool wants(hook which) const noexcept {
