@@ -20,7 +20,7 @@ import sys
 PAGES_OF_EXAMPLES = {"debug-hooks.md": "debug_hooks", "flight-recorder.md": "flight_recorder",
                      "cpu-profile.md": "cpu_profile", "lints.md": "lints",
                      "long-running.md": "long_running", "memory.md": "memory_profile",
-                     "stalls.md": "stalls"}
+                     "mocks.md": "mocks", "stalls.md": "stalls"}
 
 
 def commands(text, program):

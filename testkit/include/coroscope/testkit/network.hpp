@@ -7,6 +7,7 @@
 #include <coroscope/runtime/datagram_endpoint.hpp>
 #include <coroscope/runtime/stream.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
