@@ -11,7 +11,7 @@
 namespace failure_text {
 
 inline std::string plain(const std::string& text) {
-    static const std::regex place(R"((/[^ \n]*/)?(\w+_test\.cpp):\d+)");
+    static const std::regex place(R"(([^ \n(]*/)?(\w+_test\.cpp):\d+)");
     return std::regex_replace(text, place, "$2:N");
 }
 

@@ -4,6 +4,7 @@
 #include "support/catch.hpp"
 
 #include <coroscope/testkit/catch.hpp>
+#include <coroscope/testkit/mock.hpp>
 
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/run.hpp>
@@ -78,6 +79,15 @@ CO_TEST_CASE("timeouts and timers are not intercepted", "[intercept_sleep]") {
     auto& loop = this_test().loop();
     auto never = loop.create_future<>();
     CO_CHECK_THROWS_AS(co_await coroscope::wait_for(never, 2s), coroscope::timeout_error);
+    CO_CHECK(this_test().clock().elapsed() == 2s);
+    CO_CHECK(sleeps.sleeps().empty());
+}
+
+CO_TEST_CASE("the delay of a mock is no sleep of the code under test", "[intercept_sleep]") {
+    const intercept_sleep sleeps;
+    coroscope::testkit::coroutine_mock<int()> fetch("fetch");
+    fetch.delays(2s).returns(1);
+    CO_CHECK(co_await fetch() == 1);
     CO_CHECK(this_test().clock().elapsed() == 2s);
     CO_CHECK(sleeps.sleeps().empty());
 }

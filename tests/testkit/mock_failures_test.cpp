@@ -9,6 +9,7 @@
 
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/error.hpp>
+#include <coroscope/runtime/sleep.hpp>
 
 #include <chrono>
 #include <functional>

@@ -273,6 +273,24 @@ TEST_CASE("more is written than expected", "[mock_stream][golden]") {
              "\"ab\"\n");
 }
 
+TEST_CASE("more is written than expected, to a server that falls silent", "[mock_stream]") {
+    const auto body = []() -> coro<> {
+        mock_stream server("server");
+        server.expects_write("ab").is_silent();
+        auto s = server.open();
+        s.write("abcd");
+        co_return;
+    };
+    CHECK_THAT(failure_text::of(body), Catch::Contains("unexpected write of \"cd\""));
+}
+
+CO_TEST_CASE("a script is for one connection", "[mock_stream]") {
+    mock_stream server("server");
+    auto s = server.open();
+    CO_CHECK_THROWS_AS(static_cast<void>(server.open()), coroscope::invalid_state_error);
+    co_return;
+}
+
 TEST_CASE("a read at the script's end fails at once", "[mock_stream][golden]") {
     const auto body = []() -> coro<> {
         mock_stream server("server");

@@ -8,6 +8,7 @@
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/run.hpp>
+#include <coroscope/runtime/sleep.hpp>
 
 #include <functional>
 #include <memory>

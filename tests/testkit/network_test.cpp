@@ -388,7 +388,10 @@ CO_TEST_CASE("a partition loses datagrams", "[network]") {
     network net;
     auto a = net.host("a").open_datagrams(1);
     auto b = net.host("b").open_datagrams(2);
+    net.set_link("a", "b", slow_link(10ms));
+    co_await a.send_to("on the way", address("b", 2));
     net.partition("a", "b");
+    co_await coroscope::sleep_for(1s);
     co_await a.send_to("lost", address("b", 2));
     net.heal("a", "b");
     co_await a.send_to("there", address("b", 2));

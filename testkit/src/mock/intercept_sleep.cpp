@@ -9,9 +9,7 @@ namespace coroscope::testkit {
 
 intercept_sleep::intercept_sleep() : intercept_sleep(get_running_loop()) {}
 
-intercept_sleep::intercept_sleep(loop& on)
-    : core_(on.core()),
-      outer_(core_.sleeps) {
+intercept_sleep::intercept_sleep(loop& on) : core_(on.core()), outer_(core_.sleeps) {
     core_.sleeps = this;
     core_.add_reference();
 }

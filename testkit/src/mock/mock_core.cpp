@@ -4,6 +4,7 @@
 #include "task_report.hpp"
 
 #include <coroscope/runtime/coro.hpp>
+#include <coroscope/runtime/future.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/task_table.hpp>
 
@@ -112,6 +113,24 @@ void mock_core::fail_without_answer() const {
 
 mock_ticket::~mock_ticket() {
     if (call_ != nullptr && coroscope::detail::drops_unawaited) { core_->note_dropped(*call_); }
+}
+
+coro<> reach(time_point instant) {
+    auto& loop = get_running_loop();
+    auto reached = loop.create_future<>();
+    auto timer = loop.call_at(instant, [reached]() mutable {
+        if (!reached.done()) { reached.set_result(); }
+    });
+    try {
+        co_await reached;
+    } catch (...) {
+        timer.cancel();
+        throw;
+    }
+}
+
+coro<> let_pass(duration length) {
+    return reach(saturating_add(get_running_loop().time(), length));
 }
 
 // --- Assertions

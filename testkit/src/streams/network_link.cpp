@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network_link.hpp"
 
+#include <coroscope/testkit/detail/mock_core.hpp>
+
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
@@ -84,12 +86,7 @@ coro<> network_link::pass(std::shared_ptr<network_link> by, std::size_t bytes) {
         while (by->loses()) {
             arrives += by->options_.retransmission;
         }
-        auto arrived = loop.create_future<>();
-        // No sleep: those may be intercepted.
-        loop.call_at(arrives, [arrived]() mutable {
-            if (!arrived.done()) { arrived.set_result(); }
-        });
-        co_await arrived;
+        co_await reach(arrives);
         if (!by->is_cut_) { co_return; }
     }
 }

@@ -40,8 +40,10 @@ const std::shared_ptr<network_link>& network_state::link(const std::string& from
 }
 
 std::uint16_t network_state::free_port(const std::string& host) {
-    auto& last = last_ports_.try_emplace(host, first_free_port - 1).first->second;
-    return ++last;
+    auto& next = next_ports_.try_emplace(host, first_free_port).first->second;
+    const auto port = next++;
+    if (next == 0) { next = first_free_port; }
+    return port;
 }
 
 // --- Streams
@@ -146,7 +148,8 @@ void datagram_box::send(std::string bytes, const datagram_address& to) {
     sent.bytes = std::move(bytes);
     sent.from = address;
     network_->in().call_at(arrives, [network = network_, to, sent] {
-        if (const auto box = network->box_at(to)) { box->put(sent); }
+        const bool is_cut = network->link(sent.from.host, to.host)->is_cut();
+        if (const auto box = network->box_at(to); box != nullptr && !is_cut) { box->put(sent); }
     });
 }
 

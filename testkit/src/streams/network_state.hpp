@@ -81,7 +81,7 @@ private:
     std::map<std::pair<std::string, std::string>, std::shared_ptr<network_link>> links_;
     std::map<port_of_host, acceptor> acceptors_;
     std::map<port_of_host, std::weak_ptr<datagram_box>> boxes_;
-    std::map<std::string, std::uint16_t> last_ports_;
+    std::map<std::string, std::uint16_t> next_ports_;
 };
 
 }  // namespace coroscope::testkit::detail

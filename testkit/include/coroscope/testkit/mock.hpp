@@ -10,7 +10,6 @@
 
 #include <coroscope/runtime/coro.hpp>
 #include <coroscope/runtime/detail/result_slot.hpp>
-#include <coroscope/runtime/sleep.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -258,7 +257,7 @@ private:
         ticket.use();
         const auto chosen = s->next_answer();
         if (!chosen->effect) { c->keep_at_await(args...); }
-        if (s->delay > duration::zero()) { co_await sleep_for(s->delay); }
+        if (s->delay > duration::zero()) { co_await detail::let_pass(s->delay); }
         if (chosen->thrown) { std::rethrow_exception(chosen->thrown); }
         if constexpr (std::is_void_v<R>) {
             if (chosen->effect) { co_await chosen->effect(std::forward<Args>(args)...); }

@@ -76,7 +76,7 @@ public:
 
     // --- The test
 
-    /// The end for the code under test; once.
+    /// The end for the code under test; throws `invalid_state_error` the second time.
     [[nodiscard]] stream open(stream_options options = {});
     /// Throws `assertion_error` if the script has not come to its end, or not all that was sent was
     /// read.

@@ -5,10 +5,10 @@
 
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/clock.hpp>
+#include <coroscope/runtime/coro.hpp>
 
 #include <cstddef>
 #include <functional>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,9 +17,11 @@
 
 namespace coroscope::testkit {
 
-class mock_log;
-
 namespace detail {
+
+/// Waits for an instant of the loop's time. No sleep: those may be intercepted.
+[[nodiscard]] coro<> reach(time_point instant);
+[[nodiscard]] coro<> let_pass(duration length);
 
 /// A place in the code, and whose task was there: `client.cpp:31, in task 2 (client)`.
 struct place_in_task {
