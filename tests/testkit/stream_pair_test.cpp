@@ -103,6 +103,19 @@ CO_TEST_CASE("closing sends what is left first", "[stream_pair]") {
     co_await ends.first.wait_closed();
 }
 
+CO_TEST_CASE("a reader learns of the close at once, though bytes are unsent", "[stream_pair]") {
+    stream_pair_options options;
+    options.capacity = 4;
+    auto ends = make_stream_pair(options);
+    auto reader = this_test().loop().create_task(ends.first.read(1));
+    ends.first.write("0123456789");
+    co_await settle();
+    ends.first.close();
+    CO_CHECK(co_await reader == "");
+    CO_CHECK(ends.first.unsent() == 6);
+    CO_CHECK(co_await ends.second.read_all() == "0123456789");
+}
+
 CO_TEST_CASE("writing to an end that is gone fails", "[stream_pair]") {
     auto ends = make_stream_pair();
     ends.second.close();

@@ -105,8 +105,6 @@ void network_lane::send(segment s) {
     while (link_->loses()) {
         s.arrives += link_->options().retransmission;
     }
-    // Whatever overtakes waits for what it has overtaken.
-    if (!on_the_way_.empty()) { s.arrives = std::max(s.arrives, on_the_way_.back().arrives); }
     on_the_way_.push_back(std::move(s));
     if (on_the_way_.size() == 1) { await_first(); }
 }
@@ -122,6 +120,7 @@ void network_lane::await_first() {
 
 void network_lane::deliver() {
     const auto now = link_->open_loop()->time();
+    // In order: what has overtaken the first waits for it.
     while (!on_the_way_.empty() && !link_->is_cut() && on_the_way_.front().arrives <= now) {
         const auto first = std::move(on_the_way_.front());
         on_the_way_.pop_front();
