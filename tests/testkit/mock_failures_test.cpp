@@ -4,6 +4,7 @@
 
 #include "support/catch.hpp"
 #include "testkit/failure_text.hpp"
+#include "testkit/nested_catch.hpp"
 
 #include <coroscope/testkit/test_run.hpp>
 
@@ -202,6 +203,18 @@ TEST_CASE("a failed assertion fails the test that it is made in", "[mock]") {
     };
     CHECK_THAT(failure_text::of(body),
                Catch::StartsWith("an exception left the test's body: stop: assert_awaited failed"));
+}
+
+TEST_CASE("Catch2 shows what a mock has to say", "[mock]") {
+    const auto wrong = nested::run("an assertion of a mock fails");
+    CHECK(wrong.status == 1);
+    CHECK(wrong.has("fetch: assert_awaited_once_with failed at"));
+    CHECK(wrong.has("expected: one await, with (\"b\")"));
+    CHECK(wrong.has("1. (\"a\") at"));
+    const auto dropped = nested::run("a call of a mock is dropped");
+    CHECK(dropped.status == 1);
+    CHECK(dropped.has("a call of the mock fetch was never awaited: fetch(\"a\")"));
+    CHECK(dropped.has("1 failed"));
 }
 
 TEST_CASE("values are shown in a form that can be told apart", "[mock][golden]") {
