@@ -65,6 +65,10 @@ byte_channel::byte_channel(pipe_type end, direction goes)
     std::get<pipe_type>(channel_).non_blocking(true, ignored);
 }
 
+byte_channel::byte_channel(std::shared_ptr<simulated_channel> simulated)
+    : channel_(simulated_end(std::move(simulated))),
+      direction_(direction::both) {}
+
 int byte_channel::descriptor() noexcept {
     const auto number = [](auto& c) {
         return c.is_open() ? c.native_handle() : -1;
@@ -86,6 +90,7 @@ std::size_t byte_channel::read_some(boost::asio::mutable_buffer to, error_code& 
 
 std::size_t byte_channel::write_some(boost::asio::const_buffer from, error_code& error) {
     if (auto* s = socket()) { return s->write_some(from, error); }
+    if (auto* s = std::get_if<simulated_end>(&channel_)) { return s->write_some(from, error); }
     without_sigpipe guard;
     const auto n = std::get<pipe_type>(channel_).write_some(from, error);
     guard.was_raised = error == boost::asio::error::broken_pipe;
@@ -93,16 +98,25 @@ std::size_t byte_channel::write_some(boost::asio::const_buffer from, error_code&
 }
 
 bool byte_channel::end_writing() noexcept {
-    auto* s = socket();
     error_code ignored;
-    if (s != nullptr) { s->shutdown(socket_type::shutdown_send, ignored); }
-    return s == nullptr;
+    if (auto* s = socket()) {
+        s->shutdown(socket_type::shutdown_send, ignored);
+        return false;
+    }
+    if (auto* s = std::get_if<simulated_end>(&channel_)) {
+        s->end_writing();
+        return false;
+    }
+    return true;
 }
 
 void byte_channel::end_reading() noexcept {
-    auto* s = socket();
     error_code ignored;
-    if (s != nullptr) { s->shutdown(socket_type::shutdown_receive, ignored); }
+    if (auto* s = socket()) {
+        s->shutdown(socket_type::shutdown_receive, ignored);
+    } else if (auto* e = std::get_if<simulated_end>(&channel_)) {
+        e->end_reading();
+    }
 }
 
 void byte_channel::cancel() noexcept {

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "simulated_end.hpp"
+
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <utility>
 #include <variant>
 
 namespace coroscope::detail {
 
-/// What the bytes of a stream go through: a connected socket, or one end of a pipe. Does not block;
-/// its operations are those of Asio's objects.
+/// What the bytes of a stream go through: a connected socket, one end of a pipe, or what a test has
+/// in its place. Does not block; its operations are those of Asio's objects.
 class byte_channel {
 public:
     using socket_type = boost::asio::generic::stream_protocol::socket;
@@ -21,13 +24,14 @@ public:
 
     explicit byte_channel(socket_type connected);
     byte_channel(pipe_type end, direction goes);
+    explicit byte_channel(std::shared_ptr<simulated_channel> simulated);
     byte_channel(const byte_channel&) = delete;
     byte_channel& operator=(const byte_channel&) = delete;
     ~byte_channel() = default;
 
     [[nodiscard]] bool can_read() const noexcept { return direction_ != direction::out; }
     [[nodiscard]] bool can_write() const noexcept { return direction_ != direction::in; }
-    /// Null for a pipe.
+    /// Null for anything else.
     [[nodiscard]] socket_type* socket() noexcept { return std::get_if<socket_type>(&channel_); }
     /// -1 once it is closed.
     [[nodiscard]] int descriptor() noexcept;
@@ -47,6 +51,10 @@ public:
     template <class Handler>
     void async_write_some(boost::asio::const_buffer from, Handler then) {
         if (auto* s = socket()) {
+            s->async_write_some(from, std::move(then));
+            return;
+        }
+        if (auto* s = std::get_if<simulated_end>(&channel_)) {
             s->async_write_some(from, std::move(then));
             return;
         }
@@ -84,7 +92,7 @@ public:
     void close() noexcept;
 
 private:
-    std::variant<socket_type, pipe_type> channel_;
+    std::variant<socket_type, pipe_type, simulated_end> channel_;
     direction direction_;
 };
 

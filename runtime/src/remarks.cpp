@@ -59,7 +59,9 @@ void drop_unstarted(frame_base& frame) noexcept {
         const auto word = reinterpret_cast<std::uintptr_t>(frame.parent);
         running_loop->current->count_memory(word - task_record::memory_word::one_allocation);
     }
+    const auto before = std::exchange(drops_unawaited, is_omission);
     frame.coroutine().destroy();
+    drops_unawaited = before;
 }
 
 void remark_wrong_thread(const loop_core& core, const char* what, std::string text) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/sleep.hpp>
 
+#include <coroscope/runtime/detail/sleep_hook.hpp>
+
 namespace coroscope::detail {
 
 sleep_awaiter::~sleep_awaiter() {
@@ -24,6 +26,8 @@ void sleep_awaiter::begin(time_point deadline, time_point now) {
         sleeper.wake();  // to throw, one trip through the queue later
         return;
     }
+    auto* const hook = sleeper.loop->sleeps;
+    if (hook != nullptr && hook->skips(sleeper, deadline, now)) [[unlikely]] { deadline = now; }
     sleeper.begin_wait(*this, wait_kind::sleep, 0, deadline.time_since_epoch().count());
     sleeper.loop->arm(timer_, deadline, now);
 }

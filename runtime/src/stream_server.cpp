@@ -61,8 +61,7 @@ coro<> serve(state_pointer s, stream connection) {
     co_await s->handler(std::move(connection));
 }
 
-void start_connection(const state_pointer& s, stream_state::socket_type socket) {
-    auto state = std::make_shared<stream_state>(s->in.core(), std::move(socket), s->options.stream);
+void start_connection(const state_pointer& s, std::shared_ptr<stream_state> state) {
     const auto name = "connection " + state->remote;
     any_task task = s->in.create_task(serve(s, stream(std::move(state))), name, s->created_at);
     const auto id = task.id();
@@ -98,7 +97,8 @@ coro<bool> accept_one(state_pointer s, std::size_t index) {
     // Accepted in the moment of closing: dropped, like those that nobody has accepted yet.
     if (s->closed) { co_return false; }
     try {
-        start_connection(s, std::move(socket));
+        start_connection(
+            s, std::make_shared<stream_state>(s->in.core(), std::move(socket), s->options.stream));
     } catch (...) {
         tell(*s, s->acceptors[index].native_handle(), "dropped a connection",
              std::current_exception());
@@ -186,6 +186,30 @@ void start_accepting(const std::shared_ptr<server_state>& s) {
     for (std::size_t i = 0; i < s->acceptors.size(); ++i) {
         s->in.create_task(accept_all(s, i), "server " + s->names[i], s->created_at);
     }
+}
+
+server simulated_acceptor::open(loop& in, connection_handler handler, const server_options& options,
+                                std::string name, std::uint16_t port, await_site where) {
+    stream_state::check(options.stream);
+    auto state = std::make_shared<server_state>(in, std::move(handler), options, where);
+    state->names = {name};
+    state->name = std::move(name);
+    state->port = port;
+    state_ = state;
+    return server(std::move(state));
+}
+
+bool simulated_acceptor::is_open() const noexcept {
+    const auto state = state_.lock();
+    return state != nullptr && !state->closed;
+}
+
+void simulated_acceptor::accept(std::shared_ptr<simulated_channel> channel, std::string remote,
+                                std::string local) {
+    const auto state = state_.lock();
+    start_connection(state,
+                     std::make_shared<stream_state>(std::move(channel), state->options.stream,
+                                                    std::move(remote), std::move(local)));
 }
 
 }  // namespace detail

@@ -90,6 +90,25 @@ stream_state::stream_state(loop_core& owner, byte_channel::pipe_type end,
     check(options);
 }
 
+stream_state::stream_state(std::shared_ptr<simulated_channel> simulated,
+                           const stream_options& settings, std::string remote_name,
+                           std::string local_name)
+    : core(simulated->core()),
+      channel(std::move(simulated)),
+      options(settings),
+      remote(std::move(remote_name)),
+      local(std::move(local_name)),
+      high_water_(settings.high_water),
+      low_water_(settings.low_water.value_or(settings.high_water / 4)) {
+    check(options);
+}
+
+stream make_simulated_stream(std::shared_ptr<simulated_channel> channel,
+                             const stream_options& options, std::string remote, std::string local) {
+    return stream(std::make_shared<stream_state>(std::move(channel), options, std::move(remote),
+                                                 std::move(local)));
+}
+
 coro<bool> stream_state::fill(await_site where) {
     return filter_ ? fill_decoded(where) : fill_plain(where);
 }

@@ -87,6 +87,8 @@ public:
     stream_state(loop_core& core, socket_type socket, const stream_options& options);
     stream_state(loop_core& core, byte_channel::pipe_type end, byte_channel::direction goes,
                  const stream_options& options);
+    stream_state(std::shared_ptr<simulated_channel> simulated, const stream_options& options,
+                 std::string remote_name, std::string local_name);
     /// Throws `std::invalid_argument` for limits that make no sense.
     static void check(const stream_options& options);
 

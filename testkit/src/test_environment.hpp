@@ -26,6 +26,7 @@ public:
 
     [[nodiscard]] test_result run(const std::function<coro<>()>& body);
     void mark_background(const task_handle& t) { log().mark_background(t.id()); }
+    void fail(test_failure failure);
 
     /// The one that runs on this thread; null if none does.
     [[nodiscard]] static test_environment* current() noexcept;
@@ -76,7 +77,6 @@ private:
     void report_jobs();
     void cancel_and_await_all();
 
-    void fail(test_failure failure);
     void on_exception(const exception_context& context);
     void interrupt_all(const std::exception_ptr& why);
     [[nodiscard]] bool fails_on(std::string_view rule) const;

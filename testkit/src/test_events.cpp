@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "stuck_witness.hpp"
 #include "task_report.hpp"
 #include "test_environment.hpp"
 
@@ -77,6 +78,7 @@ idle_action test_environment::on_stuck(const idle_state& state) {
             "\n    if another thread was to set a future: keep a testkit::outstanding_work "
             "until it has";
     }
+    text += stuck_witness::all_notes();
     fail({failure_kind::deadlock, std::move(text), nullptr, {}});
     return quit;
 }

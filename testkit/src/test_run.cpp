@@ -25,6 +25,7 @@ const char* to_string(failure_kind kind) noexcept {
     case failure_kind::rule: return "rule";
     case failure_kind::nondeterminism: return "nondeterminism";
     case failure_kind::schedule: return "schedule";
+    case failure_kind::mock: return "mock";
     }
     return "?";
 }

@@ -3,6 +3,7 @@
 // their own. Hidden, so that nobody else does.
 
 #include <coroscope/testkit/catch.hpp>
+#include <coroscope/testkit/mock.hpp>
 
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -10,6 +11,7 @@
 #include <atomic>
 #include <iostream>
 #include <stdexcept>
+#include <string>
 #include <thread>
 
 using namespace std::chrono_literals;
@@ -37,6 +39,20 @@ coro<> sleeper() {
 }
 
 }  // namespace
+
+CO_TEST_CASE("an assertion of a mock fails", "[.]") {
+    coroscope::testkit::coroutine_mock<int(std::string)> fetch("fetch");
+    fetch.returns(3);
+    CO_REQUIRE(co_await fetch("a") == 3);
+    fetch.assert_awaited_once_with("b");
+}
+
+CO_TEST_CASE("a call of a mock is dropped", "[.]") {
+    coroscope::testkit::coroutine_mock<int(std::string)> fetch("fetch");
+    fetch.returns(3);
+    static_cast<void>(fetch("a"));
+    CO_REQUIRE(co_await fetch("b") == 3);
+}
 
 CO_TEST_CASE("require fails", "[.]") {
     CO_REQUIRE(co_await value(3) == 3);

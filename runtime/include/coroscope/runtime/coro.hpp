@@ -21,6 +21,8 @@ namespace detail {
 void notify_frame(std::ptrdiff_t bytes) noexcept;
 /// Destroys a coroutine that has not begun; see `remark_kind::never_awaited`.
 void drop_unstarted(frame_base& frame) noexcept;
+/// While a coroutine is destroyed that somebody dropped instead of awaiting it.
+inline constinit thread_local bool drops_unawaited = false;
 inline constinit thread_local bool frames_are_watched = false;
 /// What to count for the frame that this thread allocated last; for its promise, which is built
 /// next. See `task_record::memory_word`.

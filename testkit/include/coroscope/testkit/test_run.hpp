@@ -50,6 +50,7 @@ enum class failure_kind : std::uint8_t {
     rule,             ///< a rule named in `test_options::fail_on`
     nondeterminism,   ///< two executions of one schedule differed; see explore.hpp
     schedule,         ///< what was to be replayed is not possible any more
+    mock,             ///< a mock or a scripted stream was not used as expected
 };
 
 using coroscope::to_string;

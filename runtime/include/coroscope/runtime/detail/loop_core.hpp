@@ -26,6 +26,7 @@ namespace coroscope::detail {
 class generator_promise_base;
 class inbox;
 struct pause_sink;
+class sleep_hook;
 class step_batch;
 class task_core;
 
@@ -75,6 +76,7 @@ struct loop_core {
     std::atomic<std::thread::id> runs_on{};  ///< the thread inside `run_*`; none: not running
     std::shared_ptr<inbox> mail;             ///< what other threads send
     pause_sink* pauses = nullptr;            ///< the first of them; null: nobody wants them
+    sleep_hook* sleeps = nullptr;            ///< null: sleeps last as long as they should
     std::shared_ptr<const step_batch> unsent_steps;  ///< that observers have not been told of yet
     schedule_policy* policy = nullptr;               ///< null: first in, first out
     /// Whose step runs, where a policy is set: a task's id twice, or a callback's twice plus one;
