@@ -29,7 +29,7 @@ constexpr std::array comparisons{
     &step_cost_stats,   &step_cost_recorder, &wait_profile,     &yield_1000_everything_on,
     &spawn_cost_table,  &origin_10,          &origin_10_native, &snapshot_1m,
     &snapshot_disturbs, &alloc_exact,        &alloc_sampled,    &cpu_sampling_250,
-    &cpu_sampling_1000};
+    &cpu_sampling_1000, &virtual_year,       &virtual_timers_1m};
 
 constexpr std::string_view usage =
     R"(usage: coroscope_benchmarks [--quick] [--rounds N] [--scale F] [--filter REGEX] [--output FILE]

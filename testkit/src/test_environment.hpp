@@ -4,7 +4,9 @@
 #include <coroscope/testkit/test_run.hpp>
 
 #include "event_log.hpp"
+#include "leaks/live_heap.hpp"
 
+#include <coroscope/instrumentation/lints.hpp>
 #include <coroscope/runtime/exception_context.hpp>
 
 #include <functional>
@@ -38,7 +40,12 @@ private:
     void run_loop();
     void run_grace_round();
     void report_leaks();
+    void report_tasks();
     void report_jobs();
+    void report_timers();
+    void report_sockets();
+    void report_heap(std::uint32_t loop_id);
+    void report_findings();
     void cancel_and_await_all();
     void close_loop();
 
@@ -62,6 +69,8 @@ private:
     await_site where_;
     test_environment* outer_;
     std::unique_ptr<event_log> log_;
+    std::unique_ptr<instrumentation::lints> lints_;  ///< null: no rule of theirs was named
+    std::unique_ptr<live_heap> heap_;                ///< null: nobody asks
     test_result result_;
     std::vector<std::exception_ptr> seen_;
     phase phase_ = phase::body;

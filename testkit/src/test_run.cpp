@@ -16,6 +16,9 @@ const char* to_string(failure_kind kind) noexcept {
     case failure_kind::deadlock: return "deadlock";
     case failure_kind::leaked_task: return "leaked task";
     case failure_kind::leaked_job: return "leaked job";
+    case failure_kind::leaked_socket: return "leaked socket";
+    case failure_kind::leaked_timer: return "leaked timer";
+    case failure_kind::leaked_memory: return "leaked memory";
     case failure_kind::runaway: return "runaway";
     case failure_kind::time_limit: return "time limit";
     case failure_kind::stopped: return "stopped";
