@@ -5,6 +5,7 @@
 #include "orphans.hpp"
 #include "seed.hpp"
 #include "task_report.hpp"
+#include "unfinished_test.hpp"
 #include "watchdog.hpp"
 
 #include <algorithm>
@@ -19,9 +20,10 @@ constexpr std::uint64_t most_cleanup_steps = 1'000'000;
 
 constinit thread_local test_environment* current_environment = nullptr;
 
-/// Calls the body inside its task, where a loop runs.
+/// Calls the body inside its task, where a loop runs. Its frame is not listed.
 coro<> call(const std::function<coro<>()>& body) {
-    co_await body();
+    auto work = body();
+    co_await coroscope::detail::unlisted(work);
 }
 
 class loop_stopper final : public coroscope::detail::completion_waiter {
@@ -72,11 +74,11 @@ test_environment::~test_environment() {
 test_result test_environment::run(const std::function<coro<>()>& body) {
     const auto limit = effective_time_limit(options_.time_limit);
     if (report_orphans()) { return std::move(result_); }
+    const auto description = "the test '" + options_.name + "' (" + to_string(where_) + ")";
+    const unfinished_test begun(description);
     open_loop();
     {
-        const time_guard guard(limit, *loop_,
-                               "the test '" + options_.name + "' (" + to_string(where_) + ")",
-                               [this] { on_time_limit(); });
+        const time_guard guard(limit, *loop_, description, [this] { on_time_limit(); });
         run_body(body);
         phase_ = phase::cleanup;
         if (!must_stop_) {

@@ -26,6 +26,14 @@ public:
 
     [[nodiscard]] test_result run(const std::function<coro<>()>& body);
     void mark_background(const task_handle& t) { log_->mark_background(t.id()); }
+    void note_body_failure(const std::exception_ptr& failure);
+    void note_tear_down_failure(const std::exception_ptr& failure);
+    /// For what is added to failed assertions: virtual time, seed, who asserts, all tasks.
+    [[nodiscard]] std::string describe() const;
+    void fail(test_failure failure);
+    [[nodiscard]] bool is_background(std::uint64_t task_id) const noexcept override {
+        return log_->is_background(task_id);
+    }
 
     /// The one that runs on this thread; null if none does.
     [[nodiscard]] static test_environment* current() noexcept;
@@ -49,7 +57,6 @@ private:
     void cancel_and_await_all();
     void close_loop();
 
-    void fail(test_failure failure);
     void on_exception(const exception_context& context);
     void on_runaway(const std::string& what);
     void on_time_limit();
@@ -61,9 +68,6 @@ private:
     void on_idle_timeout() override;
     void on_end_of_time() override;
     void on_hold_given_up(const std::string& held_by) override;
-    [[nodiscard]] bool is_background(std::uint64_t task_id) const noexcept override {
-        return log_->is_background(task_id);
-    }
 
     test_options options_;
     await_site where_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "watchdog.hpp"
 
+#include "environment_variable.hpp"
 #include "task_report.hpp"
 
 #include <coroscope/instrumentation/stall_watchdog.hpp>
@@ -12,7 +13,6 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
 #include <memory>
 #include <mutex>
@@ -169,9 +169,9 @@ time_guard::~time_guard() {
 }
 
 duration effective_time_limit(const std::optional<duration>& option) {
-    constexpr double longest = 1e9;                               // seconds; some thirty years
-    const auto* text = std::getenv("COROSCOPE_TEST_TIME_LIMIT");  // NOLINT(concurrency-mt-unsafe)
-    if (text == nullptr || *text == '\0') {
+    constexpr double longest = 1e9;  // seconds; some thirty years
+    const auto text = variable("COROSCOPE_TEST_TIME_LIMIT");
+    if (text.empty()) {
         const auto limit = option.value_or(std::chrono::seconds(10));
         if (limit < duration::zero()) {
             throw std::invalid_argument("test_options::time_limit must not be negative");
@@ -179,8 +179,8 @@ duration effective_time_limit(const std::optional<duration>& option) {
         return std::min<duration>(limit, std::chrono::seconds(1'000'000'000));
     }
     double value = 0;
-    const auto* end = text + std::strlen(text);
-    const auto parsed = std::from_chars(text, end, value);
+    const auto* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, value);
     if (parsed.ec != std::errc() || parsed.ptr != end || !(value >= 0) || value > longest) {
         throw std::invalid_argument("COROSCOPE_TEST_TIME_LIMIT is '" + std::string(text) +
                                     "'; it must be a number of seconds, such as 10 or 0.5, or 0 "

@@ -20,7 +20,8 @@ import sys
 PAGES_OF_EXAMPLES = {"debug-hooks.md": "debug_hooks", "flight-recorder.md": "flight_recorder",
                      "cpu-profile.md": "cpu_profile", "lints.md": "lints",
                      "long-running.md": "long_running", "memory.md": "memory_profile",
-                     "stalls.md": "stalls"}
+                     "stalls.md": "stalls", "testing-frameworks.md": "test_frameworks",
+                     "testing-recipes.md": "testing_recipes"}
 
 
 def commands(text, program):
@@ -61,14 +62,15 @@ def problems_of_example(words, examples):
 
 def problems_of_blocks(page, example):
     """Code and output on a page about one example are the example's own."""
-    parts = {"cpp": next(example.glob("*.cpp")), "text": example / "expected_output.txt"}
+    parts = {"cpp": sorted(example.glob("*.cpp")), "text": [example / "expected_output.txt"]}
     blocks = re.findall(r"```(cpp|text)\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
     if not blocks:
         yield f"{page.name}: has no code of {example.name}"
     for kind, block in blocks:
-        if block not in parts[kind].read_text(encoding="utf-8"):
+        if not any(block in part.read_text(encoding="utf-8") for part in parts[kind]):
             first = block.split("\n", 1)[0]
-            yield f"{page.name}: not in {parts[kind].name}: `{first.strip()}` and what follows"
+            names = ", ".join(part.name for part in parts[kind])
+            yield f"{page.name}: not in {names}: `{first.strip()}` and what follows"
 
 
 def problems(root, coroscope, examples):

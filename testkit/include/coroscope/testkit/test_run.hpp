@@ -49,6 +49,7 @@ enum class failure_kind : std::uint8_t {
     time_limit,       ///< too much real time
     stopped,          ///< somebody stopped the loop before the body had ended
     not_cancellable,  ///< a task that went on although it was cancelled at the end
+    scheduling,       ///< `assert_checkpoints` or `assert_no_checkpoints` does not hold
     clock,            ///< the clock or the loop itself failed, for instance `io_policy::forbid`
     rule,             ///< a rule named in `test_options::fail_on`
 };
@@ -151,6 +152,11 @@ protected:
 namespace detail {
 
 void mark_background(const task_handle& t);
+/// The async context of the test that runs on this thread, for messages: virtual time, seed, the
+/// schedule that is replayed, who runs, and all tasks. Empty where none runs.
+[[nodiscard]] std::string describe_running_test();
+/// The same of a test that has ended, without the tasks.
+[[nodiscard]] std::string facts_of(const test_result& result);
 [[nodiscard]] test_result run_test(const std::function<coro<>()>& body, const test_options& options,
                                    await_site where);
 
