@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Coroutine tests with doctest.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include <doctest/doctest.h>
-
 #include <coroscope/runtime/queue.hpp>
 #include <coroscope/runtime/sleep.hpp>
 #include <coroscope/testkit/test_run.hpp>
+
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
 
 #include <string>
 

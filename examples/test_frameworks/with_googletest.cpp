@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 using namespace std::chrono_literals;
 using coroscope::coro;
 using coroscope::testkit::run_test;
@@ -53,7 +55,7 @@ TEST(Door, OpensAfterAMinute) {
             co_await wait_at(f.door, 59s);
         } catch (const coroscope::timeout_error&) { was_too_early = true; }
         EXPECT_TRUE(was_too_early);
-        co_await wait_at(f.door, 1s);
+        co_await wait_at(f.door, 2s);
         EXPECT_EQ(this_test().clock().elapsed(), 1min);
     }));
     ASSERT_TRUE(result.ok()) << result;

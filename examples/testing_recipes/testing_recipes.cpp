@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <coroscope/runtime/event.hpp>
 #include <coroscope/runtime/run.hpp>
 #include <coroscope/runtime/sleep.hpp>
 #include <coroscope/testkit/catch.hpp>
@@ -8,11 +9,13 @@
 #include <coroscope/testkit/sequencer.hpp>
 
 #include <functional>
+#include <iostream>
 #include <map>
 #include <memory>
-#include <optional>
+#include <stdexcept>
 #include <string>
 #include <variant>
+#include <vector>
 
 using namespace std::chrono_literals;
 using coroscope::coro;

@@ -18,6 +18,9 @@
 #include <coroscope/runtime/wait.hpp>
 #include <coroscope/runtime/wall_clock.hpp>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
 #include <array>
 #include <csignal>
 #include <string>
@@ -179,10 +182,10 @@ TEST_CASE("the wall clock follows virtual time, and shifting it moves no timer",
     const auto body = []() -> coro<> {
         auto& clock = this_test().clock();
         CHECK(wall_clock::now() == fake_clock::wall_start);
-        const auto sleep = []() -> coro<> {
+        const auto nap = []() -> coro<> {
             co_await coroscope::sleep_for(1h);
         };
-        auto sleeper = this_test().loop().create_task(sleep());
+        auto sleeper = this_test().loop().create_task(nap());
         co_await clock.advance(30min);
         CHECK(wall_clock::now() == fake_clock::wall_start + 30min);
         clock.shift_wall_time(-24h);
@@ -317,6 +320,29 @@ TEST_CASE("tests in several threads have clocks of their own", "[fake_clock][thr
     for (std::size_t i = 0; i < took.size(); ++i) {
         CHECK(took[i] == std::chrono::hours(1000 * i));
     }
+}
+
+// --- Handlers of Asio
+
+TEST_CASE("what is given to Asio runs before virtual time moves, again and again", "[fake_clock]") {
+    const auto body = []() -> coro<> {
+        auto& io = this_test().loop().io_context();
+        for (int round = 0; round < 3; ++round) {
+            co_await coroscope::sleep_for(1h);  // with nothing in Asio
+            std::vector<duration> ran;
+            const auto last = [&ran] {
+                ran.push_back(elapsed());
+            };
+            const auto first = [&ran, &io, last] {
+                ran.push_back(elapsed());
+                boost::asio::post(io, last);
+            };
+            boost::asio::post(io, first);
+            co_await coroscope::sleep_for(1ns);
+            CHECK(ran == std::vector<duration>(2, (round + 1) * 1h + round * 1ns));
+        }
+    };
+    check(run_test(body));
 }
 
 // --- Signals, pipes, children

@@ -88,10 +88,10 @@ TEST_CASE("an item is left in the queue between being handed over and the next s
 }
 
 TEST_CASE("a polled coroutine sees the time that it is given", "[scheduling]") {
-    const auto sleep = []() -> coro<> {
+    const auto nap = []() -> coro<> {
         co_await coroscope::sleep_for(1s);
     };
-    polled<> p(sleep());
+    polled<> p(nap());
     CHECK(p.poll_once() == poll_state::pending);
     p.advance(999ms);
     CHECK_FALSE(p.is_woken());
