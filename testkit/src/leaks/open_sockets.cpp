@@ -16,15 +16,10 @@
 
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 namespace coroscope::testkit::detail {
 namespace {
-
-struct descriptors {
-    std::vector<int> sockets;
-    std::vector<int> epolls;
-};
 
 [[nodiscard]] std::optional<int> number_of(std::string_view text) {
     int number = 0;
@@ -33,17 +28,25 @@ struct descriptors {
     return parsed.ec == std::errc() && parsed.ptr == end ? std::optional(number) : std::nullopt;
 }
 
-[[nodiscard]] descriptors own_descriptors() {
-    descriptors found;
+[[nodiscard]] std::vector<int> own_descriptors() {
+    std::vector<int> found;
     std::error_code failure;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", failure)) {
         const auto number = number_of(entry.path().filename().native());
-        const auto target = std::filesystem::read_symlink(entry.path(), failure).native();
-        if (!number.has_value()) { continue; }
-        if (target.starts_with("socket:")) { found.sockets.push_back(*number); }
-        if (target == "anon_inode:[eventpoll]") { found.epolls.push_back(*number); }
+        if (number.has_value()) { found.push_back(*number); }
     }
     return found;
+}
+
+[[nodiscard]] bool is_socket(int descriptor) noexcept {
+    struct stat facts = {};
+    return ::fstat(descriptor, &facts) == 0 && S_ISSOCK(facts.st_mode);
+}
+
+[[nodiscard]] bool is_epoll(int descriptor) {
+    std::error_code failure;
+    const auto link = "/proc/self/fd/" + std::to_string(descriptor);
+    return std::filesystem::read_symlink(link, failure) == "anon_inode:[eventpoll]";
 }
 
 /// What an epoll descriptor watches.
@@ -62,12 +65,13 @@ struct descriptors {
 
 /// What the loop's Asio watches: of all epoll descriptors, the one that watches a descriptor of
 /// ours once it was given to the loop.
-[[nodiscard]] std::vector<int> watched_by(loop& in, const std::vector<int>& epolls) {
+[[nodiscard]] std::vector<int> watched_by(loop& in, const std::vector<int>& descriptors) {
     const int number = ::eventfd(0, EFD_CLOEXEC);
     if (number < 0) { return {}; }
     const boost::asio::posix::stream_descriptor marker(in.io_context(), number);
-    for (const auto epoll : epolls) {
-        auto watched = watched_by(epoll);
+    for (const auto each : descriptors) {
+        if (!is_epoll(each)) { continue; }
+        auto watched = watched_by(each);
         if (std::ranges::find(watched, number) != watched.end()) { return watched; }
     }
     return {};
@@ -108,12 +112,10 @@ using asker = int (*)(int, sockaddr*, socklen_t*);
 
 std::vector<std::string> open_sockets(loop& of) {
     const auto all = own_descriptors();
-    if (all.sockets.empty()) { return {}; }
+    if (std::ranges::none_of(all, is_socket)) { return {}; }
     std::vector<std::string> found;
-    for (const auto number : watched_by(of, all.epolls)) {
-        if (std::ranges::find(all.sockets, number) != all.sockets.end()) {
-            found.push_back(describe(number));
-        }
+    for (const auto number : watched_by(of, all)) {
+        if (is_socket(number)) { found.push_back(describe(number)); }
     }
     return found;
 }
