@@ -79,7 +79,7 @@ void run_named_catch_test(F&& f, std::string name, await_site where = await_site
 #define CO_TEMPLATE_TEST_CASE(name, tags, ...)                                                    \
     COROSCOPE_CO_TEMPLATE_TEST_CASE(INTERNAL_CATCH_UNIQUE_NAME(coroscope_test_body_), name, tags, \
                                     __VA_ARGS__)
-/// The same with a fixture, a class template of `TestType`.
+/// The same with a fixture, a class template of `TestType`; its members are `this->name` there.
 #define CO_TEMPLATE_TEST_CASE_METHOD(fixture, name, tags, ...)                                  \
     COROSCOPE_CO_TEMPLATE_TEST_CASE_METHOD(INTERNAL_CATCH_UNIQUE_NAME(coroscope_test_fixture_), \
                                            fixture, name, tags, __VA_ARGS__)

@@ -32,7 +32,6 @@
 #include <cstring>
 #include <string>
 #include <typeinfo>
-#include <utility>
 
 #ifdef CATCH_CONFIG_PREFIX_ALL
 #define COROSCOPE_CATCH_TEST_CASE CATCH_TEST_CASE
