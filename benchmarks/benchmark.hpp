@@ -54,6 +54,8 @@ extern const comparison profile_time_plain;
 extern const comparison cpu_sampling_250;
 extern const comparison cpu_sampling_1000;
 extern const comparison explore_executions;
+extern const comparison virtual_year;
+extern const comparison virtual_timers_1m;
 
 extern const benchmark yield_2;
 extern const benchmark yield_1000;

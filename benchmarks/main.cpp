@@ -41,7 +41,9 @@ constexpr std::array comparisons{&step_cost_stats,
                                  &cpu_sampling_1000,
                                  &profile_time_call,
                                  &profile_time_plain,
-                                 &explore_executions};
+                                 &explore_executions,
+                                 &virtual_year,
+                                 &virtual_timers_1m};
 
 constexpr std::string_view usage =
     R"(usage: coroscope_benchmarks [--quick] [--rounds N] [--scale F] [--filter REGEX] [--output FILE]

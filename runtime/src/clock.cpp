@@ -10,6 +10,10 @@ time_point saturating_add(time_point t, duration d) noexcept {
     return time_point(base + d);
 }
 
+std::chrono::sys_time<duration> clock::wall_now() const noexcept {
+    return std::chrono::time_point_cast<duration>(std::chrono::system_clock::now());
+}
+
 time_point system_monotonic_clock::now() const noexcept {
     return std::chrono::time_point_cast<duration>(std::chrono::steady_clock::now());
 }

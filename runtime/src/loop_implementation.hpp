@@ -15,6 +15,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace coroscope {
@@ -104,6 +105,7 @@ private:
     void take_mail_and_timers();
     /// Returns how many handlers ran.
     std::size_t run_asio(bool may_block);
+    bool asio_has_work();
     std::size_t poll_asio();
     void look_for_more();
     void plan_polls(std::uint64_t now) noexcept;
@@ -123,7 +125,8 @@ private:
     static constexpr std::size_t most_handlers_at_once = 16;  ///< of Asio, in one poll
     static constexpr std::size_t steps_between_looks = 64;    ///< at the time, if steps are untimed
 
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
+    using work_guard = boost::asio::executor_work_guard<boost::asio::io_context::executor_type>;
+    std::optional<work_guard> guard_;  ///< empty only inside of `asio_has_work`
     boost::asio::steady_timer idle_timer_;
     // What the policy is offered, and where in the ready queue that is.
     std::vector<schedule_policy::choice> choices_;

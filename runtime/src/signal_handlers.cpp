@@ -64,8 +64,12 @@ public:
     }
 
 private:
+    /// Something external that may come, for as long as it is armed.
     void arm() {
-        auto arrived = [weak = weak_from_this()](const boost::system::error_code& error, int) {
+        ++core_->io_operations;
+        auto arrived = [weak = weak_from_this(), core = &core_.get()](
+                           const boost::system::error_code& error, int) {
+            --core->io_operations;
             const auto self = weak.lock();
             if (self && !error && self->is_on_) { self->on_signal(); }
         };

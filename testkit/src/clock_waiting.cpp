@@ -131,7 +131,7 @@ std::string fake_clock::describe_io() const {
                 + display_name(task->id(), task->given_name()) + ") at "
                 + to_string(task->record().site.load(std::memory_order_relaxed));
     }
-    return text.empty() ? "an operation that no task awaits" : text;
+    return text.empty() ? "an operation, descriptor or signal that no task awaits" : text;
 }
 
 // --- Tokens

@@ -56,6 +56,17 @@ std::vector<time_point> fake_clock::pending_timers() const {
     return loop_ != nullptr ? loop_->pending_deadlines() : std::vector<time_point>();
 }
 
+// --- The calendar's time
+
+std::chrono::sys_time<duration> fake_clock::wall_now() const noexcept {
+    const time_point start(wall_start.time_since_epoch() + duration(wall_shift_.load()));
+    return std::chrono::sys_time<duration>(saturating_add(start, elapsed()).time_since_epoch());
+}
+
+void fake_clock::set_wall_time(std::chrono::sys_time<duration> t) noexcept {
+    wall_shift_.store((t - wall_start - elapsed()).count());
+}
+
 // --- Verbs
 
 namespace {

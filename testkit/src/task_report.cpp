@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "task_report.hpp"
 
+#include "environment_variable.hpp"
+
 #include <coroscope/instrumentation/await_graph.hpp>
 #include <coroscope/runtime/exception_context.hpp>
 #include <coroscope/runtime/future.hpp>
@@ -235,6 +237,14 @@ std::string seconds(duration d) {
     const auto* const sign = count < 0 ? "-" : "";
     return sign + std::to_string(std::abs(count / 1'000'000'000))
            + (fraction.empty() ? "" : "." + fraction) + " s";
+}
+
+std::string facts(duration virtual_time, std::uint64_t seed) {
+    auto text = "virtual time: " + seconds(virtual_time) + "\nseed: " + std::to_string(seed);
+    if (const auto replayed = variable("COROSCOPE_TEST_REPLAY"); !replayed.empty()) {
+        text += "\nschedule: " + std::string(replayed);
+    }
+    return text;
 }
 
 std::string exception_text(const std::exception_ptr& exception) {

@@ -38,6 +38,10 @@ struct blocked_task {
 /// A length of time in seconds, without needless digits: `1.5 s`.
 [[nodiscard]] std::string seconds(duration d);
 
+/// How far a test was and how to run it again: virtual time, seed, and the schedule that is
+/// replayed if there is one; a line each.
+[[nodiscard]] std::string facts(duration virtual_time, std::uint64_t seed);
+
 /// `what() (type)` of an exception.
 [[nodiscard]] std::string exception_text(const std::exception_ptr& exception);
 

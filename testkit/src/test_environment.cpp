@@ -1,37 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "test_environment.hpp"
 
+#include "failing_rules.hpp"
 #include "orphans.hpp"
 #include "seed.hpp"
 #include "task_report.hpp"
+#include "unfinished_test.hpp"
 #include "watchdog.hpp"
 
 #include <algorithm>
-#include <array>
 #include <stdexcept>
 #include <utility>
 
 namespace coroscope::testkit::detail {
 namespace {
 
-constexpr std::array known_rules{std::string_view("slow-step"), std::string_view("hold-given-up")};
 constexpr int cleanup_rounds = 8;
 constexpr std::uint64_t most_cleanup_steps = 1'000'000;
 
 constinit thread_local test_environment* current_environment = nullptr;
 
-void check(const test_options& options) {
-    for (const auto& rule : options.fail_on) {
-        if (std::ranges::find(known_rules, rule) == known_rules.end()) {
-            throw std::invalid_argument("test_options::fail_on has the unknown rule '" + rule
-                                        + "'; known are slow-step and hold-given-up");
-        }
-    }
-}
-
-/// Calls the body inside its task, where a loop runs.
+/// Calls the body inside its task, where a loop runs. Its frame is not listed.
 coro<> call(const std::function<coro<>()>& body) {
-    co_await body();
+    auto work = body();
+    co_await coroscope::detail::unlisted(work);
 }
 
 class loop_stopper final : public coroscope::detail::completion_waiter {
@@ -54,7 +46,7 @@ test_environment::test_environment(const test_options& options, await_site where
       where_(where),
       outer_(std::exchange(current_environment, this)) {
     try {
-        check(options_);
+        check_rules(options_.fail_on);
         seed_ = choose_seed(options_.seed);
     } catch (...) {
         current_environment = outer_;
@@ -91,11 +83,11 @@ bool test_environment::decide_fault(std::string_view name) {
 test_result test_environment::run(const std::function<coro<>()>& body) {
     const auto limit = effective_time_limit(options_.time_limit);
     if (report_orphans()) { return std::move(result_); }
+    const auto description = "the test '" + options_.name + "' (" + to_string(where_) + ")";
+    const unfinished_test begun(description);
     open_loop();
     {
-        const time_guard guard(limit, *loop_,
-                               "the test '" + options_.name + "' (" + to_string(where_) + ")",
-                               [this] { on_time_limit(); });
+        const time_guard guard(limit, *loop_, description, [this] { on_time_limit(); });
         execute(body);
         close_loop();
     }
@@ -112,8 +104,8 @@ void test_environment::execute(const std::function<coro<>()>& body) {
         run_grace_round();
     }
     report_leaks();
-    report_jobs();
     cancel_and_await_all();
+    report_sockets();
 }
 
 void test_environment::restart() {
@@ -157,6 +149,9 @@ void test_environment::open_loop() {
         throw std::invalid_argument("test_options::make_loop returned no loop");
     }
     watch_loop();
+    lints_ = lints_for(options_.fail_on);
+    if (lints_ != nullptr) { lints_->attach_to(*loop_); }
+    if (options_.check_heap) { heap_ = std::make_unique<live_heap>(); }
     hear_exceptions();
     hooks_ = loop_->core().hooks;
     debug_ = loop_->debug();
@@ -236,34 +231,7 @@ void test_environment::run_grace_round() {
     run_loop();
 }
 
-// --- What is left
-
-void test_environment::report_leaks() {
-    for (const auto& task : blocked_tasks(*loop_)) {
-        const auto id = task.view.id;
-        if (id == body_id_ || is_background(id)) { continue; }
-        auto text = "a task was still alive when the test had ended: " + to_text(task);
-        if (body_ended_well_) {
-            fail({failure_kind::leaked_task,
-                  text + "\n    await it, cancel it, or start it with testkit::background", nullptr,
-                  task.view.created_at});
-        } else if (!gave_up_) {
-            result_.notes.push_back(std::move(text));
-        }
-    }
-}
-
-void test_environment::report_jobs() {
-    const auto jobs = loop_->core().jobs;
-    if (jobs > 0 && body_ended_well_) {
-        fail({failure_kind::leaked_job,
-              std::to_string(jobs) + (jobs == 1 ? " job was" : " jobs were")
-                  + " still in an executor when the test had ended; await what run_in_executor "
-                    "returned",
-              nullptr,
-              {}});
-    }
-}
+// --- What is left; what of that is a leak is in leaks/test_leaks.cpp
 
 void test_environment::cancel_and_await_all() {
     clock_.set_autojump(true);
@@ -298,10 +266,13 @@ void test_environment::close_loop() {
     for (const auto& step : log().slow_steps()) {
         fail({failure_kind::rule, "slow-step: " + step, nullptr, {}});
     }
+    report_findings();
     unwatch_loop();
     loop_->set_exception_handler({});
     clock_.set_supervisor(nullptr);
+    const auto id = loop_->id();
     loop_.reset();
+    report_heap(id);
 }
 
 }  // namespace coroscope::testkit::detail

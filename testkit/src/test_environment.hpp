@@ -4,7 +4,9 @@
 #include <coroscope/testkit/test_run.hpp>
 
 #include "event_log.hpp"
+#include "leaks/live_heap.hpp"
 
+#include <coroscope/instrumentation/lints.hpp>
 #include <coroscope/runtime/exception_context.hpp>
 
 #include <functional>
@@ -26,7 +28,14 @@ public:
 
     [[nodiscard]] test_result run(const std::function<coro<>()>& body);
     void mark_background(const task_handle& t) { log().mark_background(t.id()); }
+    void note_body_failure(const std::exception_ptr& failure);
+    void note_tear_down_failure(const std::exception_ptr& failure);
+    /// For what is added to failed assertions: virtual time, seed, who asserts, all tasks.
+    [[nodiscard]] std::string describe() const;
     void fail(test_failure failure);
+    [[nodiscard]] bool is_background(std::uint64_t task_id) const noexcept override {
+        return log().is_background(task_id);
+    }
 
     /// The one that runs on this thread; null if none does.
     [[nodiscard]] static test_environment* current() noexcept;
@@ -45,7 +54,8 @@ protected:
     void restart();
     /// Nothing is left of the last run that the next could notice.
     [[nodiscard]] bool is_as_new() const noexcept {
-        return loop_->is_as_new() && loop_->core().hooks == hooks_;
+        return loop_->is_as_new() && loop_->core().hooks == hooks_ && lints_ == nullptr
+               && heap_ == nullptr;  // these tell what they have found when the loop is closed
     }
     [[nodiscard]] bool report_orphans();
     void on_runaway(const std::string& what);
@@ -74,7 +84,12 @@ private:
     void run_loop();
     void run_grace_round();
     void report_leaks();
+    void report_tasks();
     void report_jobs();
+    void report_timers();
+    void report_sockets();
+    void report_heap(std::uint32_t loop_id);
+    void report_findings();
     void cancel_and_await_all();
 
     void on_exception(const exception_context& context);
@@ -86,14 +101,13 @@ private:
     void on_idle_timeout() override;
     void on_end_of_time() override;
     void on_hold_given_up(const std::string& held_by) override;
-    [[nodiscard]] bool is_background(std::uint64_t task_id) const noexcept override {
-        return log().is_background(task_id);
-    }
 
     test_options options_;
     await_site where_;
     test_environment* outer_;
     std::unique_ptr<event_log> log_;
+    std::unique_ptr<instrumentation::lints> lints_;  ///< null: no rule of theirs was named
+    std::unique_ptr<live_heap> heap_;                ///< null: nobody asks
     test_result result_;
     std::vector<std::exception_ptr> seen_;
     phase phase_ = phase::body;

@@ -25,6 +25,24 @@ bool test_environment::fails_on(std::string_view rule) const {
     return std::ranges::find(options_.fail_on, rule) != options_.fail_on.end();
 }
 
+void test_environment::note_body_failure(const std::exception_ptr& failure) {
+    if (phase_ != phase::body || coroscope::detail::is_cancellation(failure)) { return; }
+    fail({failure_kind::exception,
+          "an exception left the test's body: " + exception_text(failure),
+          failure,
+          {}});
+}
+
+void test_environment::note_tear_down_failure(const std::exception_ptr& failure) {
+    const bool is_cancelled = coroscope::detail::is_cancellation(failure);
+    fail({failure_kind::exception,
+          is_cancelled
+              ? "the fixture's tear_down was cancelled before its end: it could not go on by itself"
+              : "an exception left the fixture's tear_down: " + exception_text(failure),
+          failure,
+          {}});
+}
+
 void test_environment::on_exception(const exception_context& context) {
     if (context.exception == nullptr) {
         if (phase_ == phase::closing) { return; }  // tasks that are destroyed were reported
@@ -47,10 +65,6 @@ void test_environment::on_exception(const exception_context& context) {
 
 std::string test_environment::describe_blocked() const {
     auto tasks = blocked_tasks(*loop_);
-    for (auto& task : tasks) {
-        // The outermost frame of the body's task is ours.
-        if (task.view.id == body_id_ && !task.stack.empty()) { task.stack.pop_back(); }
-    }
     const auto cycles = await_cycles(tasks);
     std::erase_if(tasks, [this](const auto& task) { return is_background(task.view.id); });
     return to_text(tasks) + cycles;
@@ -98,6 +112,20 @@ void test_environment::on_time_limit() {
           nullptr,
           {}});
     loop_->stop();
+}
+
+std::string test_environment::describe() const {
+    if (loop_ == nullptr) { return {}; }
+    auto text = facts(clock_.elapsed(), seed_);
+    const auto& core = loop_->core();
+    const auto tasks = blocked_tasks(*loop_);
+    const auto runs = std::ranges::find_if(tasks, [&core](const auto& task) {
+        return core.current != nullptr && task.view.id == core.current->id();
+    });
+    if (runs != tasks.end()) {
+        text += "\nin task " + std::to_string(runs->view.id) + " (" + runs->view.name + ")";
+    }
+    return text + "\ntasks:" + to_text(tasks);
 }
 
 // --- Tests that get an error instead of what they wait for

@@ -2,7 +2,10 @@
 #include <coroscope/testkit/fault.hpp>
 #include <coroscope/testkit/test_run.hpp>
 
+#include "task_report.hpp"
 #include "test_environment.hpp"
+
+#include <coroscope/testkit/fixture.hpp>
 
 #include <ostream>
 #include <sstream>
@@ -17,10 +20,14 @@ const char* to_string(failure_kind kind) noexcept {
     case failure_kind::deadlock: return "deadlock";
     case failure_kind::leaked_task: return "leaked task";
     case failure_kind::leaked_job: return "leaked job";
+    case failure_kind::leaked_socket: return "leaked socket";
+    case failure_kind::leaked_timer: return "leaked timer";
+    case failure_kind::leaked_memory: return "leaked memory";
     case failure_kind::runaway: return "runaway";
     case failure_kind::time_limit: return "time limit";
     case failure_kind::stopped: return "stopped";
     case failure_kind::not_cancellable: return "not cancellable";
+    case failure_kind::scheduling: return "scheduling";
     case failure_kind::clock: return "clock";
     case failure_kind::rule: return "rule";
     case failure_kind::nondeterminism: return "nondeterminism";
@@ -38,7 +45,7 @@ std::ostream& operator<<(std::ostream& out, const test_result& result) {
     for (const auto& note : result.notes) {
         out << "note: " << note << '\n';
     }
-    return out << "seed: " << result.seed;
+    return out << detail::facts_of(result);
 }
 
 std::string to_string(const test_result& result) {
@@ -66,6 +73,23 @@ namespace detail {
 
 void mark_background(const task_handle& t) {
     test_environment::current()->mark_background(t);
+}
+
+void note_body_failure(const std::exception_ptr& failure) {
+    test_environment::current()->note_body_failure(failure);
+}
+
+void note_tear_down_failure(const std::exception_ptr& failure) {
+    test_environment::current()->note_tear_down_failure(failure);
+}
+
+std::string facts_of(const test_result& result) {
+    return facts(result.virtual_elapsed, result.seed);
+}
+
+std::string describe_running_test() {
+    const auto* running = test_environment::current();
+    return running != nullptr ? running->describe() : std::string();
 }
 
 test_result run_test(const std::function<coro<>()>& body, const test_options& options,

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "watchdog.hpp"
 
+#include "environment_variable.hpp"
 #include "task_report.hpp"
+
+#include <coroscope/instrumentation/stall_watchdog.hpp>
+#include <coroscope/instrumentation/thread_stack.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -9,7 +13,6 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
 #include <memory>
 #include <mutex>
@@ -31,6 +34,7 @@ struct watched_test {
     std::uint32_t loop_id = 0;
     std::weak_ptr<coroscope::detail::inbox> mail;
     std::string description;
+    instrumentation::observable_thread thread;
     std::function<void()> on_limit;
     bool was_asked = false;
 };
@@ -46,23 +50,29 @@ void write_to_stderr(const std::string& text) noexcept {
     }
 }
 
-/// What the program has printed must not be lost, but the stuck thread may hold a stream's lock.
-void flush_streams_if_possible() {
+/// Does what may wait for a lock that the stuck thread holds; gives up after a while.
+void attempt(std::chrono::seconds at_most, std::function<void()> what) {
     struct shared {
         std::mutex mutex;
         std::condition_variable changed;
         bool done = false;
     };
     const auto state = std::make_shared<shared>();
-    std::thread([state] {
-        std::cout.flush();
-        static_cast<void>(std::fflush(nullptr));
+    std::thread([state, work = std::move(what)] {
+        work();
         const std::lock_guard lock(state->mutex);
         state->done = true;
         state->changed.notify_all();
     }).detach();
     std::unique_lock lock(state->mutex);
-    state->changed.wait_for(lock, std::chrono::seconds(2), [&] { return state->done; });
+    state->changed.wait_for(lock, at_most, [&] { return state->done; });
+}
+
+void write_native_stack(const instrumentation::observable_thread& thread) {
+    const auto seen = thread.take_stack(std::chrono::seconds(10));
+    write_to_stderr(seen.stack.has_value()
+                        ? "  Its thread is here:\n" + instrumentation::stack_text(*seen.stack)
+                        : "  There is no native stack of its thread: " + seen.trouble + "\n");
 }
 
 [[noreturn]] void end_process(const watched_test& test) {
@@ -70,10 +80,15 @@ void flush_streams_if_possible() {
                     seconds(test.limit) +
                     " (real time), and its thread does not come back: it computes, or blocks "
                     "without co_await. Its tasks:" +
-                    dump_tasks(test.loop_id) +
-                    "\n  The process ends now. COROSCOPE_TEST_TIME_LIMIT (seconds, 0 for none) "
-                    "changes the limit.\n");
-    flush_streams_if_possible();
+                    dump_tasks(test.loop_id) + "\n");
+    attempt(std::chrono::seconds(20), [thread = test.thread] { write_native_stack(thread); });
+    write_to_stderr(
+        "  The process ends now. COROSCOPE_TEST_TIME_LIMIT (seconds, 0 for none) changes the "
+        "limit.\n");
+    attempt(std::chrono::seconds(2), [] {  // what the program has printed must not be lost
+        std::cout.flush();
+        static_cast<void>(std::fflush(nullptr));
+    });
     std::_Exit(status_of_timeout);
 }
 
@@ -151,6 +166,7 @@ time_guard::time_guard(duration limit, const loop& watched, std::string descript
     test.loop_id = watched.id();
     test.mail = watched.core().mail;
     test.description = std::move(description);
+    test.thread = instrumentation::observable_thread::current();
     test.on_limit = std::move(on_limit);
     id_ = watchdog::instance().add(std::move(test));
 }
@@ -164,9 +180,9 @@ void time_guard::restart() {
 }
 
 duration effective_time_limit(const std::optional<duration>& option) {
-    constexpr double longest = 1e9;                               // seconds; some thirty years
-    const auto* text = std::getenv("COROSCOPE_TEST_TIME_LIMIT");  // NOLINT(concurrency-mt-unsafe)
-    if (text == nullptr || *text == '\0') {
+    constexpr double longest = 1e9;  // seconds; some thirty years
+    const auto text = variable("COROSCOPE_TEST_TIME_LIMIT");
+    if (text.empty()) {
         const auto limit = option.value_or(std::chrono::seconds(10));
         if (limit < duration::zero()) {
             throw std::invalid_argument("test_options::time_limit must not be negative");
@@ -174,8 +190,8 @@ duration effective_time_limit(const std::optional<duration>& option) {
         return std::min<duration>(limit, std::chrono::seconds(1'000'000'000));
     }
     double value = 0;
-    const auto* end = text + std::strlen(text);
-    const auto parsed = std::from_chars(text, end, value);
+    const auto* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, value);
     if (parsed.ec != std::errc() || parsed.ptr != end || !(value >= 0) || value > longest) {
         throw std::invalid_argument("COROSCOPE_TEST_TIME_LIMIT is '" + std::string(text) +
                                     "'; it must be a number of seconds, such as 10 or 0.5, or 0 "

@@ -15,8 +15,9 @@ namespace coroscope::testkit::detail {
 inline constexpr int status_of_timeout = 124;
 
 /// Real time for one test. When it has passed, the loop is asked to call `on_limit`; a thread that
-/// does not come back within `grace_after_limit` takes the process with it: the tasks are written
-/// to standard error, and the process ends with `status_of_timeout`.
+/// does not come back within `grace_after_limit` takes the process with it: the tasks and the
+/// native stack of the thread that made the guard are written to standard error, and the process
+/// ends with `status_of_timeout`.
 ///
 /// One thread watches all tests of the process; it begins with the first guard.
 class time_guard {

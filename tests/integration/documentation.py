@@ -23,7 +23,9 @@ PAGES_OF_EXAMPLES = {"debug-hooks.md": "debug_hooks", "flight-recorder.md": "fli
                      "long-running.md": "long_running", "memory.md": "memory_profile",
                      "mocks.md": "mocks",
                      "profiling.md": "profiling", "remote-profiles.md": "remote_profiles",
-                     "stalls.md": "stalls", "waiting-profile.md": "waiting_profile"}
+                     "stalls.md": "stalls", "testing-frameworks.md": "test_frameworks",
+                     "testing-recipes.md": "testing_recipes",
+                     "waiting-profile.md": "waiting_profile"}
 
 
 def commands(text, program):

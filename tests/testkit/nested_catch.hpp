@@ -22,17 +22,26 @@ inline std::string unwrapped(std::string text) {
 struct outcome {
     int status = 0;      ///< exit status; 128 + signal if one ended it
     std::string output;  ///< standard output and error
-    [[nodiscard]] bool has(const std::string& text) const {
-        return unwrapped(output).find(unwrapped(text)) != std::string::npos;
+    [[nodiscard]] bool has(const std::string& text) const { return count(text) > 0; }
+    [[nodiscard]] std::size_t count(const std::string& text) const {
+        const auto all = unwrapped(output);
+        const auto wanted = unwrapped(text);
+        std::size_t found = 0;
+        for (auto at = all.find(wanted); at != all.npos; at = all.find(wanted, at + 1)) {
+            ++found;
+        }
+        return found;
     }
 };
 
-inline outcome run(const std::string& test_case, const std::string& environment = {}) {
+inline outcome run(const std::string& test_case, const std::string& environment = {},
+                   const std::string& options = {}) {
     std::array<char, 4096> buffer{};
     const auto length = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
     if (length <= 0) { throw std::runtime_error("cannot find this executable"); }
     const std::string program(buffer.data(), static_cast<std::size_t>(length));
-    const auto command = environment + " '" + program + "' '" + test_case + "' 2>&1";
+    const auto named = test_case.empty() ? std::string() : "'" + test_case + "' ";
+    const auto command = environment + " '" + program + "' " + named + options + " 2>&1";
     auto* pipe = ::popen(command.c_str(), "r");
     if (pipe == nullptr) { throw std::runtime_error("cannot run " + command); }
     outcome result;

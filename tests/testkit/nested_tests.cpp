@@ -9,10 +9,14 @@
 #include <coroscope/runtime/sleep.hpp>
 
 #include <atomic>
+#include <cstdlib>
 #include <iostream>
 #include <stdexcept>
 #include <string>
 #include <thread>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 using coroscope::coro;
@@ -36,6 +40,10 @@ coro<> failing_child() {
 
 coro<> sleeper() {
     co_await coroscope::sleep_for(1h);
+}
+
+[[gnu::noinline]] void spin_here(const std::atomic<bool>& end) {
+    while (!end.load()) {}
 }
 
 }  // namespace
@@ -153,7 +161,7 @@ CO_TEST_CASE("spins for ever", "[.]") {
     const std::atomic<bool> never = false;
     this_test().loop().create_task(sleeper(), "bystander");
     co_await coroscope::sleep_for(1min);
-    while (!never.load()) {}
+    spin_here(never);
 }
 
 CO_TEST_CASE("waits for ever for a job", "[.]") {
@@ -163,4 +171,48 @@ CO_TEST_CASE("waits for ever for a job", "[.]") {
     };
     auto done = this_test().loop().run_in_executor(job);
     co_await done;
+}
+
+namespace {
+
+struct closing {
+    bool is_closed = false;
+    coro<> tear_down() {
+        co_await coroscope::sleep_for(1s);
+        CO_CHECK(is_closed);
+    }
+};
+
+}  // namespace
+
+CO_TEST_CASE_METHOD(closing, "tear_down asserts", "[.]") {
+    CO_REQUIRE(co_await value(1) == 2);
+}
+
+CO_TEST_CASE("leaves the process", "[.]") {
+    co_await coroscope::sleep_for(1s);
+    std::exit(0);
+}
+
+CO_TEST_CASE("forks a child that leaves", "[.]") {
+    const auto child = ::fork();
+    if (child == 0) { std::exit(0); }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    CO_CHECK(status == 0);
+    co_return;
+}
+
+CO_TEST_CASE("fails with context", "[.]") {
+    coroscope::testkit::background(sleeper(), "bystander");
+    co_await coroscope::sleep_for(30min);
+    CO_CHECK(1 == 2);
+    CO_CHECK(co_await throws() == 3);
+    CO_CHECK_THROWS_AS(co_await value(3), std::runtime_error);
+    CO_CHECK(1 == 1);
+    CO_FAIL("in the end");
+}
+
+TEST_CASE("fails without context", "[.]") {
+    CO_CHECK(1 == 2);
 }

@@ -4,8 +4,10 @@
 #include <coroscope/testkit/test_run.hpp>
 
 #include "support/catch.hpp"
+#include "support/sanitizers.hpp"
 #include "testkit/nested_catch.hpp"
 
+#include <coroscope/instrumentation/stall_watchdog.hpp>
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -19,6 +21,8 @@
 #include <vector>
 
 using namespace std::chrono_literals;
+using Catch::Matchers::EndsWith;
+using Catch::Matchers::StartsWith;
 using coroscope::coro;
 using coroscope::testkit::background;
 using coroscope::testkit::failure_kind;
@@ -303,8 +307,13 @@ TEST_CASE("a test that goes on for ever in virtual time meets its real time limi
     CHECK(result.failures[0].kind == failure_kind::time_limit);
 }
 
-TEST_CASE("a body that spins ends the process, with the tasks on standard error",
+TEST_CASE("a body that spins ends the process, with the tasks and its stack on standard error",
           "[run_test][threads]") {
+#if defined(COROSCOPE_TEST_THREAD_SANITIZER)  // which holds signals back
+    const bool is_stack_taken = false;
+#else
+    const bool is_stack_taken = coroscope::instrumentation::takes_native_stacks();
+#endif
     const auto run = nested::run("spins for ever", "COROSCOPE_TEST_TIME_LIMIT=0.2");
     INFO(run.output);
     CHECK(run.status == 124);
@@ -313,6 +322,12 @@ TEST_CASE("a body that spins ends the process, with the tasks on standard error"
     CHECK(run.has("task 1 (spins for ever) is running"));
     CHECK(run.has("task 2 (bystander) sleeps until 3600 s"));
     CHECK(run.has("unflushed output"));
+    if (is_stack_taken) {
+        CHECK(run.has("Its thread is here:"));
+        CHECK(run.has("spin_here"));
+    } else {
+        CHECK(run.has("There is no native stack of its thread: "));
+    }
 }
 
 TEST_CASE("a job that never ends ends the process", "[run_test][threads]") {
@@ -458,6 +473,7 @@ TEST_CASE("an unknown rule is refused", "[run_test]") {
     options.fail_on = {"slow-stepp"};
     CHECK_THROWS_WITH(
         run_test(tick, options),
-        "test_options::fail_on has the unknown rule 'slow-stepp'; known are slow-step "
-        "and hold-given-up");
+        StartsWith("test_options::fail_on has the unknown rule 'slow-stepp'; known are slow-step, "
+                   "hold-given-up, never-awaited, ")
+            && EndsWith(", wrong-thread"));
 }

@@ -105,7 +105,8 @@ TEST_CASE("an exception that leaves the body fails the test", "[run_test]") {
     CHECK(result.failures[0].exception != nullptr);
     CHECK(result.virtual_elapsed == 1s);
     CHECK(to_string(result)
-          == result.failures[0].message + "\nseed: " + std::to_string(result.seed));
+          == result.failures[0].message
+                 + "\nvirtual time: 1 s\nseed: " + std::to_string(result.seed));
 }
 
 TEST_CASE("an exception thrown before the body is a coroutine fails the test, too", "[run_test]") {

@@ -53,6 +53,10 @@ public:
     /// The present instant. Never goes backwards.
     [[nodiscard]] virtual time_point now() const noexcept = 0;
 
+    /// What `wall_clock` shows where this clock rules: the calendar's time. Unless overridden, the
+    /// machine's. Any thread.
+    [[nodiscard]] virtual std::chrono::sys_time<duration> wall_now() const noexcept;
+
     /// Called when the ready queue is empty and I/O had nothing: decides how time passes.
     [[nodiscard]] virtual idle_action on_idle(const idle_state& state) = 0;
 

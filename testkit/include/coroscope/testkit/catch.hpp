@@ -67,10 +67,22 @@ void run_named_catch_test(F&& f, std::string name, await_site where = await_site
     COROSCOPE_CO_TEST_CASE(INTERNAL_CATCH_UNIQUE_NAME(coroscope_test_body_), __VA_ARGS__)
 
 /// The same, as a member of a class derived from `fixture`, which is constructed and destroyed in
-/// the test's task: `this_test()` works there. `CO_TEST_CASE_METHOD(fixture, "name", "[tags]")`.
+/// the test's task: `this_test()` works there, and so do its coroutines `set_up` and `tear_down`;
+/// see `with_fixture`. Each way through SECTIONs and generators has a fixture of its own.
+/// `CO_TEST_CASE_METHOD(fixture, "name", "[tags]")`.
 #define CO_TEST_CASE_METHOD(fixture, ...)                                                       \
     COROSCOPE_CO_TEST_CASE_METHOD(INTERNAL_CATCH_UNIQUE_NAME(coroscope_test_fixture_), fixture, \
                                   __VA_ARGS__)
+
+/// A test case for each of several types, `TestType` in its body:
+/// `CO_TEMPLATE_TEST_CASE("name", "[tags]", int, std::string) { ... }`.
+#define CO_TEMPLATE_TEST_CASE(name, tags, ...)                                                    \
+    COROSCOPE_CO_TEMPLATE_TEST_CASE(INTERNAL_CATCH_UNIQUE_NAME(coroscope_test_body_), name, tags, \
+                                    __VA_ARGS__)
+/// The same with a fixture, a class template of `TestType`; its members are `this->name` there.
+#define CO_TEMPLATE_TEST_CASE_METHOD(fixture, name, tags, ...)                                  \
+    COROSCOPE_CO_TEMPLATE_TEST_CASE_METHOD(INTERNAL_CATCH_UNIQUE_NAME(coroscope_test_fixture_), \
+                                           fixture, name, tags, __VA_ARGS__)
 
 /// Must hold; otherwise the task ends here, with an exception, and the test fails.
 #define CO_REQUIRE(...) \
@@ -119,6 +131,7 @@ void run_named_catch_test(F&& f, std::string name, await_site where = await_site
 #define COROSCOPE_CO_TEST_CASE_METHOD(type, fixture, ...)          \
     namespace {                                                    \
     struct type : fixture {                                        \
+        friend class ::coroscope::testkit::detail::fixture_access; \
         ::coroscope::coro<> coroscope_test_body();                 \
     };                                                             \
     }                                                              \
@@ -128,6 +141,30 @@ void run_named_catch_test(F&& f, std::string name, await_site where = await_site
             ::coroscope::testkit::detail::test_name(__VA_ARGS__)); \
     }                                                              \
     ::coroscope::coro<> type::coroscope_test_body()
+
+#define COROSCOPE_CO_TEMPLATE_TEST_CASE(body, name, tags, ...)                    \
+    template <class TestType>                                                     \
+    static ::coroscope::coro<> body();                                            \
+    COROSCOPE_CATCH_TEMPLATE_TEST_CASE(name, tags, __VA_ARGS__) {                 \
+        ::coroscope::testkit::detail::run_named_catch_test(body<TestType>, name); \
+    }                                                                             \
+    template <class TestType>                                                     \
+    static ::coroscope::coro<> body()
+
+#define COROSCOPE_CO_TEMPLATE_TEST_CASE_METHOD(type, fixture, name, tags, ...) \
+    namespace {                                                                \
+    template <class TestType>                                                  \
+    struct type : fixture<TestType> {                                          \
+        friend class ::coroscope::testkit::detail::fixture_access;             \
+        ::coroscope::coro<> coroscope_test_body();                             \
+    };                                                                         \
+    }                                                                          \
+    COROSCOPE_CATCH_TEMPLATE_TEST_CASE(name, tags, __VA_ARGS__) {              \
+        ::coroscope::testkit::detail::run_named_catch_test(                    \
+            ::coroscope::testkit::detail::run_fixture<type<TestType>>, name);  \
+    }                                                                          \
+    template <class TestType>                                                  \
+    ::coroscope::coro<> type<TestType>::coroscope_test_body()
 
 #define COROSCOPE_CO_ASSERT(macro, disposition, ...)                                   \
     do {                                                                               \

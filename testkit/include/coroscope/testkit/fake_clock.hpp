@@ -86,6 +86,16 @@ public:
     /// Virtual time since the clock was made.
     [[nodiscard]] duration elapsed() const noexcept { return now() - start_; }
 
+    /// What `wall_clock` shows when the clock is made: always the same, the beginning of 2000, UTC.
+    static constexpr std::chrono::sys_time<duration> wall_start{
+        std::chrono::sys_days{std::chrono::year(2000) / 1 / 1}};
+    /// What `wall_clock` shows under this clock: it follows virtual time.
+    [[nodiscard]] std::chrono::sys_time<duration> wall_now() const noexcept override;
+    /// Somebody sets the wall clock, as an administrator or a time server does: forward or back. No
+    /// timer moves, and neither does `now()`. Any thread.
+    void set_wall_time(std::chrono::sys_time<duration> t) noexcept;
+    void shift_wall_time(duration d) noexcept { wall_shift_.fetch_add(d.count()); }
+
     /// To `now() + d`, inclusive; clamped to `end`. Zero settles. Throws `std::invalid_argument`
     /// for a negative `d`; time is unchanged then.
     clock_move advance(duration d, await_site where = await_site::current());
@@ -173,6 +183,7 @@ private:
     [[nodiscard]] std::string describe_io() const;
 
     std::atomic<duration::rep> now_;
+    std::atomic<duration::rep> wall_shift_{0};
     time_point start_;
     loop* loop_ = nullptr;
     std::unique_ptr<watcher> watcher_;

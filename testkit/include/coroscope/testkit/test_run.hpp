@@ -42,10 +42,14 @@ enum class failure_kind : std::uint8_t {
     deadlock,         ///< nothing could run, no timer was armed, nothing external was awaited
     leaked_task,      ///< alive after the body had ended, and not made by `background`
     leaked_job,       ///< an executor job nobody waited for
+    leaked_socket,    ///< open after the body and all tasks had ended
+    leaked_timer,     ///< see `test_options::strict_timers`
+    leaked_memory,    ///< see `test_options::check_heap`
     runaway,          ///< too many steps
     time_limit,       ///< too much real time
     stopped,          ///< somebody stopped the loop before the body had ended
     not_cancellable,  ///< a task that went on although it was cancelled at the end
+    scheduling,       ///< `assert_checkpoints` or `assert_no_checkpoints` does not hold
     clock,            ///< the clock or the loop itself failed, for instance `io_policy::forbid`
     rule,             ///< a rule named in `test_options::fail_on`
     nondeterminism,   ///< two executions of one schedule differed; see explore.hpp
@@ -82,8 +86,16 @@ struct test_options {
     /// passed, every task gets an `idle_timeout_error`.
     std::optional<duration> idle_timeout;
     /// Rules that fail the test: `slow-step` (a step took `slow_callback_duration` or more of real
-    /// time) and `hold-given-up` (virtual time went on though I/O was in flight).
+    /// time), `hold-given-up` (virtual time went on though I/O was in flight), and those of
+    /// `instrumentation::lints`, such as `never-awaited` or `mutex-across-suspension`.
     std::vector<std::string> fail_on;
+    /// A callback of `call_later` or `call_at` that is still armed when the body has ended fails
+    /// the test; otherwise it is dropped in silence.
+    bool strict_timers = false;
+    /// A block of heap memory that a task of the test allocated, and that is still there when the
+    /// loop is gone, fails the test. Needs `instrumentation::hook_memory()`; throws
+    /// `std::logic_error` without.
+    bool check_heap = false;
     /// Makes the loop, from options that have the test's clock. Its exception handler is replaced.
     std::function<std::unique_ptr<loop>(const loop_options&)> make_loop;
     /// Most steps of a test, and most steps without virtual time moving.
@@ -143,6 +155,11 @@ protected:
 namespace detail {
 
 void mark_background(const task_handle& t);
+/// The async context of the test that runs on this thread, for messages: virtual time, seed, the
+/// schedule that is replayed, who runs, and all tasks. Empty where none runs.
+[[nodiscard]] std::string describe_running_test();
+/// The same of a test that has ended, without the tasks.
+[[nodiscard]] std::string facts_of(const test_result& result);
 [[nodiscard]] test_result run_test(const std::function<coro<>()>& body, const test_options& options,
                                    await_site where);
 

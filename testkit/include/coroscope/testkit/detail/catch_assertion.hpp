@@ -2,6 +2,7 @@
 #pragma once
 
 #include <coroscope/testkit/detail/catch_version.hpp>
+#include <coroscope/testkit/fixture.hpp>
 #include <coroscope/testkit/test_run.hpp>
 
 #include <coroscope/runtime/exception_context.hpp>
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -39,6 +41,11 @@ public:
     [[nodiscard]] Catch::AssertionHandler handler() const {
         return {Catch::StringRef(macro_), Catch::SourceLineInfo(file_, line_),
                 Catch::StringRef(text_), disposition_};
+    }
+    /// What `INFO` makes of a text here.
+    [[nodiscard]] Catch::MessageBuilder message() const {
+        return {Catch::StringRef(macro_), Catch::SourceLineInfo(file_, line_),
+                Catch::ResultWas::Info};
     }
     [[nodiscard]] bool expects_false() const noexcept {
         return (disposition_ & Catch::ResultDisposition::FalseTest) != 0;
@@ -107,18 +114,46 @@ template <class T>
     return expression;
 }
 
+/// True while the report of an assertion has the async context with it.
+inline thread_local bool has_async_context = false;
+
+/// Adds the async context to what is reported while it exists: it is shown as an `INFO` is, by
+/// every reporter.
+class async_context {
+public:
+    /// Nothing if the assertion holds, or no test of ours runs.
+    async_context(const assertion_site& site, bool is_failure) {
+        auto text = is_failure ? describe_running_test() : std::string();
+        if (text.empty()) { return; }
+        auto message = site.message();
+        message << text;
+        message_.emplace(std::move(message));
+        has_async_context = true;
+    }
+    async_context(const async_context&) = delete;
+    async_context& operator=(const async_context&) = delete;
+    ~async_context() { has_async_context = false; }
+
+private:
+    std::optional<Catch::ScopedMessage> message_;
+};
+
 /// Evaluated already: reports it.
 template <class Expression>
 void check(const assertion_site& site, const Expression& expression) {
+    const auto& kept = as_transient(expression);
+    const Catch::ITransientExpression& transient = kept;
+    const bool is_failure = transient.getResult() == site.expects_false();
     if (!foreign_failures::instance().is_foreign_thread()) {
         auto handler = site.handler();
-        handler.handleExpr(expression);
+        {
+            const async_context context(site, is_failure);
+            handler.handleExpr(transient);
+        }
         handler.complete();
         return;
     }
-    const auto& kept = as_transient(expression);
-    const Catch::ITransientExpression& transient = kept;
-    if (transient.getResult() == site.expects_false()) {
+    if (is_failure) {
         std::ostringstream expanded;
         transient.streamReconstructedExpression(expanded);
         fail_in_foreign_thread(site, "\n    with expansion: " + expanded.str());
@@ -147,7 +182,10 @@ inline void fail_with_current_exception(const assertion_site& site) {
         return;
     }
     auto handler = site.handler();
-    handler.handleUnexpectedInflightException();
+    {
+        const async_context context(site, true);
+        handler.handleUnexpectedInflightException();
+    }
     handler.complete();
 }
 
@@ -169,6 +207,15 @@ public:
             return;
         }
         auto handler = site_.handler();
+        report_to(handler);
+        handler.complete();
+    }
+
+private:
+    enum class outcome : std::uint8_t { nothing, expected, other };
+
+    void report_to(Catch::AssertionHandler& handler) const {
+        const async_context context(site_, outcome_ != outcome::expected);
         switch (outcome_) {
         case outcome::nothing: handler.handleUnexpectedExceptionNotThrown(); break;
         case outcome::expected: handler.handleExceptionThrownAsExpected(); break;
@@ -176,12 +223,7 @@ public:
             } catch (...) { handler.handleUnexpectedInflightException(); }
             break;
         }
-        handler.complete();
     }
-
-private:
-    enum class outcome : std::uint8_t { nothing, expected, other };
-
     void report_in_foreign_thread() const {
         if (outcome_ == outcome::nothing) {
             fail_in_foreign_thread(site_, "\n    because no exception was thrown");
@@ -217,7 +259,10 @@ inline void fail_with_message(const assertion_site& site, const message_text& me
         return;
     }
     auto handler = site.handler();
-    report_message(handler, Catch::ResultWas::ExplicitFailure, message.str());
+    {
+        const async_context context(site, true);
+        report_message(handler, Catch::ResultWas::ExplicitFailure, message.str());
+    }
     handler.complete();
 }
 
@@ -238,10 +283,13 @@ inline decomposer_holder the_decomposer;
     return name;
 }
 
+/// What `CO_TEST_CASE_METHOD` runs.
 template <class Fixture>
 [[nodiscard]] coro<> run_fixture() {
-    Fixture fixture;
-    co_await fixture.coroscope_test_body();
+    static constexpr auto call = [](Fixture& fixture) {
+        return fixture_access::test_body(fixture);
+    };
+    return run_in_fixture<Fixture>(call);
 }
 
 /// Says each failure to Catch2, as a failed assertion at the place to look at.
@@ -251,7 +299,7 @@ inline void report_to_catch(const test_result& result, const test_options& optio
     for (const auto& note : result.notes) {
         more += "\nnote: " + note;
     }
-    more += "\nseed: " + std::to_string(result.seed);
+    more += "\n" + facts_of(result);
     for (const auto& failure : result.failures) {
         const auto at = failure.where.line() != 0 ? failure.where : where;
         const assertion_site site("CO_TEST_CASE", options.name.c_str(), at.file_name(), at.line(),

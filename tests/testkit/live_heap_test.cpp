@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory that a test leaves behind, in a program whose allocations are hooked.
+#include <coroscope/testkit/catch.hpp>
+
+#include "support/catch.hpp"
+
+#include <coroscope/instrumentation/memory_hooks.hpp>
+#include <coroscope/runtime/sleep.hpp>
+#include <coroscope/runtime/task.hpp>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace std::chrono_literals;
+using coroscope::coro;
+using coroscope::testkit::failure_kind;
+using coroscope::testkit::run_test;
+using coroscope::testkit::test_options;
+
+namespace {
+
+[[nodiscard]] test_options checking_the_heap() {
+    coroscope::instrumentation::hook_memory();
+    test_options options;
+    options.check_heap = true;
+    return options;
+}
+
+struct record {
+    std::array<char, 1000> bytes{};
+};
+
+}  // namespace
+
+TEST_CASE("memory that a task of the test leaves behind fails a test that says so", "[run_test]") {
+    std::vector<std::unique_ptr<record>> cache;
+    cache.reserve(10);
+    const auto body = [](auto& to) -> coro<> {
+        for (int i = 0; i < 3; ++i) {
+            co_await coroscope::sleep_for(1s);
+            to.push_back(std::make_unique<record>());
+        }
+    };
+    const auto result = run_test([&] { return body(cache); }, checking_the_heap());
+    INFO(to_string(result));
+#if COROSCOPE_TEST_NATIVE_STACKS
+    REQUIRE(result.failures.size() == 1);
+    CHECK(result.failures[0].kind == failure_kind::leaked_memory);
+    CHECK(
+        result.failures[0].message.starts_with("memory that a task of the test allocated is "
+                                               "still there: 3 blocks (3000 bytes) allocated "
+                                               "at "));
+    CHECK(result.failures[0].message.find("live_heap_test.cpp:") != std::string::npos);
+#endif
+    cache.clear();
+}
+
+TEST_CASE("memory that is freed, and what the kit and Catch2 allocate, is no leak", "[run_test]") {
+    const auto body = []() -> coro<> {
+        std::vector<std::string> words;
+        const auto child = [](std::vector<std::string>& to) -> coro<> {
+            co_await coroscope::sleep_for(1h);
+            to.emplace_back(100, 'x');
+        };
+        auto started = coroscope::testkit::this_test().loop().create_task(
+            child(words), "a name that is too long for the task's record");
+        co_await started;
+        CO_CHECK(words.size() == 1);
+    };
+    coroscope::testkit::run_catch_test(body, checking_the_heap());
+}
+
+TEST_CASE("memory that was there before the test, or belongs to no task, is no leak",
+          "[run_test]") {
+    std::vector<std::string> before{std::string(1000, 'a')};
+    auto options = checking_the_heap();
+    std::string from_outside;
+    options.make_loop = [&](const coroscope::loop_options& given) {
+        from_outside = std::string(1000, 'b');
+        return std::make_unique<coroscope::loop>(given);
+    };
+    const auto result = run_test([]() -> coro<> { co_return; }, options);
+    INFO(to_string(result));
+    CHECK(result.ok());
+}
