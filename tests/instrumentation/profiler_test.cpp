@@ -407,7 +407,7 @@ TEST_CASE("the text of memory statistics has each call's rows", "[instrumentatio
     stats.total = {300, 3, 100, 1};
     stats.recent.push_back({1s, {{"list.cpp:7", {300, 3, 100, 1}}}});
     stats.recent_dropped = 1;
-    CHECK(log_text(memory_table{{"build", stats}}) ==
+    CHECK(log_text(report::memory_table{{"build", stats}}) ==
           R"(build: 1 earlier calls
 Memory measurements for call of build at 1.00 s
   list.cpp:7: 200 bytes in 2 blocks (allocated 300 bytes in 3 blocks, freed 100 bytes in 1 blocks)
