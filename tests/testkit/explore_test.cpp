@@ -55,16 +55,18 @@ coro<> publish(bool& is_ready, int& value) {
     co_return;
 }
 
-coro<> use(const bool& is_ready) {
+coro<> use(const bool& is_ready, bool& was_early) {
     co_await coroscope::yield_now();
-    if (!is_ready) { throw std::runtime_error("used too early"); }
+    was_early = !is_ready;
 }
 
 /// Right in the default order only.
 coro<> order_violation() {
     bool is_ready = false;
     int value = 0;
-    co_await coroscope::gather(publish(is_ready, value), use(is_ready));
+    bool was_early = false;
+    co_await coroscope::gather(publish(is_ready, value), use(is_ready, was_early));
+    if (was_early) { throw std::runtime_error("used too early"); }
 }
 
 coro<> lock_both(coroscope::mutex& first, coroscope::mutex& second) {
@@ -293,6 +295,38 @@ TEST_CASE("an execution notices nothing of those before it", "[explore]") {
         CHECK(tried.ok());
         CHECK(tried.executions == 5);
     }
+}
+
+TEST_CASE("an exception handler that an execution sets hides nothing of the next", "[explore]") {
+    int calls = 0;
+    const auto hide = []() -> coro<> {
+        this_test().loop().set_exception_handler([](auto&, const auto&) {});
+        co_return;
+    };
+    const auto body = [&] {
+        return ++calls == 1 ? hide() : throw_in_a_callback();
+    };
+    auto options = with(strategy::random_walk, 5);
+    options.checked_executions = 0;
+    const auto found = explore(body, options);
+    REQUIRE_FALSE(found.ok());
+    CHECK(found.failure->number == 2);
+}
+
+TEST_CASE("an exploration says how much it has seen", "[explore]") {
+    const auto body = [] {
+        return tasks_of_steps(2, 2);
+    };
+    const auto tried = explore(body, with(strategy::depth_first));
+    CHECK(tried.executions == 6);
+    CHECK(tried.coverage.steps == 6 * 6);  // the body's two, two of each task
+    // aabb and bbaa are decided early: 2 decisions; the other four orders take 3.
+    CHECK(tried.coverage.decisions_min == 2);
+    CHECK(tried.coverage.decisions_max == 3);
+    CHECK(tried.coverage.decisions_mean == Approx((2 * 2 + 4 * 3) / 6.0));
+    CHECK(to_string(tried)
+          == "ok: 6 executions, 6 of them different, decisions 2 to 3 (mean 2.66667); every order "
+             "was tried; seed: 7");
 }
 
 TEST_CASE("a body that is not the same each time is told where it differs", "[explore]") {
