@@ -14,6 +14,7 @@
 #include <coroscope/runtime/wait.hpp>
 
 #include <cstdlib>
+#include <memory>
 #include <regex>
 #include <stdexcept>
 #include <string>
@@ -62,15 +63,18 @@ coro<> circle() {
     co_await *a;
 }
 
-coro<> lock_both(coroscope::mutex& first, coroscope::mutex& second) {
-    const auto one = co_await first.scoped();
+/// Shared: the tasks are cancelled when the body, which made the mutexes, is gone already.
+using shared_mutex = std::shared_ptr<coroscope::mutex>;
+
+coro<> lock_both(shared_mutex first, shared_mutex second) {
+    const auto one = co_await first->scoped();
     co_await coroscope::yield_now();
-    const auto other = co_await second.scoped();
+    const auto other = co_await second->scoped();
 }
 
 coro<> lock_in_two_orders() {
-    coroscope::mutex a;
-    coroscope::mutex b;
+    const auto a = std::make_shared<coroscope::mutex>();
+    const auto b = std::make_shared<coroscope::mutex>();
     auto ab = this_test().loop().create_task(lock_both(a, b), "ab");
     auto ba = this_test().loop().create_task(lock_both(b, a), "ba");
     const std::vector<coroscope::any_task> both{ab, ba};
