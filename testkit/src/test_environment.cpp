@@ -237,8 +237,9 @@ void test_environment::cancel_and_await_all() {
     clock_.set_autojump(true);
     log().restart_count(most_cleanup_steps);
     for (int round = 0; round < cleanup_rounds && !must_stop_; ++round) {
-        const auto left = all_tasks(*loop_);
+        auto left = all_tasks(*loop_);
         if (left.empty()) { return; }
+        std::ranges::reverse(left);  // children before their parents, whose variables they use
         for (const auto& task : left) {
             any_task(task).cancel("the test has ended");
         }

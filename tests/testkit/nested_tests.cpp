@@ -196,7 +196,7 @@ CO_TEST_CASE("leaves the process", "[.]") {
 
 CO_TEST_CASE("forks a child that leaves", "[.]") {
     const auto child = ::fork();
-    if (child == 0) { std::exit(0); }
+    if (child == 0) { std::quick_exit(0); }
     int status = -1;
     ::waitpid(child, &status, 0);
     CO_CHECK(status == 0);

@@ -306,6 +306,38 @@ TEST_CASE("a task that ignores its cancellation is named", "[run_test]") {
     CHECK(result.failures[0].message.find("task 2 (stubborn)") != std::string::npos);
 }
 
+namespace {
+
+/// Says when it ends.
+struct ending {
+    ending(std::vector<std::string>& to, std::string what) : log(to), name(std::move(what)) {}
+    ending(const ending&) = delete;
+    ending& operator=(const ending&) = delete;
+    ~ending() { log.push_back(name); }
+    std::vector<std::string>& log;
+    std::string name;
+};
+
+coro<> wait_for_ever(std::vector<std::string>& log, std::string name) {
+    const ending here(log, name);
+    co_await this_test().loop().create_future<>();
+}
+
+}  // namespace
+
+TEST_CASE("after a deadlock children end before the body, whose variables they use", "[run_test]") {
+    std::vector<std::string> log;
+    const auto body = [](std::vector<std::string>& to) -> coro<> {
+        const ending here(to, "body");
+        this_test().loop().create_task(wait_for_ever(to, "first child"));
+        this_test().loop().create_task(wait_for_ever(to, "second child"));
+        co_await this_test().loop().create_future<>();
+    };
+    const auto result = run_test([&] { return body(log); });
+    CHECK(result.failures.at(0).kind == failure_kind::deadlock);
+    CHECK(log == std::vector<std::string>{"second child", "first child", "body"});
+}
+
 TEST_CASE("a leak beside a failed body is a note", "[run_test]") {
     const auto result = run_test([]() -> coro<> {
         this_test().loop().create_task(nap(1h), "left");
