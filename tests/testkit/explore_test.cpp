@@ -156,7 +156,7 @@ TEST_CASE("an exploration finds what only another order shows, and says how to r
     CHECK(failure.result.failures.at(0).kind == failure_kind::exception);
     CHECK_FALSE(failure.found_by.empty());
     CHECK(failure.message.find("used too early") != std::string::npos);
-    CHECK(failure.message.find("replay(body, \"" + failure.schedule + "\")") != std::string::npos);
+    CHECK(failure.message.find("replay(body, \"" + failure.shrunk + "\")") != std::string::npos);
     CHECK(to_string(found) == failure.message);
 
     const auto again = replay(order_violation, failure.schedule);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/testkit/explore.hpp>
 
+#include "interleaving.hpp"
 #include "run_schedule.hpp"
 #include "searcher.hpp"
 #include "seed.hpp"
+#include "shrink.hpp"
 #include "task_report.hpp"
 
 #include <coroscope/runtime/detail/tick_clock.hpp>
@@ -129,11 +131,31 @@ struct search_part {
     }
 };
 
-void describe(exploration_failure& failure) {
+/// Looks for a simpler schedule that fails in the same way, and tells what happens in it.
+[[nodiscard]] std::string shrink(exploration_failure& failure, const explored_test& test,
+                                 const explore_options& options, await_site where) {
+    failure.shrunk = failure.schedule;
+    failure.shrunk_result = failure.result;
+    const auto found = parse_schedule(failure.schedule);
+    failure.shrunk_size = found.size();
+    if (!depends_on_order(failure.result)) { return {}; }
+    explored_environment environment(options.test, where);
+    auto shrunk = shrink(environment, test, found, failure.result, options.max_shrink_executions);
+    failure.shrunk = to_text(shrunk.simplest);
+    failure.shrunk_size = shrunk.simplest.size();
+    failure.shrinking_executions = shrunk.executions;
+    auto told = tell_interleaving(environment, test, shrunk.simplest);
+    failure.shrunk_result = std::move(told.result);
+    return std::move(told.table);
+}
+
+void describe(exploration_failure& failure, const std::string& table) {
+    const auto was_shrunk = failure.shrunk != failure.schedule;
     failure.message =
-        testkit::to_string(failure.result) + "\nexecution " + std::to_string(failure.number)
+        testkit::to_string(failure.shrunk_result) + "\nexecution " + std::to_string(failure.number)
         + ", by " + failure.found_by + "\nschedule: " + failure.schedule
-        + "\nto replay it: coroscope::testkit::replay(body, \"" + failure.schedule + "\")";
+        + (was_shrunk ? "\nshrunk to: " + failure.shrunk : "") + table
+        + "\nto replay it: coroscope::testkit::replay(body, \"" + failure.shrunk + "\")";
 }
 
 [[nodiscard]] exploration summarise(std::vector<search_part>& parts, const search_state& state) {
@@ -155,7 +177,6 @@ void describe(exploration_failure& failure) {
         result.coverage.decisions_mean /= static_cast<double>(result.executions);
     }
     result.coverage.distinct_schedules = hashes.size();
-    if (result.failure.has_value()) { describe(*result.failure); }
     return result;
 }
 
@@ -186,6 +207,10 @@ exploration explore(const std::function<coro<>()>& body, const explore_options& 
     }
     auto result = summarise(parts, state);
     result.seed = *chosen.seed;
+    if (result.failure.has_value()) {
+        const auto table = shrink(*result.failure, test, chosen, where);
+        describe(*result.failure, table);
+    }
     return result;
 }
 

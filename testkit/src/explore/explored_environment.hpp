@@ -24,6 +24,9 @@ public:
     [[nodiscard]] schedule_driver& driver() noexcept { return driver_; }
     [[nodiscard]] const schedule_driver& driver() const noexcept { return driver_; }
 
+    /// The loop that the next run will use, too; null if the last one has left it unfit.
+    [[nodiscard]] coroscope::loop* kept_loop() noexcept { return loop_.get(); }
+
     [[nodiscard]] bool decide_fault(std::string_view name) override {
         return driver_.decide_fault(name);
     }
@@ -37,7 +40,7 @@ private:
     [[nodiscard]] const run_log& log() const noexcept override { return driver_; }
     [[nodiscard]] bool measures_steps() const noexcept override { return false; }
     void plan_restart();
-    void on_body_ended() noexcept override { driver_.end_decisions(); }
+    void on_body_ended() noexcept override { driver_.end_body(); }
 
     schedule_driver driver_;
     duration limit_;

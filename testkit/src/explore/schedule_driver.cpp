@@ -32,10 +32,12 @@ void schedule_driver::begin(search_strategy& strategy, std::uint64_t seed, std::
     if (trace_ != nullptr) { trace_->clear(); }
     forget_background();
     decides_ = true;
+    is_in_body_ = true;
     strategy.begin(seed);
 }
 
 void schedule_driver::end(bool failed) {
+    end_body();
     summary_.failed = failed;
     strategy_->end(summary_);
 }

@@ -41,8 +41,15 @@ public:
     /// A new execution begins, on a loop without tasks whose time is shown by `time`.
     void begin(search_strategy& strategy, std::uint64_t seed, std::uint64_t max_steps,
                const clock& time);
-    /// From now on it is first in, first out.
-    void end_decisions() noexcept { decides_ = false; }
+    /// The body has ended; from now on it is first in, first out.
+    void end_body() noexcept {
+        decides_ = false;
+        if (is_in_body_) { steps_of_body_ = summary_.steps; }
+        is_in_body_ = false;
+    }
+    [[nodiscard]] bool is_in_body() const noexcept { return is_in_body_; }
+    /// Those to the body's end; what follows is the cleanup.
+    [[nodiscard]] std::uint64_t steps_of_body() const noexcept { return steps_of_body_; }
     /// Tells the strategy.
     void end(bool failed);
 
@@ -51,6 +58,8 @@ public:
     /// A fault point was reached. True: it is to fail.
     [[nodiscard]] bool decide_fault(std::string_view name);
 
+    /// Which agent a task of this execution is.
+    [[nodiscard]] agent_index task_agent(std::uint64_t id) { return index_of({id, true}); }
     /// What was decided, apart from the seed.
     [[nodiscard]] schedule decided() const;
     [[nodiscard]] const execution_summary& summary() const noexcept { return summary_; }
@@ -93,6 +102,8 @@ private:
     std::uint64_t hash_ = 0;
     std::uint64_t max_steps_ = 0;
     std::uint64_t most_left_ = 0;  ///< steps, until it is a runaway
+    std::uint64_t steps_of_body_ = 0;
+    bool is_in_body_ = false;
     bool decides_ = false;
 };
 

@@ -72,6 +72,8 @@ struct explore_options {
     unsigned workers = 1;
     /// How many executions, from the first, are run twice to see whether they are the same.
     std::uint64_t checked_executions = 1;
+    /// Executions that the search for a simpler schedule of a failure may take. 0: no search.
+    std::size_t max_shrink_executions = 200;
     /// Told from time to time, on the calling thread. Unset: a line to standard error.
     std::function<void(const exploration_progress&)> on_progress;
     duration progress_interval = std::chrono::seconds(10);
@@ -95,10 +97,15 @@ struct exploration_coverage {
 /// The first failure of an exploration.
 struct exploration_failure {
     test_result result;        ///< of the execution that failed
-    std::string message;       ///< for people, with the call that replays it
+    std::string message;       ///< for people, with the shrunk interleaving and how to replay it
     std::string schedule;      ///< for `replay`
     std::string found_by;      ///< the strategy, of a portfolio the member
     std::uint64_t number = 0;  ///< of the execution, from 1
+    /// The simplest schedule found that fails in the same way; `schedule` if none is simpler.
+    std::string shrunk;
+    test_result shrunk_result;               ///< of the execution in that order
+    std::size_t shrunk_size = 0;             ///< its deviations, faults and holds
+    std::uint64_t shrinking_executions = 0;  ///< that the search for it took
 };
 
 /// What came of an exploration.
