@@ -12,6 +12,7 @@ namespace coroscope::testkit {
 const char* to_string(failure_kind kind) noexcept {
     switch (kind) {
     case failure_kind::exception: return "exception";
+    case failure_kind::assertion: return "assertion";
     case failure_kind::unretrieved: return "unretrieved exception";
     case failure_kind::between_tests: return "exception between tests";
     case failure_kind::deadlock: return "deadlock";
@@ -65,6 +66,15 @@ namespace detail {
 
 void mark_background(const task_handle& t) {
     test_environment::current()->mark_background(t);
+}
+
+bool keeps_assertions() noexcept {
+    const auto* current = test_environment::current();
+    return current != nullptr && current->keeps_assertions();
+}
+
+void keep_assertion(std::string text) {
+    test_environment::current()->keep_assertion(std::move(text));
 }
 
 test_result run_test(const std::function<coro<>()>& body, const test_options& options,

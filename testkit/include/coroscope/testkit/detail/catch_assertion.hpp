@@ -93,7 +93,17 @@ private:
     std::vector<std::string> texts_;
 };
 
-inline void fail_in_foreign_thread(const assertion_site& site, const std::string& why) {
+/// Catch2 is not told of an assertion here and now: in other threads, and in explorations.
+[[nodiscard]] inline bool is_kept_from_catch() {
+    return keeps_assertions() || foreign_failures::instance().is_foreign_thread();
+}
+
+inline void fail_without_catch(const assertion_site& site, const std::string& why) {
+    if (keeps_assertions()) {
+        keep_assertion(site.to_text() + why);
+        if (!site.goes_on()) { throw kept_assertion(); }
+        return;
+    }
     foreign_failures::instance().add("failed in another thread: " + site.to_text() + why);
     if (!site.goes_on()) { throw_test_failure(); }
 }
@@ -110,7 +120,7 @@ template <class T>
 /// Evaluated already: reports it.
 template <class Expression>
 void check(const assertion_site& site, const Expression& expression) {
-    if (!foreign_failures::instance().is_foreign_thread()) {
+    if (!is_kept_from_catch()) {
         auto handler = site.handler();
         handler.handleExpr(expression);
         handler.complete();
@@ -121,7 +131,7 @@ void check(const assertion_site& site, const Expression& expression) {
     if (transient.getResult() == site.expects_false()) {
         std::ostringstream expanded;
         transient.streamReconstructedExpression(expanded);
-        fail_in_foreign_thread(site, "\n    with expansion: " + expanded.str());
+        fail_without_catch(site, "\n    with expansion: " + expanded.str());
     }
 }
 
@@ -129,7 +139,9 @@ void check(const assertion_site& site, const Expression& expression) {
 /// the cancellation of the very task that asserts.
 [[nodiscard]] inline bool passes_through_assertions() {
     const auto* type = abi::__cxa_current_exception_type();
-    if (type != nullptr && ends_a_catch_test(*type)) { return true; }
+    if (type != nullptr && (ends_a_catch_test(*type) || *type == typeid(kept_assertion))) {
+        return true;
+    }
     try {
         throw;
     } catch (const cancelled_error&) {
@@ -141,8 +153,8 @@ void check(const assertion_site& site, const Expression& expression) {
 /// Called while an exception is handled that left the expression.
 inline void fail_with_current_exception(const assertion_site& site) {
     if (passes_through_assertions()) { throw; }
-    if (foreign_failures::instance().is_foreign_thread()) {
-        fail_in_foreign_thread(
+    if (is_kept_from_catch()) {
+        fail_without_catch(
             site, "\n    due to unexpected exception: " + describe(std::current_exception()));
         return;
     }
@@ -164,8 +176,8 @@ public:
         exception_ = std::current_exception();
     }
     void report() const {
-        if (foreign_failures::instance().is_foreign_thread()) {
-            report_in_foreign_thread();
+        if (is_kept_from_catch()) {
+            report_without_catch();
             return;
         }
         auto handler = site_.handler();
@@ -182,12 +194,11 @@ public:
 private:
     enum class outcome : std::uint8_t { nothing, expected, other };
 
-    void report_in_foreign_thread() const {
+    void report_without_catch() const {
         if (outcome_ == outcome::nothing) {
-            fail_in_foreign_thread(site_, "\n    because no exception was thrown");
+            fail_without_catch(site_, "\n    because no exception was thrown");
         } else if (outcome_ == outcome::other) {
-            fail_in_foreign_thread(site_,
-                                   "\n    due to unexpected exception: " + describe(exception_));
+            fail_without_catch(site_, "\n    due to unexpected exception: " + describe(exception_));
         }
     }
 
@@ -212,8 +223,8 @@ private:
 };
 
 inline void fail_with_message(const assertion_site& site, const message_text& message) {
-    if (foreign_failures::instance().is_foreign_thread()) {
-        fail_in_foreign_thread(site, "\n    " + message.str());
+    if (is_kept_from_catch()) {
+        fail_without_catch(site, "\n    " + message.str());
         return;
     }
     auto handler = site.handler();
