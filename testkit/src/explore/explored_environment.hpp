@@ -52,4 +52,7 @@ private:
     std::uint64_t restart_at_ = 0;  ///< the stamp from which the guard begins anew
 };
 
+/// Throws `std::logic_error`, naming `what` was called, inside a running loop.
+void expect_no_loop(const char* what, await_site where);
+
 }  // namespace coroscope::testkit::detail
