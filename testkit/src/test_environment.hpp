@@ -42,6 +42,10 @@ public:
     /// A `fault_point` was reached. True: it is to fail.
     [[nodiscard]] virtual bool decide_fault(std::string_view name);
 
+    /// Whether failed assertions are failures of this run, of which no test framework is told.
+    [[nodiscard]] virtual bool keeps_assertions() const noexcept { return false; }
+    void keep_assertion(std::string text);
+
 protected:
     /// Runs the body and judges what came of it, on a loop that is open and has nothing to do; then
     /// cleans up.
@@ -92,6 +96,7 @@ private:
     void report_findings();
     void cancel_and_await_all();
 
+    [[nodiscard]] bool is_reported(const std::exception_ptr& exception) const;
     void on_exception(const exception_context& context);
     void interrupt_all(const std::exception_ptr& why);
     [[nodiscard]] bool fails_on(std::string_view rule) const;

@@ -4,6 +4,8 @@
 #include "test_environment.hpp"
 
 #include <algorithm>
+#include <typeinfo>
+#include <utility>
 
 // What a test's environment is told while the test runs.
 
@@ -13,12 +15,21 @@ void test_environment::fail(test_failure failure) {
     if (failure.exception != nullptr) {
         if (std::ranges::find(seen_, failure.exception) != seen_.end()) { return; }
         seen_.push_back(failure.exception);
-        if (options_.is_reported && options_.is_reported(failure.exception)) {
+        if (is_reported(failure.exception)) {
             result_.failed_elsewhere = true;
             return;
         }
     }
     result_.failures.push_back(std::move(failure));
+}
+
+bool test_environment::is_reported(const std::exception_ptr& exception) const {
+    return *exception.__cxa_exception_type() == typeid(kept_assertion)
+           || (options_.is_reported && options_.is_reported(exception));
+}
+
+void test_environment::keep_assertion(std::string text) {
+    fail({failure_kind::assertion, std::move(text), nullptr, {}});
 }
 
 bool test_environment::fails_on(std::string_view rule) const {

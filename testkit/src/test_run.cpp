@@ -15,6 +15,7 @@ namespace coroscope::testkit {
 const char* to_string(failure_kind kind) noexcept {
     switch (kind) {
     case failure_kind::exception: return "exception";
+    case failure_kind::assertion: return "assertion";
     case failure_kind::unretrieved: return "unretrieved exception";
     case failure_kind::between_tests: return "exception between tests";
     case failure_kind::deadlock: return "deadlock";
@@ -90,6 +91,15 @@ std::string facts_of(const test_result& result) {
 std::string describe_running_test() {
     const auto* running = test_environment::current();
     return running != nullptr ? running->describe() : std::string();
+}
+
+bool keeps_assertions() noexcept {
+    const auto* current = test_environment::current();
+    return current != nullptr && current->keeps_assertions();
+}
+
+void keep_assertion(std::string text) {
+    test_environment::current()->keep_assertion(std::move(text));
 }
 
 test_result run_test(const std::function<coro<>()>& body, const test_options& options,

@@ -41,14 +41,6 @@ namespace {
 
 using coroscope::detail::tick_clock;
 
-void expect_no_loop(const char* what, await_site where) {
-    if (coroscope::detail::running_loop != nullptr) {
-        throw std::logic_error(std::string(what) + " was called inside a running loop ("
-                               + coroscope::to_string(where)
-                               + "); it runs loops of its own, so call it outside");
-    }
-}
-
 void check(const explore_options& options) {
     const auto& s = options.shard;
     if (s.index < 1 || s.index > s.count) {

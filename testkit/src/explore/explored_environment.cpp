@@ -10,6 +10,14 @@ namespace coroscope::testkit::detail {
 
 using coroscope::detail::tick_clock;
 
+void expect_no_loop(const char* what, await_site where) {
+    if (coroscope::detail::running_loop != nullptr) {
+        throw std::logic_error(std::string(what) + " was called inside a running loop ("
+                               + coroscope::to_string(where)
+                               + "); it runs loops of its own, so call it outside");
+    }
+}
+
 explored_environment::explored_environment(const test_options& options, await_site where)
     : test_environment(options, where),
       driver_([this](const std::string& what) { on_runaway(what); }),

@@ -27,6 +27,10 @@ public:
     /// The loop that the next run will use, too; null if the last one has left it unfit.
     [[nodiscard]] coroscope::loop* kept_loop() noexcept { return loop_.get(); }
 
+    /// Unless they are an adapter's, which wants to report what happens in this run.
+    [[nodiscard]] bool keeps_assertions() const noexcept override {
+        return options().is_reported == nullptr;
+    }
     [[nodiscard]] bool decide_fault(std::string_view name) override {
         return driver_.decide_fault(name);
     }
@@ -47,5 +51,8 @@ private:
     std::optional<time_guard> guard_;
     std::uint64_t restart_at_ = 0;  ///< the stamp from which the guard begins anew
 };
+
+/// Throws `std::logic_error`, naming `what` was called, inside a running loop.
+void expect_no_loop(const char* what, await_site where);
 
 }  // namespace coroscope::testkit::detail

@@ -19,6 +19,9 @@ namespace {
     if (result.failures.empty()) { return result.failed_elsewhere ? "assertion" : ""; }
     const auto& first = result.failures.front();
     auto text = std::string(to_string(first.kind)) + " " + to_string(first.where);
+    if (first.kind == failure_kind::assertion) {
+        return text + first.message.substr(0, first.message.find('\n'));
+    }
     if (first.exception != nullptr) {
         auto what = exception_text(first.exception);
         std::erase_if(what, [](unsigned char c) { return std::isdigit(c) != 0; });

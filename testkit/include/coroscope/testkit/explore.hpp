@@ -125,6 +125,17 @@ struct exploration {
 std::ostream& operator<<(std::ostream& out, const exploration& e);
 [[nodiscard]] std::string to_string(const exploration& e);
 
+/// What the environment says about explorations, for adapters to test frameworks.
+struct explore_settings {
+    explore_options options;
+    std::string replay;  ///< a schedule to run instead; empty: explore
+};
+
+/// Reads `COROSCOPE_TEST_SCHEDULES` (the most executions), `COROSCOPE_TEST_SHARD` (as in 2/5) and
+/// `COROSCOPE_TEST_REPLAY` (a schedule), which go before the options. `COROSCOPE_TEST_SEED` counts
+/// where the options have no seed. Throws `std::invalid_argument` for what makes no sense.
+[[nodiscard]] explore_settings read_explore_settings(explore_options options);
+
 namespace detail {
 
 [[nodiscard]] exploration explore(const std::function<coro<>()>& body,

@@ -37,6 +37,7 @@ public:
 /// Why a test failed.
 enum class failure_kind : std::uint8_t {
     exception,        ///< left the test's body
+    assertion,        ///< one of a test framework's, in an execution of `explore`
     unretrieved,      ///< an exception of some task, future or callback that nobody asked for
     between_tests,    ///< the same, surfaced before the body began; the body did not run
     deadlock,         ///< nothing could run, no timer was armed, nothing external was awaited
@@ -160,6 +161,15 @@ void mark_background(const task_handle& t);
 [[nodiscard]] std::string describe_running_test();
 /// The same of a test that has ended, without the tasks.
 [[nodiscard]] std::string facts_of(const test_result& result);
+
+/// True while an execution of an exploration runs on this thread: it keeps assertions that fail for
+/// itself, as the test framework must not hear of the same one a thousand times.
+[[nodiscard]] bool keeps_assertions() noexcept;
+/// An assertion has failed in such an execution; `text` begins with its place, in one line.
+void keep_assertion(std::string text);
+/// What ends a task whose assertion was kept.
+struct kept_assertion {};
+
 [[nodiscard]] test_result run_test(const std::function<coro<>()>& body, const test_options& options,
                                    await_site where);
 

@@ -100,7 +100,17 @@ private:
     std::vector<std::string> texts_;
 };
 
-inline void fail_in_foreign_thread(const assertion_site& site, const std::string& why) {
+/// Catch2 is not told of an assertion here and now: in other threads, and in explorations.
+[[nodiscard]] inline bool is_kept_from_catch() {
+    return keeps_assertions() || foreign_failures::instance().is_foreign_thread();
+}
+
+inline void fail_without_catch(const assertion_site& site, const std::string& why) {
+    if (keeps_assertions()) {
+        keep_assertion(site.to_text() + why);
+        if (!site.goes_on()) { throw kept_assertion(); }
+        return;
+    }
     foreign_failures::instance().add("failed in another thread: " + site.to_text() + why);
     if (!site.goes_on()) { throw_test_failure(); }
 }
@@ -144,7 +154,7 @@ void check(const assertion_site& site, const Expression& expression) {
     const auto& kept = as_transient(expression);
     const Catch::ITransientExpression& transient = kept;
     const bool is_failure = transient.getResult() == site.expects_false();
-    if (!foreign_failures::instance().is_foreign_thread()) {
+    if (!is_kept_from_catch()) {
         auto handler = site.handler();
         {
             const async_context context(site, is_failure);
@@ -156,7 +166,7 @@ void check(const assertion_site& site, const Expression& expression) {
     if (is_failure) {
         std::ostringstream expanded;
         transient.streamReconstructedExpression(expanded);
-        fail_in_foreign_thread(site, "\n    with expansion: " + expanded.str());
+        fail_without_catch(site, "\n    with expansion: " + expanded.str());
     }
 }
 
@@ -164,7 +174,9 @@ void check(const assertion_site& site, const Expression& expression) {
 /// the cancellation of the very task that asserts.
 [[nodiscard]] inline bool passes_through_assertions() {
     const auto* type = abi::__cxa_current_exception_type();
-    if (type != nullptr && ends_a_catch_test(*type)) { return true; }
+    if (type != nullptr && (ends_a_catch_test(*type) || *type == typeid(kept_assertion))) {
+        return true;
+    }
     try {
         throw;
     } catch (const cancelled_error&) {
@@ -176,8 +188,8 @@ void check(const assertion_site& site, const Expression& expression) {
 /// Called while an exception is handled that left the expression.
 inline void fail_with_current_exception(const assertion_site& site) {
     if (passes_through_assertions()) { throw; }
-    if (foreign_failures::instance().is_foreign_thread()) {
-        fail_in_foreign_thread(
+    if (is_kept_from_catch()) {
+        fail_without_catch(
             site, "\n    due to unexpected exception: " + describe(std::current_exception()));
         return;
     }
@@ -202,8 +214,8 @@ public:
         exception_ = std::current_exception();
     }
     void report() const {
-        if (foreign_failures::instance().is_foreign_thread()) {
-            report_in_foreign_thread();
+        if (is_kept_from_catch()) {
+            report_without_catch();
             return;
         }
         auto handler = site_.handler();
@@ -224,12 +236,11 @@ private:
             break;
         }
     }
-    void report_in_foreign_thread() const {
+    void report_without_catch() const {
         if (outcome_ == outcome::nothing) {
-            fail_in_foreign_thread(site_, "\n    because no exception was thrown");
+            fail_without_catch(site_, "\n    because no exception was thrown");
         } else if (outcome_ == outcome::other) {
-            fail_in_foreign_thread(site_,
-                                   "\n    due to unexpected exception: " + describe(exception_));
+            fail_without_catch(site_, "\n    due to unexpected exception: " + describe(exception_));
         }
     }
 
@@ -254,8 +265,8 @@ private:
 };
 
 inline void fail_with_message(const assertion_site& site, const message_text& message) {
-    if (foreign_failures::instance().is_foreign_thread()) {
-        fail_in_foreign_thread(site, "\n    " + message.str());
+    if (is_kept_from_catch()) {
+        fail_without_catch(site, "\n    " + message.str());
         return;
     }
     auto handler = site.handler();
