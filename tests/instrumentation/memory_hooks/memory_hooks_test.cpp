@@ -277,7 +277,7 @@ TEST_CASE("the last handle of a profiler writes what was measured, by the key of
     const auto text = log.str();
     INFO(text);
     CHECK(text.starts_with("Memory measurements for call of make at "));
-    CHECK(text.find("memory_hooks_test.cpp: 100 bytes in 1 blocks (allocated 100 bytes in 1 ")
+    CHECK(text.find("hooked_memory.hpp: 100 bytes in 1 blocks (allocated 100 bytes in 1 ")
           != std::string::npos);
     CHECK(text.find("make: 1 calls, 0 threw, 0 cancelled; total 100 bytes in 1 blocks")
           != std::string::npos);
