@@ -179,7 +179,12 @@ void loop::implementation::run_passes() {
 
 /// One pass that somebody looks at, or has a say in.
 void loop::implementation::run_watched_pass() {
-    timed_ ? take_in_work<true>() : take_in_work<false>();
+    if (core.policy != nullptr) {
+        // Nothing comes in because of how much real time has passed: that would be no order.
+        if (core.ready.empty()) { wait_for_work(); }
+    } else {
+        timed_ ? take_in_work<true>() : take_in_work<false>();
+    }
     const auto ready = core.ready.size();
     if (core.wants(hook::tick)) {
         observers.tell(hook::tick, [&](observer& o) { o.on_tick(ready, core.timers.size()); });
