@@ -92,6 +92,7 @@ TEST_CASE("a test that can be cancelled everywhere is cancelled after each step"
 TEST_CASE("what is left behind by a cancellation is reported with its place", "[explore]") {
     const auto swept = explore_cancellations(leaves_a_task);
     CAPTURE(to_string(swept));
+    CAPTURE(swept.cancellations, swept.ignored);
     REQUIRE(swept.failures.size() == 2);  // at the yield, and in the sleep
     for (const auto& failure : swept.failures) {
         CHECK(failure.was_cancelled);

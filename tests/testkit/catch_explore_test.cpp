@@ -94,6 +94,17 @@ TEST_CASE("what is no assertion is reported with the interleaving, too", "[explo
     CHECK(outcome.has("assertions: 1 | 1 failed"));
 }
 
+CO_EXPLORE_TEST_CASE("explored: no assertion and nothing to find", "[.nested]") {
+    co_await coroscope::yield_now();
+}
+
+TEST_CASE("what was explored without a failure counts as an assertion", "[explore][catch]") {
+    const auto outcome = nested::run("explored: no assertion and nothing to find");
+    CAPTURE(outcome.output);
+    CHECK(outcome.status == 0);
+    CHECK(outcome.has("All tests passed (1 assertion in 1 test case)"));
+}
+
 TEST_CASE("the environment says what is replayed, and how much is explored", "[explore][catch]") {
     const std::string name = "explored: a check fails in one order";
     const auto right = nested::run(name, "COROSCOPE_TEST_REPLAY=co1:1:");

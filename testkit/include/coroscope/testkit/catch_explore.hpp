@@ -87,7 +87,7 @@ void run_catch_exploration(F&& f, explore_options options = {},
     }
     const auto found = explore(f, settings.options, where);
     if (found.ok()) {
-        detail::report_outcome(Catch::ResultWas::Info, to_string(found), settings.options.test.name,
+        detail::report_outcome(Catch::ResultWas::Ok, to_string(found), settings.options.test.name,
                                where);
     } else {
         detail::report_exploration(f, *found.failure, settings.options, where);
