@@ -71,13 +71,13 @@ void searcher::count(const execution_summary& summary, std::uint64_t hash) {
 void searcher::add_to(exploration_coverage& coverage,
                       std::unordered_set<std::uint64_t>& hashes) const {
     if (executions_ == 0) { return; }
+    const bool is_first = coverage.steps == 0;
     coverage.steps += steps_;
     coverage.cut += cut_;
     coverage.decisions_mean += static_cast<double>(decisions_);
     coverage.decisions_max = std::max(coverage.decisions_max, decisions_max_);
-    coverage.decisions_min = coverage.decisions_min == 0
-                                 ? decisions_min_
-                                 : std::min(coverage.decisions_min, decisions_min_);
+    coverage.decisions_min =
+        is_first ? decisions_min_ : std::min(coverage.decisions_min, decisions_min_);
     coverage.are_more_distinct = coverage.are_more_distinct || are_more_distinct_;
     hashes.insert(hashes_.begin(), hashes_.end());
 }

@@ -168,8 +168,8 @@ template <class F, class Use>
 /// nothing but the order, the virtual time, `this_test().seed()` and the fault points.
 ///
 /// Throws what `run_test` throws, and `std::invalid_argument` for options that make no sense.
-/// **Thread safety**: as `run_test`. **Cost**: a few microseconds for an execution of some ten
-/// steps.
+/// **Thread safety**: as `run_test`. **Cost**: one or two microseconds for an execution of
+/// twenty steps.
 template <class F>
     requires std::is_invocable_v<F&>
 [[nodiscard]] exploration explore(F&& f, const explore_options& options = {},
