@@ -50,20 +50,28 @@ public:
     }
     [[nodiscard]] bool decide_fault() override { return false; }
     void on_created(agent_index made, agent_index by) override {
-        const bool is_first = is_expected_ && by == agent_tree::outside;
-        if (is_first) { canceller_ = made; }
-        is_expected_ = is_expected_ && !is_first;
+        static_cast<void>(by);
+        if (is_expected_) { canceller_ = made; }
     }
-    /// The callback is posted as from outside, so that it keeps nobody's order, and is taken once
-    /// the step has ended.
     void on_step(const candidate&) override {
-        if (plan_.after == step_++) {
-            is_expected_ = true;
-            this_test().loop().call_soon_threadsafe([this] { plan_.request(); });
-        }
+        if (plan_.after == step_++) { post_canceller(); }
     }
 
 private:
+    /// As from outside, so that it has to keep nobody's order: it can run right after this step.
+    void post_canceller() {
+        auto& loop = this_test().loop();
+        auto& core = loop.core();
+        const auto turn = std::exchange(core.turn, coroscope::detail::loop_core::from_outside);
+        coroscope::detail::task_core* const current = core.current;
+        core.current = nullptr;
+        is_expected_ = true;
+        loop.call_soon([this] { plan_.request(); });
+        is_expected_ = false;
+        core.current = current;
+        core.turn = turn;
+    }
+
     planned_cancellation& plan_;
     std::uint64_t step_ = 0;
     bool is_expected_ = false;
