@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/testkit/detail/run_settings.hpp>
 
+#include "explore/schedule.hpp"
 #include "seed.hpp"
 #include "watchdog.hpp"
+
+#include <coroscope/testkit/explore.hpp>
 
 #include <cstdlib>
 #include <stdexcept>
@@ -31,8 +34,16 @@ void apply(const run_settings& given) {
     set("COROSCOPE_TEST_TIME_LIMIT", given.time_limit);
     set("COROSCOPE_TEST_SCHEDULES", given.schedules);
     set("COROSCOPE_TEST_REPLAY", given.replay);
+    set("COROSCOPE_TEST_SHARD", given.shard);
     check("--seed", [] { return choose_seed({}); });
     check("--time-limit", [] { return effective_time_limit({}); });
+    if (!given.shard.empty()) {
+        check("--shard", [&] { return shard::parse(given.shard); });
+    }
+    if (!given.replay.empty()) {
+        check("--replay", [&] { return parse_schedule(given.replay); });
+    }
+    check("--schedules", [] { return read_explore_settings({}); });
 }
 
 }  // namespace coroscope::testkit::detail

@@ -77,24 +77,26 @@ CO_TEST_CASE("prints what it is given", "[.]") {
     std::cout << "seed " << this_test().seed() << ", limit "
               << value_of("COROSCOPE_TEST_TIME_LIMIT") << ", schedules "
               << value_of("COROSCOPE_TEST_SCHEDULES") << ", replay "
-              << value_of("COROSCOPE_TEST_REPLAY") << std::endl;
+              << value_of("COROSCOPE_TEST_REPLAY") << ", shard " << value_of("COROSCOPE_TEST_SHARD")
+              << std::endl;
     co_return;
 }
 
-TEST_CASE("the command line sets seed, time limit, schedules and replay") {
+TEST_CASE("the command line sets seed, time limit, schedules, replay and shard") {
     const auto run = nested::run("prints what it is given", "",
-                                 "--seed 7 --time-limit 2.5 --schedules 100 --replay v1:abc");
+                                 "--seed 7 --time-limit 2.5 --schedules 100 --replay co1:7:3=0.1 "
+                                 "--shard 2/5");
     INFO(run.output);
     CHECK(run.status == 0);
-    CHECK(run.has("seed 7, limit 2.5, schedules 100, replay v1:abc"));
+    CHECK(run.has("seed 7, limit 2.5, schedules 100, replay co1:7:3=0.1, shard 2/5"));
 }
 
 TEST_CASE("the command line overrides the environment, which stays without it") {
     const auto variables = std::string("COROSCOPE_TEST_SEED=1 COROSCOPE_TEST_TIME_LIMIT=20");
     const auto with = nested::run("prints what it is given", variables, "--seed 7");
-    CHECK(with.has("seed 7, limit 20, schedules nothing, replay nothing"));
+    CHECK(with.has("seed 7, limit 20, schedules nothing, replay nothing, shard nothing"));
     const auto without = nested::run("prints what it is given", variables);
-    CHECK(without.has("seed 1, limit 20, schedules nothing, replay nothing"));
+    CHECK(without.has("seed 1, limit 20, schedules nothing, replay nothing, shard nothing"));
 }
 
 TEST_CASE("options that make no sense are refused before any test runs") {
@@ -107,13 +109,19 @@ TEST_CASE("options that make no sense are refused before any test runs") {
     const auto limit = nested::run("prints what it is given", "", "--time-limit soon");
     CHECK(limit.status == 2);
     CHECK(limit.has("--time-limit: COROSCOPE_TEST_TIME_LIMIT is 'soon'"));
+    for (const char* wrong : {"--schedules none", "--replay v1:abc", "--shard 6/5"}) {
+        const auto run = nested::run("prints what it is given", "", wrong);
+        INFO(run.output);
+        CHECK(run.status == 2);
+        CHECK(run.has(std::string(wrong).substr(0, std::string(wrong).find(' ')) + ": "));
+    }
     CHECK(nested::run("prints what it is given", "", "--no-such-option").status == 255);
 }
 
 TEST_CASE("--help explains the options beside Catch2's own") {
     const auto run = nested::run("", "", "--help");
     for (const char* option : {"--seed <number>", "--time-limit <seconds>", "--schedules <number>",
-                               "--replay <schedule>", "--list-tests"}) {
+                               "--replay <schedule>", "--shard <i/n>", "--list-tests"}) {
         CHECK(run.has(option));
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/testkit/explore.hpp>
 
+#include "environment_variable.hpp"
+
 #include <charconv>
-#include <cstdlib>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -10,10 +11,7 @@
 namespace coroscope::testkit {
 namespace {
 
-[[nodiscard]] std::string_view variable(const char* name) {
-    const auto* text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
-    return text != nullptr ? text : "";
-}
+using detail::variable;
 
 [[nodiscard]] std::uint64_t parse_schedules(std::string_view text) {
     std::uint64_t number = 0;

@@ -56,6 +56,7 @@ inline const listener_registration<async_context_listener> the_async_context_lis
 ///     --time-limit S    real seconds for each test, 0 for none; sets COROSCOPE_TEST_TIME_LIMIT
 ///     --schedules N     how many schedules explored tests run; sets COROSCOPE_TEST_SCHEDULES
 ///     --replay S        the schedule to run instead; sets COROSCOPE_TEST_REPLAY
+///     --shard I/N       the part of them to run; sets COROSCOPE_TEST_SHARD
 ///
 /// Including this header also has the async context (virtual time, seed, schedule, tasks) added to
 /// failures of Catch2's own assertions, in the output of every reporter. Returns the exit status; 2
@@ -69,7 +70,8 @@ inline int catch_main(int argc, char** argv) {
         | Opt(given.time_limit,
               "seconds")["--time-limit"]("real time for each coroutine test, 0 for none")
         | Opt(given.schedules, "number")["--schedules"]("how many schedules explored tests run")
-        | Opt(given.replay, "schedule")["--replay"]("the schedule that explored tests run instead");
+        | Opt(given.replay, "schedule")["--replay"]("the schedule that explored tests run instead")
+        | Opt(given.shard, "i/n")["--shard"]("the part of the schedules to run, 1/n to n/n");
     session.cli(options);
     const int wrong = session.applyCommandLine(argc, argv);
     if (wrong != 0) { return wrong; }

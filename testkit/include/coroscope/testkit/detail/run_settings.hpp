@@ -11,10 +11,11 @@ struct run_settings {
     std::string time_limit;
     std::string schedules;
     std::string replay;
+    std::string shard;
 };
 
 /// Puts what is given into the environment variables that tests read. Throws
-/// `std::invalid_argument`, naming the option, for a seed or a time limit that makes no sense.
+/// `std::invalid_argument`, naming the option, for a value that makes no sense.
 void apply(const run_settings& given);
 
 }  // namespace coroscope::testkit::detail
