@@ -56,8 +56,7 @@ public:
 
     report::memory_table read_memory(memory_key by, const memory_filter& filter) const {
         report::memory_table table;
-        const std::lock_guard lock(mutex_);
-        for (const auto& [name, row] : memory_) {
+        for (const auto& [name, row] : copy_of(memory_)) {
             auto stats = row->read(by, filter);
             if (stats.calls != 0) { table.emplace(name, std::move(stats)); }
         }
@@ -66,8 +65,7 @@ public:
 
     report::time_table read() const {
         report::time_table table;
-        const std::lock_guard lock(mutex_);
-        for (const auto& [name, row] : rows_) {
+        for (const auto& [name, row] : copy_of(rows_)) {
             auto stats = row->read();
             if (stats.calls != 0) { table.emplace(name, std::move(stats)); }
         }
@@ -75,6 +73,13 @@ public:
     }
 
 private:
+    /// To read a row may take long, and functions are looked up by loops meanwhile.
+    template <class Rows>
+    [[nodiscard]] Rows copy_of(const Rows& rows) const {
+        const std::lock_guard lock(mutex_);
+        return rows;
+    }
+
     profiler_options options_;
     std::shared_ptr<std::atomic<bool>> is_on_;
     mutable std::mutex mutex_;

@@ -83,7 +83,8 @@ bool loop::is_as_new() const noexcept {
     const auto& c = *core_;
     return c.first_task == nullptr && c.ready.empty() && c.timers.empty() && !i.io_is_used
            && c.sleeps == nullptr && c.pauses == nullptr && c.io_operations == 0 && c.jobs == 0
-           && c.first_generator == nullptr && !c.mail->has_mail() && i.factory == nullptr;
+           && c.first_generator == nullptr && !c.mail->has_mail() && i.factory == nullptr
+           && i.default_executor == nullptr;
 }
 
 /// Steps follow each other without a gap: what lies between two looks around is all theirs.

@@ -86,7 +86,7 @@ template <bool Timed, bool Observed>
         last_stamp_ = end;
         record.busy_ticks.store(record.busy_ticks.load(relaxed) + ticks, release);
         record.changed_at.store(end, release);
-        record.sequence.store(sequence + 2, release);
+        record.sequence.store((record.sequence.load(relaxed) | 1U) + 1, release);
         if constexpr (Observed) {
             detail::note_step(c.pauses, &task, top != nullptr ? top : frame, ticks);
         }
@@ -96,7 +96,7 @@ template <bool Timed, bool Observed>
         }
         if (ticks >= slow_ticks_) [[unlikely]] { notice_slow_task(task, begin, from, to); }
     } else {
-        record.sequence.store(sequence + 2, release);
+        record.sequence.store((record.sequence.load(relaxed) | 1U) + 1, release);
     }
     if (top == nullptr) [[unlikely]] { finish_task(task, *frame); }
 }

@@ -15,7 +15,7 @@ namespace {
 using boost::asio::generic::stream_protocol;
 using boost::asio::ip::tcp;
 
-std::string to_text(const boost::asio::ip::address& address, unsigned port) {
+std::string host_and_port(const boost::asio::ip::address& address, unsigned port) {
     const auto text = address.to_string();
     return address.is_v6() ? "[" + text + "]:" + std::to_string(port)
                            : text + ":" + std::to_string(port);
@@ -47,11 +47,11 @@ std::string client_of(stream_protocol::socket& socket, const std::string& path) 
 }  // namespace
 
 std::string to_text(const tcp::endpoint& endpoint) {
-    return to_text(endpoint.address(), endpoint.port());
+    return host_and_port(endpoint.address(), endpoint.port());
 }
 
 std::string to_text(const boost::asio::ip::udp::endpoint& endpoint) {
-    return to_text(endpoint.address(), endpoint.port());
+    return host_and_port(endpoint.address(), endpoint.port());
 }
 
 std::string to_text(const stream_protocol::endpoint& endpoint) {

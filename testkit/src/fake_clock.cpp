@@ -46,6 +46,8 @@ void fake_clock::on_loop_closed(loop& closed) noexcept {
 
 void fake_clock::restart() noexcept {
     now_.store(start_.time_since_epoch().count(), std::memory_order_release);
+    wall_shift_.store(0, std::memory_order_release);
+    end_of_time_.reset();
     waiting_since_.reset();
     given_up_on_ = 0;
     confirmed_stuck_ = false;

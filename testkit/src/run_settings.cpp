@@ -43,7 +43,11 @@ void apply(const run_settings& given) {
     if (!given.replay.empty()) {
         check("--replay", [&] { return parse_schedule(given.replay); });
     }
-    check("--schedules", [] { return read_explore_settings({}); });
+    if (given.schedules.empty()) {
+        static_cast<void>(read_explore_settings({}));
+    } else {
+        check("--schedules", [] { return read_explore_settings({}); });
+    }
 }
 
 }  // namespace coroscope::testkit::detail

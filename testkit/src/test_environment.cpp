@@ -274,6 +274,8 @@ void test_environment::close_loop() {
     const auto id = loop_->id();
     loop_.reset();
     report_heap(id);
+    heap_.reset();
+    lints_.reset();
 }
 
 }  // namespace coroscope::testkit::detail

@@ -46,6 +46,7 @@ void test_environment::note_body_failure(const std::exception_ptr& failure) {
 
 void test_environment::note_tear_down_failure(const std::exception_ptr& failure) {
     const bool is_cancelled = coroscope::detail::is_cancellation(failure);
+    if (is_cancelled && phase_ == phase::body) { std::rethrow_exception(failure); }
     fail({failure_kind::exception,
           is_cancelled
               ? "the fixture's tear_down was cancelled before its end: it could not go on by itself"

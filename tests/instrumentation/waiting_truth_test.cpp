@@ -57,7 +57,7 @@ coro<> offloading(duration each, duration& told) {
 /// Keeps the loop busy, so that the others wait for their turns, too.
 coro<> computing(duration& told) {
     for (int i = 0; i < 4 * rounds; ++i) {
-        busy_wait(500us);
+        busy_wait(2ms);
         const stopped watch(told);
         co_await yield_now();
     }
@@ -65,10 +65,10 @@ coro<> computing(duration& told) {
 
 coro<> all(times& told) {
     auto& here = get_running_loop();
-    const auto a = here.create_task(sleeping(6ms, told["60"]), "60");
-    const auto b = here.create_task(sleeping(3ms, told["30"]), "30");
-    const auto c = here.create_task(sleeping(1ms, told["10"]), "10");
-    const auto d = here.create_task(offloading(2ms, told["offloading"]), "offloading");
+    const auto a = here.create_task(sleeping(24ms, told["60"]), "60");
+    const auto b = here.create_task(sleeping(12ms, told["30"]), "30");
+    const auto c = here.create_task(sleeping(4ms, told["10"]), "10");
+    const auto d = here.create_task(offloading(8ms, told["offloading"]), "offloading");
     const auto e = here.create_task(computing(told["computing"]), "computing");
     co_await a;
     co_await b;
@@ -96,7 +96,7 @@ double share(const times& of, const std::string& task, const times& names) {
 }
 
 TEST_CASE("waits have the shares that the program measures itself, to two points",
-          "[wait_profiler]") {
+          "[wait_profiler][serial]") {
     times told;
     loop l;
     const wait_profiler profiler(l);

@@ -71,6 +71,33 @@ CO_EXPLORE_TEST_CASE("explored: locks in both orders", "[.nested]") {
     co_await coroscope::gather(lock_both(a, b), lock_both(b, a));
 }
 
+CO_EXPLORE_TEST_CASE("explored: fails for a reason that is no order", "[.nested]") {
+    static int executions = 0;
+    ++executions;
+    co_await coroscope::yield_now();
+    CO_CHECK(executions != 3);
+}
+
+CO_EXPLORE_TEST_CASE("explored: leaves the process", "[.nested]") {
+    co_await coroscope::yield_now();
+    std::exit(0);
+}
+
+TEST_CASE("an exploration that fails cannot pass because its replay does not", "[explore][catch]") {
+    const auto run = nested::run("explored: fails for a reason that is no order");
+    INFO(run.output);
+    CHECK(run.status != 0);
+    CHECK(run.has("failed when explored, but not when replayed"));
+    CHECK(run.has("it did not fail when it was run once more"));
+}
+
+TEST_CASE("a process that is left inside of an exploration fails", "[explore][catch]") {
+    const auto run = nested::run("explored: leaves the process");
+    INFO(run.output);
+    CHECK(run.status != 0);
+    CHECK(run.has("the exploration of 'explored: leaves the process'"));
+}
+
 TEST_CASE("an assertion that fails in an execution is reported once, from the shrunk replay",
           "[explore][catch]") {
     for (const std::string what : {"check", "requirement"}) {

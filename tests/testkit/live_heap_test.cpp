@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory that a test leaves behind, in a program whose allocations are hooked.
 #include <coroscope/testkit/catch.hpp>
+#include <coroscope/testkit/explore.hpp>
 
 #include "support/catch.hpp"
 
@@ -11,6 +12,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -101,4 +103,27 @@ TEST_CASE("memory that was there before the test, or belongs to no task, is no l
     INFO(to_string(result));
     CHECK(result.ok());
     CHECK(kept.size() == 2);
+}
+
+TEST_CASE("each execution of an exploration is asked about memory", "[explore]") {
+    std::unique_ptr<record> left;
+    coroscope::testkit::explore_options options;
+    options.test = checking_the_heap();
+    options.max_executions = 5;
+    options.checked_executions = 0;
+    int executions = 0;
+    const auto body = [](std::unique_ptr<record>& to, int& count) -> coro<> {
+        co_await coroscope::yield_now();
+        if (++count == 3) { to = std::make_unique<record>(); }
+    };
+    const auto found = coroscope::testkit::explore([&] { return body(left, executions); }, options);
+    INFO(to_string(found));
+#if COROSCOPE_TEST_NATIVE_STACKS
+    REQUIRE_FALSE(found.ok());
+    CHECK(found.failure->number == 3);
+    CHECK(found.failure->result.failures.front().kind == failure_kind::leaked_memory);
+#endif
+    options.workers = 2;
+    CHECK_THROWS_AS(coroscope::testkit::explore([&] { return body(left, executions); }, options),
+                    std::invalid_argument);
 }

@@ -9,23 +9,26 @@
 
 #include <cstddef>
 #include <mutex>
+#include <utility>
 
 #include <dlfcn.h>
 
 namespace coroscope::instrumentation {
 namespace {
 
-using detail::memory_watch;
-
 constinit detail::allocator_callers callers;
 constinit std::once_flag is_hooked;
+constinit thread_local bool is_finding = false;
 
 // gperftools calls these with its own locks free, and not for what they allocate themselves.
 
 void on_new(const void* block, std::size_t size) {
     if (!detail::may_be_watched(block, size)) [[likely]] { return; }
-    detail::note_allocation_slow(
-        block, size, callers.find(__builtin_frame_address(0), __builtin_return_address(0)));
+    if (std::exchange(is_finding, true)) { return; }  // what unwinding allocates itself
+    const auto* const caller =
+        callers.find(__builtin_frame_address(0), __builtin_return_address(0));
+    is_finding = false;
+    detail::note_allocation_slow(block, size, caller);
 }
 
 void on_delete(const void* block) {
@@ -41,8 +44,8 @@ void add_hooks() noexcept {
         return;
     }
     detail::memory_hooks_name.store(
-        "malloc and its relatives, operator new and delete, through gperftools; mmap and coroutine "
-        "frames are not counted",
+        "malloc and its relatives, operator new and delete, through gperftools; "
+        "mmap and coroutine frames are not counted",
         std::memory_order_release);
 }
 

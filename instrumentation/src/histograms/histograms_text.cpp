@@ -34,10 +34,12 @@ void add_row(std::string& text, const std::string& title, const latency_row& row
 void add_rows(std::string& text, const std::string& kind, const latency_table::rows& rows) {
     std::vector<std::pair<std::chrono::nanoseconds, const latency_table::rows::value_type*>> order;
     for (const auto& row : rows) {
+        if (row.second == latency_row{}) { continue; }  // nothing in this interval
         order.emplace_back(row.second.delay.all().max(), &row);
     }
-    std::stable_sort(order.begin(), order.end(),
-                     [](const auto& a, const auto& b) { return a.first > b.first; });
+    std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first > b.first : a.second->first < b.second->first;
+    });
     for (const auto& [delay, row] : order) {
         add_row(text, kind + row->first, row->second);
     }

@@ -86,7 +86,8 @@ private:
             return;
         }
         auto& row = rows_.row_of(task, *task.top);
-        running_id_.store(record.id.load(relaxed), relaxed);
+        running_row_.store(nullptr, std::memory_order_release);
+        running_id_.store(record.id.load(relaxed), std::memory_order_release);
         running_row_.store(&row, std::memory_order_release);
         const auto ended = pause_of(record, true, attached_at_, now);
         auto delay = tick_clock::to_duration(ended.scheduled);
@@ -188,9 +189,11 @@ private:
             to.by_coroutine["(callbacks)"].merge(ages);
             to.by_name["(callbacks)"].merge(ages);
         } else if (const auto task = read_task(activity->record)) {
-            constexpr auto relaxed = std::memory_order_relaxed;
-            const auto* row = running_row_.load(std::memory_order_acquire);
-            const bool is_its = row != nullptr && running_id_.load(relaxed) == task->id;
+            constexpr auto acquire = std::memory_order_acquire;
+            const auto before = running_id_.load(acquire);
+            const auto* row = running_row_.load(acquire);
+            const bool is_its =
+                row != nullptr && before == task->id && running_id_.load(acquire) == task->id;
             add_going_on(to,
                          is_its ? row->coroutine_text()
                                 : text_of_coroutine(key_of_creation(task->created_at)),

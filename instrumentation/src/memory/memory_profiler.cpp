@@ -33,9 +33,15 @@ void after_fork() {
     starting.unlock();
 }
 
+/// Before others do: of handlers those for the time before a fork are called last to first, and
+/// those for the time after it first to last, so that the others' run while nobody is kept out,
+/// and may allocate.
+[[gnu::constructor(101)]] void expect_forks() {
+    ::pthread_atfork(&before_fork, &after_fork, &after_fork);
+}
+
 void prepare_process() {
     static const bool is_prepared = [] {
-        ::pthread_atfork(&before_fork, &after_fork, &after_fork);
         std::array<void*, 1> address{};  // the first unwinding loads a library
         return ::backtrace(address.data(), 1) >= 0;
     }();

@@ -72,6 +72,8 @@ timed_connection::outcome timed_connection::exchange(const std::string& host, st
         });
     }
     if (state.failed == step::none) {
+        boost::system::error_code ignored;
+        socket_.set_option(asio::socket_base::linger(false, 0), ignored);
         reply.resize(std::min(reply.find('\n'), reply.size()));
         state.reply = std::move(reply);
     }

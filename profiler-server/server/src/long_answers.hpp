@@ -26,7 +26,11 @@ public:
           commands_(commands) {}
     long_answers(const long_answers&) = delete;
     long_answers& operator=(const long_answers&) = delete;
-    ~long_answers() = default;
+    ~long_answers() {
+        for (auto& thread : threads_) {
+            thread.request_stop();
+        }
+    }
 
     /// Begins, and calls `then` on the server's thread with the reply's bytes, or with none where
     /// there is no memory for it. What is returned ends it early.

@@ -4,6 +4,7 @@
 #include "explored_environment.hpp"
 #include "random_walk.hpp"
 #include "seed.hpp"
+#include "unfinished_test.hpp"
 
 #include <coroscope/runtime/error.hpp>
 
@@ -99,6 +100,7 @@ void add(cancellation_sweep& sweep, cancellation_failure failure) {
 cancellation_sweep explore_cancellations(const std::function<coro<>()>& body,
                                          const explore_options& options, await_site where) {
     expect_no_loop("explore_cancellations", where);
+    const unfinished_test begun(exploration_of(options.test, where));
     auto settings = options.test;
     settings.seed = choose_seed(options.seed.has_value() ? options.seed : settings.seed);
     explored_environment environment(settings, where);
@@ -123,7 +125,11 @@ cancellation_sweep explore_cancellations(const std::function<coro<>()>& body,
         planned_cancellation plan;
         plan.after = step;
         auto result = run(plan);
-        if (!plan.was_requested) { break; }  // the test had ended
+        if (!plan.was_requested) {  // the test had ended
+            if (!result.ok()) { add(sweep, {{}, step, false, std::move(result)}); }
+            sweep.complete = true;
+            break;
+        }
         ++sweep.cancellations;
         sweep.ignored += plan.was_ignored ? 1U : 0U;
         if (!result.ok()) { add(sweep, {plan.where, step, true, std::move(result)}); }
@@ -135,8 +141,8 @@ cancellation_sweep explore_cancellations(const std::function<coro<>()>& body,
 
 std::ostream& operator<<(std::ostream& out, const cancellation_sweep& sweep) {
     if (sweep.ok()) {
-        return out << "ok: cancelled after each of " << sweep.cancellations << " steps, "
-                   << sweep.ignored << " times without effect";
+        return out << "ok: cancelled after each of " << (sweep.complete ? "" : "the first ")
+                   << sweep.cancellations << " steps, " << sweep.ignored << " times without effect";
     }
     const char* separator = "";
     for (const auto& each : sweep.failures) {

@@ -7,6 +7,7 @@
 #include "seed.hpp"
 #include "shrink.hpp"
 #include "task_report.hpp"
+#include "unfinished_test.hpp"
 
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
@@ -50,6 +51,11 @@ void check(const explore_options& options) {
     }
     if (options.workers == 0) {
         throw std::invalid_argument("explore_options::workers must be at least 1");
+    }
+    if (options.test.check_heap && options.workers > 1) {
+        throw std::invalid_argument(
+            "test_options::check_heap profiles the whole process; explore with one worker, or in "
+            "as many processes, with shards");
     }
     if (options.max_steps == 0) {
         throw std::invalid_argument("explore_options::max_steps must be at least 1");
@@ -120,6 +126,7 @@ struct search_part {
             exception = std::current_exception();
             state.must_stop = true;
         }
+        if (search != nullptr) { search->rest(); }  // others may take longer than its time limit
     }
 };
 
@@ -137,6 +144,9 @@ struct search_part {
     failure.shrunk_size = shrunk.simplest.size();
     failure.shrinking_executions = shrunk.executions;
     auto told = tell_interleaving(environment, test, shrunk.simplest);
+    if (told.result.ok()) {
+        return "\nit did not fail when it was run once more: it depends on more than the order";
+    }
     failure.shrunk_result = std::move(told.result);
     return std::move(told.table);
 }
@@ -178,6 +188,7 @@ exploration explore(const std::function<coro<>()>& body, const explore_options& 
                     await_site where) {
     expect_no_loop("explore", where);
     check(options);
+    const unfinished_test begun(exploration_of(options.test, where));
     const auto chosen = settled(options);
     search_state state;
     if (chosen.time_budget.has_value()) {
@@ -210,6 +221,7 @@ test_result replay(const std::function<coro<>()>& body, std::string_view schedul
                    const explore_options& options, await_site where) {
     expect_no_loop("replay", where);
     check(options);
+    const unfinished_test begun(exploration_of(options.test, where));
     const auto to_follow = parse_schedule(schedule);
     auto settings = options.test;
     settings.seed = to_follow.seed;

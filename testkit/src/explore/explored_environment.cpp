@@ -18,6 +18,10 @@ void expect_no_loop(const char* what, await_site where) {
     }
 }
 
+std::string exploration_of(const test_options& test, await_site where) {
+    return "the exploration of '" + test.name + "' (" + coroscope::to_string(where) + ")";
+}
+
 explored_environment::explored_environment(const test_options& options, await_site where)
     : test_environment(options, where),
       driver_([this](const std::string& what) { on_runaway(what); }),

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 namespace coroscope::testkit::detail {
 
@@ -22,6 +23,8 @@ public:
     const test_result& run(search_strategy& strategy, std::uint64_t seed, std::uint64_t max_steps,
                            const std::function<coro<>()>& body);
     [[nodiscard]] schedule_driver& driver() noexcept { return driver_; }
+    /// Nothing more is run: there is no time limit, either.
+    void rest() noexcept { guard_.reset(); }
     [[nodiscard]] const schedule_driver& driver() const noexcept { return driver_; }
 
     /// The loop that the next run will use, too; null if the last one has left it unfit.
@@ -54,5 +57,7 @@ private:
 
 /// Throws `std::logic_error`, naming `what` was called, inside a running loop.
 void expect_no_loop(const char* what, await_site where);
+/// For people.
+[[nodiscard]] std::string exploration_of(const test_options& test, await_site where);
 
 }  // namespace coroscope::testkit::detail

@@ -34,6 +34,8 @@ public:
 
     /// `between` is called after each execution.
     void run(const std::function<void()>& between);
+    /// Nothing more is run.
+    void rest() noexcept { environment_.rest(); }
 
     [[nodiscard]] const std::optional<exploration_failure>& failure() const noexcept {
         return failure_;

@@ -103,7 +103,7 @@ struct critical_path {
 /// The pieces as a table, alike ones added up, the longest `most` first.
 ///
 ///     task 1 (request), ended after 100 ms
-///        60.0 %  60.1 ms  holder: slept at store.cpp:31 in write
+///        60.1 %  60.1 ms  holder: waited for sleep at store.cpp:31 in write
 [[nodiscard]] std::string critical_path_text(const critical_path& path, std::size_t most = 20);
 
 }  // namespace coroscope::instrumentation

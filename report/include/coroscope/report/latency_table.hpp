@@ -52,7 +52,7 @@ struct latency_table {
 
     [[nodiscard]] latency_row total() const;
     /// What has ended since that earlier reading of the same loop, and what goes on now. Adding up
-    /// the differences of successive readings gives the last one.
+    /// what ended in successive differences gives the counts and sums of the last reading.
     [[nodiscard]] latency_table since(const latency_table& earlier) const;
 
     friend bool operator==(const latency_table&, const latency_table&) = default;

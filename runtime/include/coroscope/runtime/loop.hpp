@@ -278,7 +278,8 @@ public:
     /// Null restores first in, first out. Must outlive its use.
     void set_schedule_policy(schedule_policy* policy) noexcept;
 
-    /// For the library's own components.
+    // For the library's own components.
+
     /// Nothing is ready, armed, alive or in flight, and nobody was given the Asio context or has
     /// set a task factory: what runs next may take it for a new loop.
     [[nodiscard]] bool is_as_new() const noexcept;

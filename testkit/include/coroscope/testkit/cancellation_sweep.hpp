@@ -25,6 +25,7 @@ struct cancellation_sweep {
     std::vector<cancellation_failure> failures;
     std::uint64_t cancellations = 0;  ///< executions in which the test was cancelled
     std::uint64_t ignored = 0;        ///< of these, after how many it ended as if it had not been
+    bool complete = false;            ///< the test has no step that was left out
 
     [[nodiscard]] bool ok() const noexcept { return failures.empty(); }
 };

@@ -31,10 +31,9 @@ inline void report_outcome(Catch::ResultWas::OfType kind, const std::string& tex
     handler.complete();
 }
 
-/// Runs one schedule and reports what happens in it. `about` is shown with every failure. False: it
-/// has not failed, as far as anybody but Catch2 knows.
+/// Runs one schedule and reports what happens in it. `about` is shown with every failure.
 template <class F>
-bool replay_in_catch(F& f, const std::string& schedule, const std::string& about,
+void replay_in_catch(F& f, const std::string& schedule, const std::string& about,
                      explore_options options, await_site where) {
     INTERNAL_CATCH_INFO("INFO", about);
     options.test.is_reported = [](const std::exception_ptr& exception) {
@@ -45,7 +44,6 @@ bool replay_in_catch(F& f, const std::string& schedule, const std::string& about
         result.failures.push_back({failure_kind::exception, std::move(text), nullptr, {}});
     }
     report_to_catch(result, options.test, where);
-    return !result.ok();
 }
 
 template <class F>
@@ -62,12 +60,14 @@ void report_exploration(F& f, const exploration_failure& failure, const explore_
     const auto about =
         failure.message.substr(to_string(failure.shrunk_result).size() + 1)
         + "\nor run this test case alone with COROSCOPE_TEST_REPLAY=" + failure.shrunk;
-    const bool has_failed = replay_in_catch(f, failure.shrunk, about, options, where);
-    if (!has_failed && kind != failure_kind::assertion) {
+    // Kept from Catch2 at first: if it was told of assertions, the result would not tell of them.
+    if (replay(f, failure.shrunk, options, where).ok()) {
         report_outcome(Catch::ResultWas::ExplicitFailure,
                        "failed when explored, but not when replayed:\n" + failure.message,
                        options.test.name, where);
+        return;
     }
+    replay_in_catch(f, failure.shrunk, about, options, where);
 }
 
 }  // namespace detail
@@ -86,7 +86,11 @@ void run_catch_exploration(F&& f, explore_options options = {},
         return;
     }
     const auto found = explore(f, settings.options, where);
-    if (found.ok()) {
+    const auto elsewhere = detail::foreign_failures::instance().take();
+    if (found.ok() && !elsewhere.empty()) {
+        detail::report_outcome(Catch::ResultWas::ExplicitFailure, elsewhere.front(),
+                               settings.options.test.name, where);
+    } else if (found.ok()) {
         detail::report_outcome(Catch::ResultWas::Ok, to_string(found), settings.options.test.name,
                                where);
     } else {
