@@ -109,6 +109,7 @@ TEST_CASE("each execution of an exploration is asked about memory", "[explore]")
     std::unique_ptr<record> left;
     coroscope::testkit::explore_options options;
     options.test = checking_the_heap();
+    options.strategy = coroscope::testkit::strategy::random_walk;
     options.max_executions = 5;
     options.checked_executions = 0;
     int executions = 0;
