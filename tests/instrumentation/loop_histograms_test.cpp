@@ -151,6 +151,22 @@ TEST_CASE("a renamed task counts under its new name from then on", "[loop_histog
     CHECK(coroutine_row(table, "yield_often").step.ended.count() >= 5);
 }
 
+coro<> rename_itself() {
+    co_await yield_now();
+    current_task().set_name("after");
+    co_await yield_now();
+}
+
+TEST_CASE("a task that renames itself counts under its new name, too", "[loop_histograms]") {
+    loop l;
+    const loop_histograms histograms(l);
+    l.run_until_complete(l.create_task(rename_itself(), "before"));
+    const auto table = histograms.read();
+    const auto after = row_of(table.by_name, "after").step.ended.count();
+    CHECK(after > 0);
+    CHECK(row_of(table.by_name, "before").step.ended.count() + after == 3);
+}
+
 TEST_CASE("a wait that has not ended counts with its age, and once when it has",
           "[loop_histograms]") {
     event e;

@@ -4,6 +4,9 @@
 
 #include "support/catch.hpp"
 
+#include <coroscope/instrumentation/cpu_profiler.hpp>
+#include <coroscope/runtime/loop.hpp>
+
 #include <array>
 #include <atomic>
 #include <string>
@@ -79,6 +82,17 @@ TEST_CASE("a copy of a process whose threads allocate counts on by itself", "[me
         if (child == 0) { ::_exit(counts_on(p.memory) ? 0 : 1); }
         CHECK(succeeds(child));
     }
+}
+
+TEST_CASE("what others do at a fork may allocate, whoever was there first", "[memory]") {
+    coroscope::loop l;
+    cpu_profiler cpu;
+    cpu.attach_to(l);  // from here on, copies of the process make its threads' samples anew
+    cpu_profiler::sample_this_thread();
+    profiled p;
+    const auto child = ::fork();
+    if (child == 0) { ::_exit(counts_on(p.memory) ? 0 : 1); }
+    CHECK(succeeds(child));
 }
 
 TEST_CASE("a program that is executed by a profiled one is not profiled", "[memory]") {
