@@ -62,7 +62,7 @@ void add_accesses(report::finding& to, const access_record& earlier, const char*
     add_unit(to, "first task", *earlier.who);
     add_unit(to, "other task", *later.who);
     add_stack(to, "first access", std::string(did_first) + " at " + site_text(earlier.where),
-              earlier.where, earlier.stack);
+              earlier.where, earlier.callers);
     to.evidence.push_back({"await between",
                            later.resumed_at.line() != 0
                                ? "resumed from " + site_text(later.resumed_at)
@@ -70,7 +70,7 @@ void add_accesses(report::finding& to, const access_record& earlier, const char*
                            position_of(later.resumed_at),
                            {}});
     add_stack(to, "second access", std::string(did_then) + " at " + site_text(later.where),
-              later.where, later.stack);
+              later.where, later.callers);
 }
 
 }  // namespace
@@ -201,7 +201,7 @@ void life_watch::note_breach(const breach& made) {
         } else {
             add_unit(found, "other task", *by->who);
             add_stack(found, "second access", "accessed at " + site_text(by->where), by->where,
-                      by->stack);
+                      by->callers);
         }
         found.evidence.push_back({"missing order", made.what, {}, {}});
         return found;

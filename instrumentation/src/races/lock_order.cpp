@@ -53,7 +53,7 @@ void add_request(report::finding& to, const lock_request& request, const char* w
                            {}});
     add_stack(to, std::string(which) + " request",
               lock_text(request.wanted_id) + " at " + site_text(request.by->where),
-              request.by->where, request.by->stack);
+              request.by->where, request.by->callers);
 }
 
 /// Each takes its first lock before the one before it asks for that.

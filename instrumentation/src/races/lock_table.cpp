@@ -110,7 +110,7 @@ void lock_table::report(const std::vector<std::uint64_t>& circle) {
             add_unit(made, (std::string(which) + " task").c_str(), who);
             add_stack(made, std::string(which) + " request",
                       "waits at " + site_text(wait.request->where), wait.request->where,
-                      wait.request->stack);
+                      wait.request->callers);
             for (const auto& held : *wait.request->locks) {
                 made.evidence.push_back(
                     {std::string(which) + " lock",

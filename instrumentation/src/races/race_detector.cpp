@@ -48,20 +48,24 @@ public:
                                    + std::to_string(parts_->core.id)
                                    + " already; detach it first, or make another one");
         }
+        if (annotation_listener != nullptr) {
+            throw std::logic_error(
+                "another race detector is attached to a loop of this thread; detach that one first");
+        }
         parts_ = std::make_unique<parts>(to.core(), options_, *log_);
         to.core().add_reference();
         to.add_observer(*this);
         to.add_pause_sink(*this);
         counts_segments_ = to.core().step_began != nullptr;
         next_access_ = std::exchange(access_listener, this);
-        next_annotation_ = std::exchange(annotation_listener, this);
+        annotation_listener = this;
         detail::group_registration::tell_all(*this);
     }
     void detach() noexcept {
         if (parts_ == nullptr) { return; }
         settle();
         if (access_listener == this) { access_listener = next_access_; }
-        if (annotation_listener == this) { annotation_listener = next_annotation_; }
+        if (annotation_listener == this) { annotation_listener = nullptr; }
         detail::current_segment = 0;
         auto& core = parts_->core;
         if (core.self != nullptr) {
@@ -97,14 +101,15 @@ public:
     // --- annotation_sink
 
     std::uint64_t on_annotated_access(const detail::annotated_access& made) noexcept override {
-        if (next_annotation_ != nullptr) {
-            static_cast<void>(next_annotation_->on_annotated_access(made));
-        } else if (next_access_ != nullptr) {
+        if (next_access_ != nullptr) {
             next_access_->on_access({made.object, made.bytes, made.kind, made.where});
         }
         std::uint64_t segment = 0;
         guarded([&] { segment = parts_->recorder.note(made); });
         return segment;
+    }
+    void on_cell_gone(const detail::variable_cell& cell) noexcept override {
+        guarded([&] { parts_->recorder.forget_cell(cell); });
     }
     void on_value_used(const detail::provenance& from, detail::value_use how) noexcept override {
         guarded([&] { parts_->recorder.note_value_used(from, how); });
@@ -205,7 +210,6 @@ private:
     std::unique_ptr<parts> parts_;
     bool counts_segments_ = false;
     access_sink* next_access_ = nullptr;
-    annotation_sink* next_annotation_ = nullptr;
 };
 
 race_detector::race_detector(race_options options)

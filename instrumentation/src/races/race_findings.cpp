@@ -126,10 +126,10 @@ void add_unit(report::finding& to, const char* label, const unit_facts& who) {
 }
 
 void add_stack(report::finding& to, std::string label, std::string text, await_site where,
-               const creation_origin& stack) {
+               const creation_origin& callers) {
     report::evidence_item item{std::move(label), std::move(text), position_of(where), {}};
-    item.stack.emplace();
-    for (const auto& site : stack.sites()) {
+    item.stack.emplace().frames.push_back(to_frame(where));
+    for (const auto& site : callers.sites()) {
         item.stack->frames.push_back(to_frame(site));
     }
     to.evidence.push_back(std::move(item));
@@ -171,15 +171,15 @@ report::finding describe_triple(const judged_triple& judged) {
     add_unit(made, "first task", *first.who);
     add_unit(made, "other task", *other.who);
     add_stack(made, "first access", std::string(did(first)) + " at " + line_of(first), first.where,
-              first.stack);
+              first.callers);
     made.evidence.push_back({"await between",
                              "awaited at " + site_text(second.resumed_at),
                              position_of(second.resumed_at),
                              {}});
     add_stack(made, "second access", std::string(did(second)) + " at " + line_of(second),
-              second.where, second.stack);
+              second.where, second.callers);
     add_stack(made, "other access", std::string(did(other)) + " at " + line_of(other), other.where,
-              other.stack);
+              other.callers);
     const bool had_begun = other.resumed_at.line() != 0;
     made.evidence.push_back({"await of the other task",
                              had_begun ? "resumed from " + site_text(other.resumed_at)

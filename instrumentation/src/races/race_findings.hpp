@@ -37,7 +37,7 @@ struct judged_triple {
 void add_unit(report::finding& to, const char* label, const unit_facts& who);
 /// `label` at this line, with the async stack of the access.
 void add_stack(report::finding& to, std::string label, std::string text, await_site where,
-               const creation_origin& stack);
+               const creation_origin& callers);
 /// `schedule`: what to hold.
 void add_holds(report::finding& to, const std::vector<race_hold>& holds,
                const std::vector<std::shared_ptr<const unit_facts>>& units);

@@ -18,11 +18,10 @@ using coroscope::detail::task_core;
 constexpr std::size_t most_guards = 8;
 constexpr std::size_t most_effects = 8;
 
-/// The line, and the awaits through which the task came there.
-[[nodiscard]] creation_origin stack_of_access(const task_core& task, await_site where) noexcept {
+/// The awaits through which the task came to the coroutine that runs.
+[[nodiscard]] creation_origin callers_of(const task_core& task) noexcept {
     std::array<await_site, creation_origin::most_sites> sites{};
     std::size_t count = 0;
-    sites[count++] = where;
     const auto* frame = task.top != nullptr ? task.top->parent : nullptr;
     for (; frame != nullptr && count < sites.size(); frame = frame->parent) {
         sites[count++] = frame->site;
@@ -95,9 +94,7 @@ bool race_recorder::identify(const present& at, access_record& made, await_site 
     made.where = where;
     if (task != nullptr) {
         made.resumed_at = task->record().site.load(std::memory_order_relaxed);
-        made.stack = stack_of_access(*task, where);
-    } else {
-        made.stack = creation_origin(where);
+        made.callers = callers_of(*task);
     }
     made.locks = locks_of(at.key);
     made.benign = unit.benign;
@@ -160,7 +157,7 @@ std::uint64_t race_recorder::note(const annotated_access& made) {
     }
     if (made.from.object != nullptr) { note_value_used(made.from, value_use::computed); }
     variable.history.add(record, previous_of(variable.history, *record));
-    unjudged_.push_back({made.object, record, false});
+    unjudged_.push_back({made.object, record, false, made.cell});
     add_to_groups(*record, made.object, at.key);
     return segment;
 }
@@ -214,7 +211,7 @@ void race_recorder::add_to_groups(const access_record& made, const void* object,
         if (record->is_whole) { done = 0; }
         auto previous = group.history.last_of(made.who->agent, made.segment, made.kind);
         group.history.add(record, std::move(previous));
-        unjudged_.push_back({address, record, true});
+        unjudged_.push_back({address, record, true, nullptr});
     }
 }
 
@@ -248,8 +245,24 @@ void race_recorder::end_unit(std::uint64_t key) {
     }
 }
 
+void race_recorder::take_last_line(unjudged& of) noexcept {
+    if (of.cell == nullptr) { return; }
+    const auto line = of.cell->last_line(of.record->kind, of.record->segment);
+    if (line.line() != 0) { of.record->where = line; }
+    of.cell = nullptr;
+}
+
+void race_recorder::forget_cell(const variable_cell& cell) noexcept {
+    for (auto& each : unjudged_) {
+        if (each.cell == &cell) { take_last_line(each); }
+    }
+}
+
 void race_recorder::settle() {
-    const auto ended = std::exchange(unjudged_, {});
+    auto ended = std::exchange(unjudged_, {});
+    for (auto& each : ended) {
+        take_last_line(each);
+    }
     // What a value that was read became decides how its segment's write is to be seen.
     for (const auto& each : ended) {
         const auto& variable = variables_.find(each.object);

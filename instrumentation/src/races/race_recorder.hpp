@@ -51,6 +51,7 @@ public:
     void forget_group(const void* group) noexcept { groups_.erase(group); }
     void note_benign(const char* reason);
     void forget_variable(const void* object);
+    void forget_cell(const variable_cell& cell) noexcept;
     void end_unit(std::uint64_t key);
 
     /// Judges what has not been judged.
@@ -90,12 +91,14 @@ private:
         const void* object = nullptr;  ///< a variable or a group
         variable_history::pointer record;
         bool is_group = false;
+        const variable_cell* cell = nullptr;  ///< knows the segment's last line
     };
 
     [[nodiscard]] variable_state& variable_at(const annotated_access& made);
     [[nodiscard]] static record_pointer previous_of(const variable_history& in,
                                                     const access_record& made);
     void add_to_groups(const access_record& made, const void* object, std::uint64_t unit);
+    static void take_last_line(unjudged& of) noexcept;
     void judge(const unjudged& what);
     void judge_as_second(const unjudged& what, const variable_history& in,
                          const variable_label& label);

@@ -102,7 +102,7 @@ struct access_record {
     const char* benign = nullptr;    ///< why it is
     await_site where{};
     await_site resumed_at{};  ///< the await that the segment began at
-    creation_origin stack;    ///< `where`, and the awaits of its callers
+    creation_origin callers;  ///< the awaits that led to the coroutine of `where`
     slot_memory slot;         ///< with `time`: the event for other units' clocks
     std::uint32_t time = 0;
     race_clock clock;  ///< what comes before it, without its own unit

@@ -155,7 +155,9 @@ TEST_CASE("a detector without step times sees as much") {
 TEST_CASE("a detector is attached to one loop at a time") {
     raced_loop v;
     virtual_loop other;
+    race_detector second;
     CHECK_THROWS_AS(v.races.attach_to(other.loop), std::logic_error);
+    CHECK_THROWS_AS(second.attach_to(other.loop), std::logic_error);
     v.races.detach();
     v.races.attach_to(other.loop);
     CHECK(v.races.findings().empty());

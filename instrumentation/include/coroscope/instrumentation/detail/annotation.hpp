@@ -4,6 +4,7 @@
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/detail/access_sink.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -43,7 +44,10 @@ enum class written_value : std::uint8_t {
     update,   ///< read and written in one segment, as `shared::update` does
 };
 
+class variable_cell;
+
 struct annotated_access {
+    variable_cell* cell = nullptr;
     const void* object = nullptr;
     std::size_t bytes = 0;
     access_kind kind{};
@@ -71,6 +75,8 @@ class annotation_sink {
 public:
     /// Returns the number of the segment that the access belongs to.
     virtual std::uint64_t on_annotated_access(const annotated_access& made) noexcept = 0;
+    /// It goes, and with it the lines that it knows.
+    virtual void on_cell_gone(const variable_cell& cell) noexcept = 0;
     virtual void on_value_used(const provenance& from, value_use how) noexcept = 0;
     virtual void on_group(const void* group, const variable_label& label,
                           std::span<const void* const> members) noexcept = 0;
@@ -122,37 +128,72 @@ private:
     group_registration* next_ = nullptr;
 };
 
-/// The part of an annotated variable that knows who used it last: 40 bytes.
+/// A `variable_label` in 8 bytes: with a name, the line is not kept.
+class short_label {
+public:
+    explicit short_label(const variable_label& label) noexcept
+        : bits_(label.name != nullptr ? reinterpret_cast<std::uintptr_t>(label.name) | name_bit
+                                      : std::bit_cast<std::uint64_t>(label.created_at)) {}
+    [[nodiscard]] variable_label get() const noexcept {
+        if ((bits_ & name_bit) == 0) { return {nullptr, std::bit_cast<await_site>(bits_)}; }
+        return {reinterpret_cast<const char*>(bits_ & ~name_bit), {}};  // NOLINT
+    }
+
+private:
+    /// Of no address of a program.
+    static constexpr std::uint64_t name_bit = std::uint64_t{1} << 63U;
+    std::uint64_t bits_;
+};
+
+/// The part of an annotated variable that knows who used it last, and at which lines: 40 bytes.
 ///
 /// **Cost**: with nobody listening, a load and a branch that is never taken. With a race detector,
-/// a comparison more for an access in the segment that made the last access of the kind.
+/// a comparison and a store more for an access in the segment that made the last one of the kind.
 class variable_cell {
 public:
-    explicit variable_cell(variable_label label) noexcept : label_(label) {}
+    explicit variable_cell(const variable_label& label) noexcept : label_(label) {}
     variable_cell(const variable_cell&) = delete;
     variable_cell& operator=(const variable_cell&) = delete;
+    ~variable_cell() {
+        if (annotation_listener != nullptr) [[unlikely]] {
+            annotation_listener->on_cell_gone(*this);
+        }
+    }
 
     void note_read(const void* object, std::size_t bytes, await_site where) noexcept {
         if (coroscope::detail::access_listener == nullptr) [[likely]] { return; }
-        if (read_in_ == current_segment && read_in_ != 0) [[likely]] { return; }
-        read_in_ = tell_access({object, bytes, access_kind::read, where, label_});
+        if (read_in_ != current_segment || read_in_ == 0) [[unlikely]] {
+            read_in_ = tell_access({this, object, bytes, access_kind::read, where, label_.get()});
+        }
+        read_at_ = where;
     }
     void note_write(const void* object, std::size_t bytes, await_site where,
                     written_value value = written_value::unknown,
                     const provenance& from = {}) noexcept {
         if (coroscope::detail::access_listener == nullptr) [[likely]] { return; }
-        if (written_in_ == current_segment && written_in_ != 0) [[likely]] { return; }
-        written_in_ = tell_access({object, bytes, access_kind::write, where, label_, value, from});
+        const bool is_stale = from.object != nullptr && from.segment != current_segment;
+        if (written_in_ != current_segment || written_in_ == 0 || is_stale) [[unlikely]] {
+            written_in_ = tell_access(
+                {this, object, bytes, access_kind::write, where, label_.get(), value, from});
+        }
+        written_at_ = where;
     }
     [[nodiscard]] provenance last_read(const void* object) const noexcept {
         return {object, written_in_, read_in_};
     }
-    [[nodiscard]] const variable_label& label() const noexcept { return label_; }
+    /// The line of the last access of this kind in that segment, if it is the last segment that
+    /// made one.
+    [[nodiscard]] await_site last_line(access_kind kind, std::uint64_t segment) const noexcept {
+        if (kind == access_kind::read) { return read_in_ == segment ? read_at_ : await_site(); }
+        return written_in_ == segment ? written_at_ : await_site();
+    }
 
 private:
     std::uint64_t read_in_ = 0;
     std::uint64_t written_in_ = 0;
-    variable_label label_;
+    await_site read_at_{};
+    await_site written_at_{};
+    short_label label_;
 };
 
 }  // namespace coroscope::instrumentation::detail
