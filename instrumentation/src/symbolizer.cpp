@@ -2,6 +2,7 @@
 #include "symbolizer.hpp"
 
 #include "compilation_units.hpp"
+#include "dwfl_session.hpp"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -12,8 +13,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include <unistd.h>
-
 namespace coroscope::instrumentation::detail {
 namespace {
 
@@ -22,24 +21,6 @@ constexpr std::size_t most_addresses_kept = 16'384;
 struct free_deleter {
     void operator()(void* memory) const noexcept { std::free(memory); }
 };
-
-struct dwfl_deleter {
-    void operator()(Dwfl* session) const noexcept { dwfl_end(session); }
-};
-using dwfl_session = std::unique_ptr<Dwfl, dwfl_deleter>;
-
-/// The modules that are loaded now.
-dwfl_session open_session() {
-    static const Dwfl_Callbacks callbacks{dwfl_linux_proc_find_elf, dwfl_standard_find_debuginfo,
-                                          nullptr, nullptr};
-    dwfl_session session(dwfl_begin(&callbacks));
-    if (session == nullptr) { return session; }
-    dwfl_report_begin(session.get());
-    const bool found = dwfl_linux_proc_report(session.get(), ::getpid()) == 0;
-    dwfl_report_end(session.get(), nullptr, nullptr);
-    if (!found) { session.reset(); }
-    return session;
-}
 
 const char* text_of(Dwarf_Die* entry, unsigned attribute) {
     Dwarf_Attribute found;
@@ -82,7 +63,7 @@ private:
     static void expand(Dwarf_Die* unit, Dwarf_Addr address,
                        std::vector<report::stack_frame>& frames);
 
-    dwfl_session session_ = open_session();
+    dwfl_session session_ = open_dwfl_session();
     std::unordered_map<Dwfl_Module*, compilation_units> units_;
     std::unordered_map<std::uintptr_t, std::vector<report::stack_frame>> known_;
 };
@@ -101,7 +82,7 @@ Dwfl_Module* symbolizer::debug_information::find_module(std::uintptr_t address) 
     auto* module = session_ != nullptr ? dwfl_addrmodule(session_.get(), address) : nullptr;
     if (module == nullptr) {  // loaded since
         units_.clear();
-        session_ = open_session();
+        session_ = open_dwfl_session();
         if (session_ != nullptr) { module = dwfl_addrmodule(session_.get(), address); }
     }
     return module;
