@@ -5,10 +5,15 @@
 #include "dwfl_session.hpp"
 #include "expanded_calls.hpp"
 
+#include <dwarf.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <filesystem>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <unordered_map>
 
 namespace coroscope::instrumentation::detail {
@@ -20,52 +25,95 @@ namespace {
     });
 }
 
-/// The folder that coroscope was built from, as debug information calls it.
-[[nodiscard]] std::string_view source_folder() noexcept {
-    constexpr std::string_view file = __FILE__;
-    constexpr std::string_view below = "instrumentation/race_hooks/src/code_origins.cpp";
-    return file.ends_with(below) ? file.substr(0, file.size() - below.size()) : "//";
+[[nodiscard]] std::string whole_path(std::string_view folder, const char* file) {
+    return (std::filesystem::path(folder) / file).lexically_normal();
 }
 
-[[nodiscard]] bool is_own_source(std::string_view path) noexcept {
-    constexpr std::array<std::string_view, 5> components{"runtime/", "report/", "instrumentation/",
-                                                         "testkit/", "profiler-server/"};
-    const auto folder = source_folder();
-    if (!path.starts_with(folder)) { return false; }
-    path.remove_prefix(folder.size());
-    return std::any_of(components.begin(), components.end(),
-                       [path](std::string_view each) { return path.starts_with(each); });
+/// Where the compiler ran.
+[[nodiscard]] std::string_view folder_of(Dwarf_Die& unit) {
+    Dwarf_Attribute attribute;
+    const char* const folder = dwarf_formstring(dwarf_attr(&unit, DW_AT_comp_dir, &attribute));
+    return folder != nullptr ? folder : "";
 }
 
 /// Reads debug information.
 class origin_finder {
 public:
+    origin_finder() { find_own_folders(); }
+
     [[nodiscard]] code_origin find(std::uintptr_t address) {
-        auto* const module = module_of(address);
-        if (module == nullptr) { return code_origin::user; }
-        auto found = units_.find(module);
-        if (found == units_.end()) {
-            found = units_.emplace(module, compilation_units(module)).first;
-        }
         Dwarf_Die unit;
         Dwarf_Addr bias = 0;
-        if (!found->second.find(address, unit, bias)) { return code_origin::user; }
-        auto* const line = dwarf_getsrc_die(&unit, address - bias);
-        const auto innermost =
-            of_file(line != nullptr ? dwarf_linesrc(line, nullptr, nullptr) : nullptr);
+        if (!find_unit(address, unit, bias)) { return code_origin::user; }
+        const auto innermost = of_file(unit, file_at(unit, address - bias));
         return innermost == code_origin::library ? of_callers(unit, address - bias) : innermost;
     }
 
 private:
-    [[nodiscard]] static code_origin of_file(const char* path) noexcept {
-        return path != nullptr ? origin_of_file(path) : code_origin::user;
+    [[nodiscard]] bool find_unit(std::uintptr_t address, Dwarf_Die& unit, Dwarf_Addr& bias) {
+        auto* const module = module_of(address);
+        if (module == nullptr) { return false; }
+        auto found = units_.find(module);
+        if (found == units_.end()) {
+            found = units_.emplace(module, compilation_units(module)).first;
+        }
+        return found->second.find(address, unit, bias);
+    }
+
+    [[nodiscard]] static const char* file_at(Dwarf_Die& unit, Dwarf_Addr address) {
+        auto* const line = dwarf_getsrc_die(&unit, address);
+        return line != nullptr ? dwarf_linesrc(line, nullptr, nullptr) : nullptr;
+    }
+
+    [[nodiscard]] code_origin of_file(Dwarf_Die& unit, const char* file) const {
+        if (file == nullptr) { return code_origin::user; }
+        const auto path = whole_path(folder_of(unit), file);
+        const bool is_own = is_own_source(path) || is_own_source_built_elsewhere(file);
+        return is_own ? code_origin::internals : origin_of_file(path);
+    }
+
+    /// Of a component, as this file is.
+    [[nodiscard]] bool is_own_source(std::string_view path) const noexcept {
+        constexpr std::array<std::string_view, 5> components{
+            "runtime/", "report/", "instrumentation/", "testkit/", "profiler-server/"};
+        if (own_folder_.empty() || !path.starts_with(own_folder_)) { return false; }
+        path.remove_prefix(own_folder_.size());
+        return std::any_of(components.begin(), components.end(),
+                           [path](std::string_view each) { return path.starts_with(each); });
+    }
+
+    /// Compiler caches may give what was compiled in another folder, with the same relative path.
+    [[nodiscard]] bool is_own_source_built_elsewhere(const char* file) const {
+        if (std::filesystem::path(file).is_absolute()) { return false; }
+        const auto path = whole_path(own_build_folder_, file);
+        std::error_code ignored;
+        return is_own_source(path) && std::filesystem::exists(path, ignored);
+    }
+
+    /// Where coroscope was built, and from what folder, as debug information calls them. Empty: not
+    /// known.
+    void find_own_folders() {
+        constexpr std::string_view below = "instrumentation/race_hooks/src/code_origins.cpp";
+        const auto here = reinterpret_cast<std::uintptr_t>(&origin_of_code);
+        Dwarf_Die unit;
+        Dwarf_Addr bias = 0;
+        if (!find_unit(here, unit, bias)) { return; }
+        const char* const file = file_at(unit, here - bias);
+        if (file == nullptr) { return; }
+        auto path = whole_path(folder_of(unit), file);
+        if (!path.ends_with(below)) { return; }
+        path.resize(path.size() - below.size());
+        own_folder_ = path;
+        own_build_folder_ = folder_of(unit);
     }
 
     [[nodiscard]] code_origin of_callers(Dwarf_Die unit, Dwarf_Addr address) {
         auto found = calls_.find(unit.addr);
         if (found == calls_.end()) { found = calls_.emplace(unit.addr, unit).first; }
-        for (const char* file : found->second.files_at(address)) {
-            const auto origin = of_file(file);
+        auto scopes = found->second.scopes_at(address);
+        if (!scopes.empty()) { scopes.pop_back(); }  // the function itself is nobody's call
+        for (auto& call : scopes) {
+            const auto origin = of_file(unit, found->second.file_of(call));
             if (origin != code_origin::library) { return origin; }
         }
         return code_origin::library;
@@ -85,6 +133,8 @@ private:
     dwfl_session session_ = open_dwfl_session();
     std::unordered_map<Dwfl_Module*, compilation_units> units_;
     std::unordered_map<const void*, expanded_calls> calls_;
+    std::string own_folder_;
+    std::string own_build_folder_;
 };
 
 [[nodiscard]] code_origin read_origin(std::uintptr_t address) {
@@ -154,9 +204,7 @@ code_origin origin_of_file(std::string_view path) noexcept {
     constexpr std::array<std::string_view, 1> counting{"/ext/atomicity.h"};
     constexpr std::array<std::string_view, 3> systems{"/usr/include/", "/usr/local/include/",
                                                       "/usr/lib/"};
-    if (has_any(path, internal) || has_any(path, counting) || is_own_source(path)) {
-        return code_origin::internals;
-    }
+    if (has_any(path, internal) || has_any(path, counting)) { return code_origin::internals; }
     const bool is_systems =
         std::any_of(systems.begin(), systems.end(),
                     [path](std::string_view each) { return path.starts_with(each); });

@@ -194,10 +194,10 @@ namespace {
 
 constexpr unsigned body_of_twice = __LINE__;
 coro<> twice(int& a, int& b) {
-    a = b;
-    a = b + 1;
+    a += b;
+    a += b;
     co_await yield_now();
-    a = b;
+    a += b;
 }
 
 }  // namespace
@@ -209,12 +209,10 @@ TEST_CASE("what a step does again is told once, and what the next step does is t
     coroscope::loop loop;
     auto task = loop.create_task(twice(*a, *b));
     loop.run_until_complete(task);
-    const auto writes = seen.of(a.get(), sizeof(int));
+    CHECK(seen.of(a.get(), sizeof(int)).size() == 4);
     const auto reads = seen.of(b.get(), sizeof(int));
-    REQUIRE(writes.size() == 2);
     REQUIRE(reads.size() == 2);
-    CHECK(line_in(here, writes[0]) == body_of_twice + 2);
-    CHECK(line_in(here, writes[1]) == body_of_twice + 5);
+    CHECK(line_in(here, reads[0]) == body_of_twice + 2);
     CHECK(line_in(here, reads[1]) == body_of_twice + 5);
 }
 
@@ -277,6 +275,7 @@ namespace {
 
 struct node {
     int value;
+    std::array<char, 500> more;  // nothing else asks for such blocks
 };
 coro<const void*> use_memory() {
     auto mine = std::make_unique<node>();

@@ -71,22 +71,23 @@ const char* expanded_calls::file_of(Dwarf_Die& call) {
     return dwarf_filesrc(files, index, nullptr, nullptr);
 }
 
-std::vector<const char*> expanded_calls::files_at(Dwarf_Addr address) {
-    std::vector<const char*> files;
+std::vector<Dwarf_Die> expanded_calls::scopes_at(Dwarf_Addr address) const {
+    std::vector<Dwarf_Die> scopes;
     auto after = std::upper_bound(
         functions_.begin(), functions_.end(), address,
         [](Dwarf_Addr value, const function_range& range) { return value < range.low; });
-    if (after == functions_.begin()) { return files; }
+    if (after == functions_.begin()) { return scopes; }
     --after;
-    if (address >= after->high) { return files; }
+    if (address >= after->high) { return scopes; }
     auto scope = after->function;
+    scopes.push_back(scope);
     Dwarf_Die inner;
     while (find_inner(scope, address, inner)) {
-        if (dwarf_tag(&inner) == DW_TAG_inlined_subroutine) { files.push_back(file_of(inner)); }
+        if (dwarf_tag(&inner) == DW_TAG_inlined_subroutine) { scopes.push_back(inner); }
         scope = inner;
     }
-    std::reverse(files.begin(), files.end());
-    return files;
+    std::reverse(scopes.begin(), scopes.end());
+    return scopes;
 }
 
 }  // namespace coroscope::instrumentation::detail
