@@ -46,7 +46,9 @@ function(coroscope_detect_races target)
             -fno-builtin-memchr -fno-builtin-strlen -fno-builtin-strcmp -fno-builtin-strcpy
             -fno-builtin-strncpy -fno-builtin-strcat)
     else()
-        list(APPEND options "SHELL:-mllvm -tsan-instrument-func-entry-exit=0")
+        # This compiler leaves out reads before a write to the same place, unless asked for both.
+        list(APPEND options "SHELL:-mllvm -tsan-instrument-func-entry-exit=0"
+            "SHELL:-mllvm -tsan-compound-read-before-write")
     endif()
     target_compile_options("${target}" PRIVATE ${options})
     target_link_libraries("${target}" PRIVATE coroscope::race_hooks)

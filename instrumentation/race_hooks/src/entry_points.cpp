@@ -20,6 +20,11 @@ using coroscope::instrumentation::detail::see_range;
     void name(const void* data) {                                    \
         see_range(data, bytes, access_kind::kind, COROSCOPE_CALLER); \
     }
+#define COROSCOPE_SEEN_BOTH_IN_CELL(name, bytes)                \
+    void name(const void* data) {                               \
+        see<bytes, access_kind::read>(data, COROSCOPE_CALLER);  \
+        see<bytes, access_kind::write>(data, COROSCOPE_CALLER); \
+    }
 #define COROSCOPE_SEEN_BOTH(name, bytes)                              \
     void name(const void* data) {                                     \
         see_range(data, bytes, access_kind::read, COROSCOPE_CALLER);  \
@@ -30,7 +35,7 @@ using coroscope::instrumentation::detail::see_range;
     COROSCOPE_SEEN(__tsan_write##bytes, bytes, write)          \
     COROSCOPE_SEEN(__tsan_volatile_read##bytes, bytes, read)   \
     COROSCOPE_SEEN(__tsan_volatile_write##bytes, bytes, write) \
-    COROSCOPE_SEEN_BOTH(__tsan_read_write##bytes, bytes)
+    COROSCOPE_SEEN_BOTH_IN_CELL(__tsan_read_write##bytes, bytes)
 #define COROSCOPE_SEEN_ANYWHERE(prefix, bytes)                        \
     COROSCOPE_SEEN_RANGE(__tsan_##prefix##read##bytes, bytes, read)   \
     COROSCOPE_SEEN_RANGE(__tsan_##prefix##write##bytes, bytes, write) \

@@ -265,7 +265,7 @@ TEST_CASE("our own headers and Asio are left out") {
     run_two([&] { return work_with_everything(numbers, lock); });
     std::set<std::string> strangers;
     for (const auto& each : seen.all) {
-        if (line_in(here, each) == 0) { strangers.insert(place_of(each)); }
+        if (!is_in(here, each)) { strangers.insert(place_of(each)); }
     }
     CHECK(strangers == std::set<std::string>());
     CHECK(seen.lines_of_conflicts(here).empty());
@@ -277,15 +277,18 @@ struct node {
     int value;
     std::array<char, 500> more;  // nothing else asks for such blocks
 };
+[[gnu::noinline]] void touch(int& value) {
+    value += 1;
+}
 coro<const void*> use_memory() {
     auto mine = std::make_unique<node>();
-    mine->value += 1;
+    touch(mine->value);
     co_return mine.get();
 }
 coro<const void*> use_frame() {
     std::array<int, 40> local{};
     co_await yield_now();
-    local[7] += 1;
+    touch(local[7]);
     co_return &local[7];
 }
 coro<> remember(coro<const void*> work, std::vector<const void*>& places) {
@@ -488,6 +491,6 @@ TEST_CASE("the shadow takes no more than twelve bytes for each byte that was tou
         loop.stop();
     });
     loop.run_forever();
-    CHECK(sink.count >= 2 * count);
+    CHECK(sink.bytes >= 2 * count * sizeof(int));
     CHECK(race_shadow_bytes() - before <= 12 * count * sizeof(int));
 }

@@ -48,6 +48,13 @@ struct seen_access {
     return 0;
 }
 
+/// Also where compilers leave the line open.
+[[nodiscard]] inline bool is_in(std::string_view file, const seen_access& access) {
+    const auto frames = frames_of(access);
+    return std::any_of(frames.begin(), frames.end(),
+                       [file](const auto& frame) { return frame.file.ends_with(file); });
+}
+
 [[nodiscard]] inline std::string place_of(const seen_access& access) {
     const auto frames = frames_of(access);
     return frames.back().function + " " + frames.front().file + ":"
@@ -116,16 +123,16 @@ private:
     coroscope::detail::access_sink* before_;
 };
 
-/// Counts what it is told.
+/// Counts the bytes that are accessed.
 class counting_sink final : public coroscope::detail::access_sink {
 public:
     counting_sink() : before_(std::exchange(coroscope::detail::access_listener, this)) {}
     ~counting_sink() { coroscope::detail::access_listener = before_; }
     counting_sink(const counting_sink&) = delete;
     counting_sink& operator=(const counting_sink&) = delete;
-    void on_access(const coroscope::detail::access&) noexcept override { ++count; }
+    void on_access(const coroscope::detail::access& made) noexcept override { bytes += made.bytes; }
 
-    std::size_t count = 0;
+    std::size_t bytes = 0;
 
 private:
     coroscope::detail::access_sink* before_;
