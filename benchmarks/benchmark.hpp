@@ -60,6 +60,8 @@ extern const comparison shared_access;
 extern const comparison shared_access_site;
 extern const comparison shared_bytes;
 extern const comparison echo_annotated;
+extern const comparison race_unannotated_compute;
+extern const comparison race_unannotated_await;
 
 extern const benchmark yield_2;
 extern const benchmark yield_1000;

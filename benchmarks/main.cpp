@@ -48,7 +48,9 @@ constexpr std::array comparisons{&step_cost_stats,
                                  &shared_access,
                                  &shared_access_site,
                                  &shared_bytes,
-                                 &echo_annotated};
+                                 &echo_annotated,
+                                 &race_unannotated_compute,
+                                 &race_unannotated_await};
 
 constexpr std::string_view usage =
     R"(usage: coroscope_benchmarks [--quick] [--rounds N] [--scale F] [--filter REGEX] [--output FILE]

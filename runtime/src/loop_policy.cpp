@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop_implementation.hpp"
 
+#include <coroscope/runtime/detail/access_sink.hpp>
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -31,12 +33,14 @@ void loop::implementation::run_ready_by_policy(std::size_t count) {
     for (auto left = count; left > 0; --left) {
         // A step may have taken the policy away.
         const auto entry = c.policy != nullptr ? take_next() : c.ready.pop();
+        detail::begin_stretch();
         if (entry.is_task()) {
             entry.task()->woken_by_others = false;
             run_one_task(*entry.task());
         } else {
             run_handle(*entry.handle());
         }
+        detail::end_stretch();
     }
     c.turn = detail::loop_core::from_outside;
     unpublished_steps_ += count;
