@@ -22,6 +22,7 @@ void loop::implementation::set_policy(schedule_policy* chosen) noexcept {
     core.hooks &= ~detail::loop_core::has_policy;
     if (chosen != nullptr) { core.hooks |= detail::loop_core::has_policy; }
     core.turn = detail::loop_core::from_outside;
+    held_ = 0;
     leaves_passes_ = true;
 }
 

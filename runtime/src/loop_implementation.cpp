@@ -186,7 +186,8 @@ void loop::implementation::run_passes() {
 void loop::implementation::run_watched_pass() {
     if (core.policy != nullptr) {
         // Nothing comes in because of how much real time has passed: that would be no order.
-        if (core.ready.empty()) { wait_for_work(); }
+        if (core.ready.size() == held_) { wait_for_work(); }
+        held_ = 0;
     } else {
         timed_ ? take_in_work<true>() : take_in_work<false>();
     }

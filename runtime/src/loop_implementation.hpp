@@ -76,7 +76,8 @@ private:
     void run_ready_by_policy(std::size_t count);
     void run_one_task(detail::task_core& task);
     void end_part_of_step() noexcept;
-    [[nodiscard]] detail::ready_entry take_next();
+    /// None: the policy wants to wait.
+    [[nodiscard]] std::optional<detail::ready_entry> take_next();
     void offer(std::size_t place);
     void offer_in_order();
     template <bool Timed, bool Observed>
@@ -132,6 +133,7 @@ private:
     std::vector<schedule_policy::choice> choices_;
     std::vector<std::size_t> places_;
     std::vector<std::uint64_t> orders_;  ///< of what stands before
+    std::size_t held_ = 0;  ///< how much is ready that the policy does not want to run yet
     detail::executor_job* first_job_ = nullptr;
     bool timed_;
     bool stopping_ = false;

@@ -4,6 +4,7 @@
 #include <coroscope/runtime/detail/access_sink.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 
 // Steps in an order that a schedule policy chooses, among what may come next.
@@ -30,20 +31,25 @@ namespace {
 
 void loop::implementation::run_ready_by_policy(std::size_t count) {
     auto& c = core;
-    for (auto left = count; left > 0; --left) {
+    auto left = count;
+    for (; left > 0; --left) {
         // A step may have taken the policy away.
         const auto entry = c.policy != nullptr ? take_next() : c.ready.pop();
+        if (!entry.has_value()) {
+            held_ = c.ready.size();
+            break;
+        }
         detail::begin_stretch();
-        if (entry.is_task()) {
-            entry.task()->woken_by_others = false;
-            run_one_task(*entry.task());
+        if (entry->is_task()) {
+            entry->task()->woken_by_others = false;
+            run_one_task(*entry->task());
         } else {
-            run_handle(*entry.handle());
+            run_handle(*entry->handle());
         }
         detail::end_stretch();
     }
     c.turn = detail::loop_core::from_outside;
-    unpublished_steps_ += count;
+    unpublished_steps_ += count - left;
     if (!c.ready.empty() && c.policy != nullptr) {
         // Timers of a later instant are not due before all of this one have had their turn.
         c.current = nullptr;
@@ -53,12 +59,14 @@ void loop::implementation::run_ready_by_policy(std::size_t count) {
     }
 }
 
-detail::ready_entry loop::implementation::take_next() {
+std::optional<detail::ready_entry> loop::implementation::take_next() {
+    constexpr auto none = std::numeric_limits<std::size_t>::max();
     choices_.clear();
     places_.clear();
     offer_in_order();
     if (choices_.empty()) { return core.ready.pop(); }  // nothing but cancelled callbacks
     const auto index = core.policy->pick(choices_);
+    if (index == none) { return {}; }
     if (index >= choices_.size()) {
         throw std::out_of_range("a schedule policy picked entry " + std::to_string(index) + " of "
                                 + std::to_string(choices_.size()));

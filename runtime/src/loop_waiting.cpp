@@ -50,15 +50,16 @@ void loop::implementation::look_around_if_due() {
     if (tick_clock::now() >= poll_at_) { look_around(); }
 }
 
-/// Nothing is ready: takes in what has come, then lets the clock decide how time passes. Where that
-/// means to wait in Asio, a poll before would only double the system calls.
+/// Nothing is ready, or a policy wants none of it: takes in what has come, then lets the clock
+/// decide how time passes. Where that means to wait in Asio, a poll before would only double the
+/// system calls.
 void loop::implementation::wait_for_work() {
     core.current = nullptr;
     account_steps();
     take_mail_and_timers();
-    if (!core.ready.empty()) { return; }
+    if (core.ready.size() > held_) { return; }
     if (io_is_used && (!real_time_ || stopping_)) { run_asio(false); }
-    if (core.ready.empty() && !stopping_) { idle(); }
+    if (core.ready.size() == held_ && !stopping_) { idle(); }
 }
 
 /// Whether anybody has given Asio something to do, without the system call of an empty poll:
@@ -135,7 +136,7 @@ void loop::implementation::idle() {
 }
 
 void loop::implementation::block(const std::optional<duration>& limit) {
-    if (!core.ready.empty() || !core.mail->begin_sleep()) {
+    if (core.ready.size() > held_ || !core.mail->begin_sleep()) {
         return;  // the clock, or another thread, has made something ready meanwhile
     }
     const std::uint64_t began =

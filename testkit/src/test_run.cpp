@@ -34,6 +34,7 @@ const char* to_string(failure_kind kind) noexcept {
     case failure_kind::nondeterminism: return "nondeterminism";
     case failure_kind::schedule: return "schedule";
     case failure_kind::mock: return "mock";
+    case failure_kind::outcome: return "outcome";
     }
     return "?";
 }

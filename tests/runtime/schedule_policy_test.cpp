@@ -11,8 +11,10 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 using coroscope::coro;
@@ -278,4 +280,55 @@ TEST_CASE("a policy that throws or picks what is not there ends the run; nothing
     v.loop.set_schedule_policy(nullptr);
     v.loop.run_forever();
     CHECK(ran == 2);
+}
+
+TEST_CASE("a policy may let time pass before anything that is ready runs") {
+    struct later_first final : schedule_policy {
+        std::size_t pick(std::span<const choice> ready) override {
+            return ready.size() == waits_for || is_last ? ready.size() - 1
+                                                        : std::numeric_limits<std::size_t>::max();
+        }
+        std::size_t waits_for = 2;
+        bool is_last = false;
+    };
+    virtual_loop v;
+    later_first policy;
+    v.loop.set_schedule_policy(&policy);
+    std::string ran;
+    v.loop.call_later(5s, [&] {
+        ran += "later ";
+        policy.is_last = true;
+    });
+    v.loop.call_soon([&] { ran += "soon"; });
+    v.loop.run_forever();
+    CHECK(ran == "later soon");
+    CHECK(v.clock.elapsed() == 5s);
+    v.loop.set_schedule_policy(nullptr);
+}
+
+TEST_CASE("a policy may let another thread come first", "[threads]") {
+    struct others_first final : schedule_policy {
+        std::size_t pick(std::span<const choice> ready) override {
+            if (ready.size() == 1 && !has_others) {
+                return std::numeric_limits<std::size_t>::max();
+            }
+            has_others = true;
+            return ready.size() - 1;
+        }
+        bool has_others = false;
+    };
+    virtual_loop v;
+    v.clock.waits_for_others = true;
+    others_first policy;
+    v.loop.set_schedule_policy(&policy);
+    std::string ran;
+    v.loop.call_soon([&] {
+        ran += "soon";
+        v.loop.stop();
+    });
+    std::thread other([&] { v.loop.call_soon_threadsafe([&] { ran += "other "; }); });
+    v.loop.run_forever();
+    other.join();
+    CHECK(ran == "other soon");
+    v.loop.set_schedule_policy(nullptr);
 }

@@ -5,6 +5,7 @@
 #include "run_schedule.hpp"
 #include "searcher.hpp"
 #include "seed.hpp"
+#include "serial_outcomes.hpp"
 #include "shrink.hpp"
 #include "task_report.hpp"
 #include "unfinished_test.hpp"
@@ -15,6 +16,7 @@
 #include <charconv>
 #include <exception>
 #include <iostream>
+#include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -139,6 +141,7 @@ struct search_part {
     failure.shrunk_size = found.size();
     if (!depends_on_order(failure.result)) { return {}; }
     explored_environment environment(options.test, where);
+    environment.expect_outcomes(test.serial);
     auto shrunk = shrink(environment, test, found, failure.result, options.max_shrink_executions);
     failure.shrunk = to_text(shrunk.simplest);
     failure.shrunk_size = shrunk.simplest.size();
@@ -158,6 +161,23 @@ void describe(exploration_failure& failure, const std::string& table) {
         + ", by " + failure.found_by + "\nschedule: " + failure.schedule
         + (was_shrunk ? "\nshrunk to: " + failure.shrunk : "") + table
         + "\nto replay it: coroscope::testkit::replay(body, \"" + failure.shrunk + "\")";
+}
+
+/// Lets the executions of `test` be judged by the result, which has to stay where it is.
+[[nodiscard]] std::unique_ptr<const serial_outcomes> judge_outcomes(explored_test& test,
+                                                                    const explore_options& options,
+                                                                    await_site where) {
+    if (!options.check_outcomes) { return nullptr; }
+    auto found =
+        std::make_unique<const serial_outcomes>(find_serial_outcomes(test, options, where));
+    test.serial = found.get();
+    return found;
+}
+
+[[nodiscard]] outcome_check describe_outcomes(
+    const std::unique_ptr<const serial_outcomes>& serial) {
+    if (serial == nullptr) { return {}; }
+    return {serial->trouble.empty(), serial->trouble, serial->runs, serial->texts.size()};
 }
 
 [[nodiscard]] exploration summarise(std::vector<search_part>& parts, const search_state& state) {
@@ -194,7 +214,8 @@ exploration explore(const std::function<coro<>()>& body, const explore_options& 
     if (chosen.time_budget.has_value()) {
         state.deadline = tick_clock::now() + tick_clock::to_ticks(*chosen.time_budget);
     }
-    const explored_test test{body, chosen.max_steps};
+    explored_test test{body, chosen.max_steps, nullptr};
+    const auto serial = judge_outcomes(test, chosen, where);
     const auto share_of = [&](std::uint64_t worker) {
         const auto& s = chosen.shard;
         return search_share{s.index - 1 + s.count * worker, s.count * chosen.workers};
@@ -210,6 +231,7 @@ exploration explore(const std::function<coro<>()>& body, const explore_options& 
     }
     auto result = summarise(parts, state);
     result.seed = *chosen.seed;
+    result.outcomes = describe_outcomes(serial);
     if (result.failure.has_value()) {
         const auto table = shrink(*result.failure, test, chosen, where);
         describe(*result.failure, table);
@@ -225,9 +247,14 @@ test_result replay(const std::function<coro<>()>& body, std::string_view schedul
     const auto to_follow = parse_schedule(schedule);
     auto settings = options.test;
     settings.seed = to_follow.seed;
+    explored_test test{body, options.max_steps, nullptr};
+    auto same_seed = options;
+    same_seed.test = settings;
+    const auto serial = judge_outcomes(test, same_seed, where);
     explored_environment environment(settings, where);
+    environment.expect_outcomes(test.serial);
     if (environment.report_orphans()) { return std::move(environment.result()); }
-    auto run = run_schedule(environment, {body, options.max_steps}, to_follow);
+    auto run = run_schedule(environment, test, to_follow);
     if (!run.divergence.empty()) {
         run.result.failures.insert(run.result.failures.begin(),
                                    {failure_kind::schedule, run.divergence, nullptr, {}});
@@ -244,7 +271,13 @@ std::ostream& operator<<(std::ostream& out, const exploration& e) {
         << (c.are_more_distinct ? " or more" : "") << " of them different, decisions "
         << c.decisions_min << " to " << c.decisions_max << " (mean " << c.decisions_mean << ")";
     if (c.cut > 0) { out << ", " << c.cut << " came to max_steps"; }
-    return out << (e.exhausted ? "; every order was tried" : "") << "; seed: " << e.seed;
+    out << (e.exhausted ? "; every order was tried" : "");
+    if (e.outcomes.were_checked) {
+        out << "; outcomes were those of " << e.outcomes.serial_runs << " serial runs";
+    } else if (!e.outcomes.trouble.empty()) {
+        out << "; outcomes were not checked: " << e.outcomes.trouble;
+    }
+    return out << "; seed: " << e.seed;
 }
 
 std::string to_string(const exploration& e) {

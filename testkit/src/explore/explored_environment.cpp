@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "explored_environment.hpp"
 
+#include <coroscope/runtime/detail/task_core.hpp>
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
 #include <algorithm>
@@ -56,6 +57,24 @@ void explored_environment::unwatch_loop() noexcept {
     loop_->set_schedule_policy(nullptr);
 }
 
+void explored_environment::judge_outcome() {
+    if (serial_ == nullptr || !result().ok()) { return; }
+    const auto outcome = outcomes_.text();
+    if (serial_->allow(outcome)) { return; }
+    fail({failure_kind::outcome, serial_->describe(outcome), nullptr, {}});
+}
+
+time_point explored_environment::time_of_body() {
+    return clock_.now() - clock_.elapsed() + result().virtual_elapsed;
+}
+
+bool explored_environment::is_background_agent(agent_index which) {
+    for (const auto* task = loop_->core().first_task; task != nullptr; task = task->next) {
+        if (driver_.task_agent(task->id()) == which) { return is_background(task->id()); }
+    }
+    return false;
+}
+
 const test_result& explored_environment::run(search_strategy& strategy, std::uint64_t seed,
                                              std::uint64_t max_steps,
                                              const std::function<coro<>()>& body) {
@@ -63,7 +82,12 @@ const test_result& explored_environment::run(search_strategy& strategy, std::uin
     restart();
     if (!is_open) { open_loop(); }
     driver_.begin(strategy, seed, max_steps, clock_);
-    execute(body);
+    {
+        outcomes_.begin();
+        const effect_listening hears(keeps_outcomes_ ? &outcomes_ : nullptr);
+        execute(body);
+    }
+    judge_outcome();
     result().steps = driver_.steps();
     result().event_log_hash = driver_.hash();
     if (!result().ok() || !is_as_new()) { close_loop(); }

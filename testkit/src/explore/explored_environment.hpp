@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "outcome_log.hpp"
 #include "schedule_driver.hpp"
+#include "serial_outcomes.hpp"
 #include "test_environment.hpp"
 #include "watchdog.hpp"
 
@@ -37,6 +39,20 @@ public:
     [[nodiscard]] bool decide_fault(std::string_view name) override {
         return driver_.decide_fault(name);
     }
+    /// Effects are kept from the next run on.
+    void keep_outcomes() noexcept { keeps_outcomes_ = true; }
+    /// An outcome that these do not allow fails its run. Null: none does.
+    void expect_outcomes(const serial_outcomes* serial) noexcept {
+        serial_ = serial;
+        keeps_outcomes_ = serial != nullptr;
+    }
+    /// What the last run stated.
+    [[nodiscard]] std::string outcome() const { return outcomes_.text(); }
+    [[nodiscard]] const outcome_log& outcomes() const noexcept { return outcomes_; }
+    /// When the last run's body ended, in the time of its loop.
+    [[nodiscard]] time_point time_of_body();
+    [[nodiscard]] bool is_background_agent(agent_index which);
+
     using test_environment::report_orphans;
     using test_environment::result;
 
@@ -47,9 +63,13 @@ private:
     [[nodiscard]] const run_log& log() const noexcept override { return driver_; }
     [[nodiscard]] bool measures_steps() const noexcept override { return false; }
     void plan_restart();
+    void judge_outcome();
     void on_body_ended() noexcept override { driver_.end_body(); }
 
     schedule_driver driver_;
+    outcome_log outcomes_{driver_};
+    const serial_outcomes* serial_ = nullptr;
+    bool keeps_outcomes_ = false;
     duration limit_;
     std::optional<time_guard> guard_;
     std::uint64_t restart_at_ = 0;  ///< the stamp from which the guard begins anew

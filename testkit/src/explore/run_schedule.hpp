@@ -17,6 +17,7 @@ namespace coroscope::testkit::detail {
 struct explored_test {
     std::function<coro<>()> body;
     std::uint64_t max_steps = 0;
+    const serial_outcomes* serial = nullptr;  ///< null: outcomes are not judged
 };
 
 /// One execution in an order that was given.

@@ -4,6 +4,7 @@
 #include "random_source.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace coroscope::testkit::detail {
 namespace {
@@ -65,6 +66,9 @@ void schedule_driver::on_created(const agent& what, const agent& by) noexcept {
 std::size_t schedule_driver::pick(std::span<const choice> ready) {
     note_ready(ready);
     look_for_end();
+    if (decides_ && strategy_->holds_all(ready_)) {
+        return std::numeric_limits<std::size_t>::max();
+    }
     const auto index = decides_ && ready.size() > 1 ? decide(ready) : 0;
     note_step(ready_[index], ready.size());
     return index;

@@ -48,6 +48,12 @@ public:
     [[nodiscard]] virtual std::string name() const = 0;
     /// `seed` is this execution's own.
     virtual void begin(std::uint64_t seed) = 0;
+    /// Whether none of `ready`, one or more, is to run before time has passed, or something has
+    /// come from outside. Asked before `decide`.
+    [[nodiscard]] virtual bool holds_all(std::span<const candidate> ready) {
+        static_cast<void>(ready);
+        return false;
+    }
     /// Which of `ready`, two or more, is to run.
     [[nodiscard]] virtual std::size_t decide(std::span<const candidate> ready) = 0;
     /// Whether the `fault_point` that was reached is to fail.

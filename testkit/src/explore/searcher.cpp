@@ -19,7 +19,9 @@ searcher::searcher(const explored_test& test, const explore_options& options, aw
       share_(share),
       state_(state),
       environment_(options.test, where),
-      strategy_(make_strategy(options, share)) {}
+      strategy_(make_strategy(options, share)) {
+    environment_.expect_outcomes(test.serial);
+}
 
 void searcher::run(const std::function<void()>& between) {
     if (environment_.report_orphans()) {

@@ -35,8 +35,8 @@ public:
                         ///< callback was posted
     };
     virtual ~schedule_policy() = default;
-    /// Returns an index into `ready`, which is never empty; 0 is what would run without a policy.
-    /// Called before each step. What it throws ends the run.
+    /// Returns an index into `ready`, which is never empty; 0 is what would run without a policy;
+    /// SIZE_MAX: none of them until the clock or others bring more. What it throws ends the run.
     [[nodiscard]] virtual std::size_t pick(std::span<const choice> ready) = 0;
     /// A task was created, a callback posted, or a timer armed with one.
     virtual void on_created(const agent& what, const agent& by) noexcept {

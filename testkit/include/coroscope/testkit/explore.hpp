@@ -3,6 +3,7 @@
 
 #include <coroscope/testkit/test_run.hpp>
 
+#include <coroscope/instrumentation/effects.hpp>
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/clock.hpp>
 #include <coroscope/runtime/coro.hpp>
@@ -15,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace coroscope::testkit {
@@ -72,6 +74,13 @@ struct explore_options {
     unsigned workers = 1;
     /// How many executions, from the first, are run twice to see whether they are the same.
     std::uint64_t checked_executions = 1;
+    /// Whether an execution fails whose outcome no serial run has. An outcome is what the test
+    /// states with `effect` and returns; in a serial run one operation (a task, or an `op_scope`)
+    /// goes on for as long as it can, then the next. docs/exploration.md says what may be stated.
+    bool check_outcomes = false;
+    /// The most serial runs, which come before the executions and do not count as such. Where there
+    /// are more, no outcome fails.
+    std::uint64_t max_serial_runs = 2'000;
     /// Executions that the search for a simpler schedule of a failure may take. 0: no search.
     std::size_t max_shrink_executions = 200;
     /// Told from time to time, on the calling thread. Unset: a line to standard error.
@@ -108,6 +117,14 @@ struct exploration_failure {
     std::uint64_t shrinking_executions = 0;  ///< that the search for it took
 };
 
+/// Whether outcomes were compared with those of serial runs; see `explore_options::check_outcomes`.
+struct outcome_check {
+    bool were_checked = false;
+    std::string trouble;  ///< why they were not, although that was asked for
+    std::uint64_t serial_runs = 0;
+    std::uint64_t serial_outcomes = 0;  ///< different ones
+};
+
 /// What came of an exploration.
 struct exploration {
     std::optional<exploration_failure> failure;
@@ -116,6 +133,7 @@ struct exploration {
     /// shards have to say so.) Never with a bound, or where an execution came to `max_steps`.
     bool exhausted = false;
     exploration_coverage coverage;
+    outcome_check outcomes;
     std::uint64_t seed = 0;
 
     [[nodiscard]] bool ok() const noexcept { return !failure.has_value(); }
@@ -143,13 +161,22 @@ namespace detail {
 [[nodiscard]] test_result replay(const std::function<coro<>()>& body, std::string_view schedule,
                                  const explore_options& options, await_site where);
 
+/// Its result is an effect, if it can be one.
+template <class T>
+[[nodiscard]] coro<> stating_result(coro<T> work) {
+    const auto& result = co_await std::move(work);
+    if constexpr (instrumentation::detail::effect_value<std::remove_cvref_t<T>>) {
+        instrumentation::effect("returned", result);
+    }
+}
+
 /// Calls `use(body)` with `f` as a function that returns a `coro<>`.
 template <class F, class Use>
 [[nodiscard]] auto with_body(F& f, Use use) {
     if constexpr (std::is_same_v<std::invoke_result_t<F&>, coro<>>) {
         return use(std::function<coro<>()>(std::ref(f)));
     } else {
-        return use(std::function<coro<>()>([&f] { return without_result(f()); }));
+        return use(std::function<coro<>()>([&f] { return stating_result(f()); }));
     }
 }
 

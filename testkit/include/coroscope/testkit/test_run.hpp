@@ -56,6 +56,7 @@ enum class failure_kind : std::uint8_t {
     nondeterminism,   ///< two executions of one schedule differed; see explore.hpp
     schedule,         ///< what was to be replayed is not possible any more
     mock,             ///< a mock or a scripted stream was not used as expected
+    outcome,          ///< no serial run has it; see `explore_options::check_outcomes`
 };
 
 using coroscope::to_string;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serial_outcomes.hpp"
+
+#include "run_schedule.hpp"
+#include "serial_walk.hpp"
+
+#include <coroscope/testkit/explore.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <sstream>
+#include <vector>
+
+namespace coroscope::testkit::detail {
+namespace {
+
+[[nodiscard]] std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) {
+        lines.push_back(line);
+    }
+    return lines;  // sorted, as names are
+}
+
+[[nodiscard]] std::size_t distance(const std::string& a, const std::string& b) {
+    std::vector<std::string> different;
+    std::ranges::set_symmetric_difference(lines_of(a), lines_of(b), std::back_inserter(different));
+    return different.size();
+}
+
+[[nodiscard]] std::string indented(const std::string& outcome) {
+    std::string text;
+    for (const auto& line : lines_of(outcome)) {
+        text += "\n        " + line;
+    }
+    return text.empty() ? "\n        no effects" : text;
+}
+
+[[nodiscard]] std::string counted(std::uint64_t n, const std::string& what) {
+    return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+}
+
+}  // namespace
+
+std::string serial_outcomes::describe(const std::string& outcome) const {
+    const auto nearest = std::ranges::min_element(
+        texts, {}, [&](const std::string& text) { return distance(text, outcome); });
+    return "no serial run has this outcome: done one after the other, in whatever order, the "
+           "operations never come to it, so they have spoiled each other's work here\n    "
+           "outcome:"
+           + indented(outcome) + "\n    "
+           + (texts.size() == 1 ? "the outcome"
+                                : "the nearest of " + counted(texts.size(), "outcome"))
+           + " of " + counted(runs, "serial run") + ":" + indented(*nearest);
+}
+
+serial_outcomes find_serial_outcomes(const explored_test& test, const explore_options& options,
+                                     await_site where) {
+    serial_outcomes found;
+    explored_environment environment(options.test, where);
+    environment.keep_outcomes();
+    serial_walk walk(environment);
+    while (found.trouble.empty() && !walk.exhausted()) {
+        if (found.runs == options.max_serial_runs) {
+            found.trouble = "there are more than " + counted(found.runs, "serial run")
+                            + " (explore_options::max_serial_runs)";
+            break;
+        }
+        ++found.runs;
+        const auto& result = environment.run(walk, environment.seed(), test.max_steps, test.body);
+        // One that fails is no outcome to compare with: the exploration itself fails on those.
+        if (result.ok()) { found.texts.insert(environment.outcome()); }
+        found.trouble = walk.trouble();
+    }
+    if (found.trouble.empty() && found.texts.empty()) { found.trouble = "every serial run fails"; }
+    return found;
+}
+
+}  // namespace coroscope::testkit::detail

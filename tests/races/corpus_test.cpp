@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "races/corpus.hpp"
+
+#include "races/search.hpp"
+#include "support/catch.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+using coroscope::testkit::explore;
+using coroscope::testkit::replay;
+using coroscope::testkit::strategy;
+using namespace race_corpus;
+
+namespace {
+
+[[nodiscard]] long count(verdict v) {
+    return std::ranges::count(all(), v, &program::expected);
+}
+
+}  // namespace
+
+TEST_CASE("the corpus has ninety programs, of which fifty-five and more have a bug", "[races]") {
+    CHECK(count(verdict::bug) >= 55);
+    CHECK(count(verdict::bug) + count(verdict::correct) >= 90);
+    std::set<std::string> names;
+    for (const auto& each : all()) {
+        CAPTURE(each.name);
+        CHECK(names.insert(std::string(each.name) + "/" + to_string(each.expected)).second);
+        if (each.expected == verdict::correct) {
+            CHECK(std::ranges::any_of(all(), [&](const program& p) {
+                return p.expected == verdict::mutant && p.name == each.name;
+            }));
+        }
+    }
+}
+
+TEST_CASE("every bug of the corpus is confirmed, and replayed", "[races]") {
+    for (const auto& each : all()) {
+        if (each.expected == verdict::correct) { continue; }
+        const auto found = explore(each.run, search_options(strategy::portfolio, 1'000, 1));
+        CAPTURE(each.name, to_string(each.expected), to_string(found));
+        CHECK_FALSE(found.ok());
+        if (found.ok()) { continue; }
+        const auto again =
+            replay(each.run, found.failure->shrunk, search_options(strategy::portfolio, 1'000, 1));
+        REQUIRE_FALSE(again.failures.empty());
+        CHECK(again.failures[0].kind == found.failure->shrunk_result.failures[0].kind);
+    }
+}
+
+TEST_CASE("bugs of the corpus are confirmed without assertions, unless they need them", "[races]") {
+    const without_assertions scope;
+    std::size_t needy = 0;
+    std::size_t wrong = 0;
+    for (const auto& each : all()) {
+        if (each.expected == verdict::correct) { continue; }
+        ++wrong;
+        needy += each.needs_assertions ? 1U : 0U;
+        const auto found = explore(each.run, search_options(strategy::portfolio, 1'000, 1));
+        CAPTURE(each.name, to_string(each.expected), to_string(found));
+        CHECK(found.ok() == each.needs_assertions);
+    }
+    CHECK(needy * 5 <= wrong);  // four of five need none
+}
+
+TEST_CASE("no correct program of the corpus is reported, whatever the strategy", "[races]") {
+    for (const auto& each : all()) {
+        if (each.expected != verdict::correct) { continue; }
+        for (const auto s : every_strategy) {
+            const auto tried = explore(each.run, search_options(s, 100, 1));
+            CAPTURE(each.name, to_string(s), to_string(tried));
+            CHECK(tried.ok());
+        }
+    }
+}

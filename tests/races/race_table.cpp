@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "races/corpus.hpp"
+#include "races/search.hpp"
+
+#include <coroscope/testkit/explore.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <optional>
+#include <regex>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+// Searches every program of the corpus and prints what that took; see scripts/race-table.
+
+namespace race_corpus {
+namespace {
+
+using coroscope::testkit::explore;
+using coroscope::testkit::failure_kind;
+using coroscope::testkit::strategy;
+
+constexpr auto usage = R"(usage: coroscope_race_table [options]
+
+Explores every program of the corpus of races and prints which of those that are wrong were
+confirmed, after how many executions, with and without their assertions; and that those that are
+correct were left alone by every strategy.
+
+  --seeds N        the executions are medians of N searches with seeds of their own (5)
+  --executions N   the most executions of one search in a program that is wrong (1000)
+  --correct N      executions of each strategy in a program that is correct (10000)
+  --filter REGEX   only the programs in whose name REGEX is found
+  --json FILE      writes the results as JSON, too; - is standard output, instead of the table
+
+Exit status: 0 if all that are wrong were confirmed, four of five of them without assertions, and
+no correct one was reported; 1 if not; 2 for wrong usage.
+)";
+
+struct options {
+    std::uint64_t seeds = 5;
+    std::uint64_t executions = 1'000;
+    std::uint64_t correct = 10'000;
+    std::regex filter{""};
+    std::string json;
+};
+
+/// What searches of one program with several seeds came to.
+struct searched {
+    std::uint64_t confirmed = 0;  ///< searches
+    std::vector<std::uint64_t> numbers;
+    std::string kind;  ///< of the first failure
+
+    [[nodiscard]] std::optional<std::uint64_t> median() const {
+        if (numbers.empty()) { return {}; }
+        auto sorted = numbers;
+        std::ranges::sort(sorted);
+        return sorted[sorted.size() / 2];
+    }
+};
+
+struct row {
+    const program* of = nullptr;
+    searched with;
+    searched without;
+    // Of a correct one.
+    std::uint64_t tried = 0;
+    bool is_exhausted = false;
+    std::string reported_by;  ///< a strategy; empty: it was left alone
+    std::string unchecked;    ///< why outcomes were not compared; empty: they were
+};
+
+[[nodiscard]] searched search(const program& p, const options& chosen) {
+    searched result;
+    for (std::uint64_t seed = 1; seed <= chosen.seeds; ++seed) {
+        auto settings = search_options(strategy::portfolio, chosen.executions, seed);
+        settings.max_shrink_executions = 0;
+        const auto found = explore(p.run, settings);
+        if (found.ok()) { continue; }
+        ++result.confirmed;
+        result.numbers.push_back(found.failure->number);
+        const auto& failures = found.failure->result.failures;
+        if (result.kind.empty() && !failures.empty()) { result.kind = to_string(failures[0].kind); }
+    }
+    return result;
+}
+
+void leave_alone(row& r, const options& chosen) {
+    for (const auto s : every_strategy) {
+        const auto tried = explore(r.of->run, search_options(s, chosen.correct, 1));
+        r.tried += tried.executions;
+        r.is_exhausted = r.is_exhausted || tried.exhausted;
+        if (!tried.outcomes.were_checked) { r.unchecked = tried.outcomes.trouble; }
+        if (!tried.ok()) { r.reported_by = to_string(s); }
+    }
+}
+
+[[nodiscard]] row measure(const program& p, const options& chosen) {
+    row r;
+    r.of = &p;
+    if (p.expected == verdict::correct) {
+        leave_alone(r, chosen);
+        return r;
+    }
+    r.with = search(p, chosen);
+    const without_assertions scope;
+    r.without = search(p, chosen);
+    return r;
+}
+
+[[nodiscard]] std::string number(const std::optional<std::uint64_t>& n) {
+    return n.has_value() ? std::to_string(*n) : "-";
+}
+
+void print_head() {
+    std::cout << std::left << std::setw(34) << "program" << std::setw(28) << "kind" << std::setw(8)
+              << "verdict" << std::right << std::setw(11) << "executions" << std::setw(9)
+              << "without" << std::setw(10) << "detector" << std::setw(10) << "directed"
+              << "  confirmed as, or tried\n";
+}
+
+void print(const row& r) {
+    const auto& p = *r.of;
+    std::cout << std::left << std::setw(34) << p.name << std::setw(28) << p.kind << std::setw(8)
+              << to_string(p.expected) << std::right << std::setw(11) << number(r.with.median())
+              << std::setw(9) << number(r.without.median()) << std::setw(10) << "-" << std::setw(10)
+              << "-"
+              << "  ";
+    if (p.expected == verdict::correct) {
+        std::cout << r.tried << (r.is_exhausted ? ", all orders" : "")
+                  << (r.reported_by.empty() ? "" : ", REPORTED by " + r.reported_by)
+                  << (r.unchecked.empty() ? "" : "; outcomes not checked: " + r.unchecked) << '\n';
+    } else {
+        std::cout << (r.with.kind.empty() ? "NOT CONFIRMED" : r.with.kind)
+                  << (r.without.kind.empty()          ? "; not without assertions"
+                      : r.without.kind != r.with.kind ? "; " + r.without.kind
+                                                      : "")
+                  << '\n';
+    }
+}
+
+/// What the whole table has to show.
+struct verdicts {
+    std::size_t wrong = 0;
+    std::size_t confirmed = 0;
+    std::size_t without_assertions = 0;
+    std::size_t correct = 0;
+    std::size_t reported = 0;
+
+    void add(const row& r, const options& chosen) {
+        if (r.of->expected == verdict::correct) {
+            ++correct;
+            reported += r.reported_by.empty() ? 0U : 1U;
+            return;
+        }
+        ++wrong;
+        confirmed += r.with.confirmed == chosen.seeds ? 1U : 0U;
+        without_assertions += r.without.confirmed == chosen.seeds ? 1U : 0U;
+    }
+    [[nodiscard]] bool hold() const {
+        return confirmed == wrong && without_assertions * 5 >= wrong * 4 && reported == 0;
+    }
+};
+
+[[nodiscard]] nlohmann::json to_json(const searched& s) {
+    nlohmann::json j{{"searches_that_confirmed", s.confirmed}, {"confirmed_as", s.kind}};
+    if (const auto median = s.median()) { j["median_executions"] = *median; }
+    return j;
+}
+
+[[nodiscard]] nlohmann::json to_json(const row& r) {
+    nlohmann::json j{{"name", r.of->name},
+                     {"kind", r.of->kind},
+                     {"source", to_string(r.of->from)},
+                     {"verdict", to_string(r.of->expected)}};
+    if (r.of->expected == verdict::correct) {
+        j["executions"] = r.tried;
+        j["exhausted"] = r.is_exhausted;
+        j["reported_by"] = r.reported_by;
+        j["outcomes_not_checked"] = r.unchecked;
+    } else {
+        j["with_assertions"] = to_json(r.with);
+        j["without_assertions"] = to_json(r.without);
+    }
+    return j;
+}
+
+void write_json(const std::string& to, const std::vector<row>& rows, const verdicts& all) {
+    nlohmann::json j{{"wrong", all.wrong},
+                     {"confirmed", all.confirmed},
+                     {"confirmed_without_assertions", all.without_assertions},
+                     {"correct", all.correct},
+                     {"reported", all.reported},
+                     {"programs", nlohmann::json::array()}};
+    for (const auto& each : rows) {
+        j["programs"].push_back(to_json(each));
+    }
+    if (to == "-") {
+        std::cout << j.dump(2) << '\n';
+        return;
+    }
+    std::ofstream file(to);
+    file << j.dump(2) << '\n';
+    if (!file.flush()) { throw std::runtime_error("cannot write " + to); }
+}
+
+/// A line to standard error every ten seconds.
+class progress {
+public:
+    explicit progress(std::size_t all) : all_(all) {}
+    void done(const program& last) {
+        ++done_;
+        const auto now = std::chrono::steady_clock::now();
+        if (now - told_ < std::chrono::seconds(10)) { return; }
+        told_ = now;
+        std::cerr << "race-table: " << done_ << " of " << all_ << " programs, the last is "
+                  << last.name << '\n';
+    }
+
+private:
+    std::size_t all_;
+    std::size_t done_ = 0;
+    std::chrono::steady_clock::time_point told_ = std::chrono::steady_clock::now();
+};
+
+[[nodiscard]] bool run(const options& chosen) {
+    std::vector<program> programs;
+    for (const auto& each : all()) {
+        if (std::regex_search(each.name.begin(), each.name.end(), chosen.filter)) {
+            programs.push_back(each);
+        }
+    }
+    if (programs.empty()) { throw std::invalid_argument("no program has such a name"); }
+    const bool has_table = chosen.json != "-";
+    if (has_table) { print_head(); }
+    std::vector<row> rows;
+    verdicts sum;
+    progress told(programs.size());
+    for (const auto& each : programs) {
+        rows.push_back(measure(each, chosen));
+        sum.add(rows.back(), chosen);
+        if (has_table) { print(rows.back()); }
+        told.done(each);
+    }
+    if (has_table) {
+        std::cout << sum.confirmed << " of " << sum.wrong << " wrong programs confirmed, "
+                  << sum.without_assertions << " without assertions; " << sum.reported << " of "
+                  << sum.correct << " correct ones reported\n";
+    }
+    if (!chosen.json.empty()) { write_json(chosen.json, rows, sum); }
+    return sum.hold();
+}
+
+/// False if there is nothing to measure.
+[[nodiscard]] bool parse(const std::vector<std::string>& arguments, options& chosen) {
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const auto& argument = arguments[i];
+        if (argument == "--help" || argument == "-h") {
+            std::cout << usage;
+            return false;
+        }
+        const auto value = [&]() -> const std::string& {
+            if (i + 1 == arguments.size()) {
+                throw std::invalid_argument(argument + " needs a value; see --help");
+            }
+            return arguments[++i];
+        };
+        if (argument == "--seeds") {
+            chosen.seeds = std::max(1UL, std::stoul(value()));
+        } else if (argument == "--executions") {
+            chosen.executions = std::stoul(value());
+        } else if (argument == "--correct") {
+            chosen.correct = std::stoul(value());
+        } else if (argument == "--filter") {
+            chosen.filter = std::regex(value());
+        } else if (argument == "--json") {
+            chosen.json = value();
+        } else {
+            throw std::invalid_argument("unknown option: " + argument + "; see --help");
+        }
+    }
+    return true;
+}
+
+}  // namespace
+}  // namespace race_corpus
+
+int main(int argc, char** argv) {
+    try {
+        race_corpus::options chosen;
+        if (!race_corpus::parse({argv + 1, argv + argc}, chosen)) { return 0; }
+        return race_corpus::run(chosen) ? 0 : 1;
+    } catch (const std::logic_error& e) {
+        std::cerr << "race-table: " << e.what() << '\n';
+        return 2;
+    } catch (const std::exception& e) {
+        std::cerr << "race-table: " << e.what() << '\n';
+        return 1;
+    }
+}
