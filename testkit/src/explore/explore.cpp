@@ -2,6 +2,7 @@
 #include <coroscope/testkit/explore.hpp>
 
 #include "interleaving.hpp"
+#include "race_hunt.hpp"
 #include "run_schedule.hpp"
 #include "searcher.hpp"
 #include "seed.hpp"
@@ -16,6 +17,7 @@
 #include <charconv>
 #include <exception>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
@@ -161,10 +163,14 @@ struct search_part {
 
 void describe(exploration_failure& failure, const std::string& table) {
     const auto was_shrunk = failure.shrunk != failure.schedule;
+    std::string races;
+    for (const auto& each : failure.findings) {
+        races += "\nrace, confirmed: " + each.message + " [" + each.rule + "]";
+    }
     failure.message =
         testkit::to_string(failure.shrunk_result) + "\nexecution " + std::to_string(failure.number)
         + ", by " + failure.found_by + "\nschedule: " + failure.schedule
-        + (was_shrunk ? "\nshrunk to: " + failure.shrunk : "") + table
+        + (was_shrunk ? "\nshrunk to: " + failure.shrunk : "") + races + table
         + "\nto replay it: coroscope::testkit::replay(body, \"" + failure.shrunk + "\")";
 }
 
@@ -211,6 +217,21 @@ void describe(exploration_failure& failure, const std::string& table) {
 
 }  // namespace
 
+namespace {
+
+/// The failure of a directed execution is the exploration's: nothing else was tried after it.
+void add_races(exploration& to, race_hunt&& races) {
+    to.executions += races.executions;
+    to.findings = std::move(races.findings);
+    if (!races.failure.has_value()) { return; }
+    to.failure = std::move(races.failure);
+    to.exhausted = false;
+    std::ranges::copy_if(to.findings, std::back_inserter(to.failure->findings),
+                         [](const auto& f) { return f.verdict == report::verdict::confirmed; });
+}
+
+}  // namespace
+
 exploration explore(const std::function<coro<>()>& body, const explore_options& options,
                     await_site where) {
     expect_no_loop("explore", where);
@@ -223,12 +244,14 @@ exploration explore(const std::function<coro<>()>& body, const explore_options& 
     }
     explored_test test{body, chosen.max_steps, nullptr};
     const auto serial = judge_outcomes(test, chosen, where);
+    const bool hunts = chosen.find_races && chosen.shard.index == 1;
+    auto races = hunts ? hunt_races(test, chosen, where) : race_hunt();
     const auto share_of = [&](std::uint64_t worker) {
         const auto& s = chosen.shard;
         return search_share{s.index - 1 + s.count * worker, s.count * chosen.workers};
     };
-    std::vector<search_part> parts(chosen.workers);
-    {
+    std::vector<search_part> parts(races.failure.has_value() ? 0 : chosen.workers);
+    if (!parts.empty()) {
         std::vector<std::jthread> threads;
         for (std::size_t i = 1; i < parts.size(); ++i) {
             threads.emplace_back(
@@ -237,6 +260,7 @@ exploration explore(const std::function<coro<>()>& body, const explore_options& 
         parts[0].run(test, chosen, where, share_of(0), state, progress_teller(chosen, state));
     }
     auto result = summarise(parts, state);
+    add_races(result, std::move(races));
     result.seed = *chosen.seed;
     result.outcomes = describe_outcomes(serial);
     if (result.failure.has_value()) {
@@ -285,7 +309,11 @@ std::ostream& operator<<(std::ostream& out, const exploration& e) {
     } else if (!e.outcomes.trouble.empty()) {
         out << "; outcomes were not checked: " << e.outcomes.trouble;
     }
-    return out << "; seed: " << e.seed;
+    out << "; seed: " << e.seed;
+    for (const auto& each : e.findings) {
+        out << "\n    race, predicted only: " << each.message << " [" << each.rule << "]";
+    }
+    return out;
 }
 
 std::string to_string(const exploration& e) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "explored_environment.hpp"
 
+#include <coroscope/instrumentation/races.hpp>
 #include <coroscope/runtime/detail/task_core.hpp>
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
@@ -10,6 +11,25 @@
 namespace coroscope::testkit::detail {
 
 using coroscope::detail::tick_clock;
+
+namespace {
+
+class race_watch {
+public:
+    race_watch(instrumentation::race_detector* by, loop& of) : detector_(by) {
+        if (detector_ != nullptr) { detector_->attach_to(of); }
+    }
+    race_watch(const race_watch&) = delete;
+    race_watch& operator=(const race_watch&) = delete;
+    ~race_watch() {
+        if (detector_ != nullptr) { detector_->detach(); }
+    }
+
+private:
+    instrumentation::race_detector* detector_;
+};
+
+}  // namespace
 
 void expect_no_loop(const char* what, await_site where) {
     if (coroscope::detail::running_loop != nullptr) {
@@ -86,6 +106,7 @@ const test_result& explored_environment::run(search_strategy& strategy, std::uin
         outcomes_.begin();
         const effect_listening hears(keeps_outcomes_ ? &outcomes_ : nullptr);
         const schedule_driver::listening listens(driver_);
+        const race_watch watches(detector_, *loop_);
         execute(body);
     }
     judge_outcome();

@@ -11,6 +11,10 @@
 #include <optional>
 #include <string>
 
+namespace coroscope::instrumentation {
+class race_detector;
+}
+
 namespace coroscope::testkit::detail {
 
 /// Where the executions of an exploration run, one after the other, each judged as `run_test`
@@ -46,6 +50,8 @@ public:
         serial_ = serial;
         keeps_outcomes_ = serial != nullptr;
     }
+    /// Watches the runs from the next one on. Null: none does.
+    void detect_with(instrumentation::race_detector* detector) noexcept { detector_ = detector; }
     /// What the last run stated.
     [[nodiscard]] std::string outcome() const { return outcomes_.text(); }
     [[nodiscard]] const outcome_log& outcomes() const noexcept { return outcomes_; }
@@ -70,6 +76,7 @@ private:
     outcome_log outcomes_{driver_};
     const serial_outcomes* serial_ = nullptr;
     bool keeps_outcomes_ = false;
+    instrumentation::race_detector* detector_ = nullptr;
     duration limit_;
     std::optional<time_guard> guard_;
     std::uint64_t restart_at_ = 0;  ///< the stamp from which the guard begins anew

@@ -78,6 +78,7 @@ public:
 
     /// Which agent a task of this execution is.
     [[nodiscard]] agent_index task_agent(std::uint64_t id) { return index_of({id, true}); }
+    [[nodiscard]] std::string path_of(const agent& which) { return agents_.path(index_of(which)); }
     /// What was decided, apart from the seed.
     [[nodiscard]] schedule decided() const;
     /// The class of the execution that has ended; empty: not known.

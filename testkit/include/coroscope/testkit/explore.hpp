@@ -3,6 +3,8 @@
 
 #include <coroscope/testkit/test_run.hpp>
 
+#include <coroscope/report/finding.hpp>
+
 #include <coroscope/instrumentation/effects.hpp>
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/clock.hpp>
@@ -82,6 +84,10 @@ struct explore_options {
     /// The most serial runs, which come before the executions and do not count as such. Where there
     /// are more, no outcome fails.
     std::uint64_t max_serial_runs = 2'000;
+    /// Whether a race detector watches the first execution, first in, first out; each candidate
+    /// that it finds is then tried in an execution of its own, before the strategy has its turn.
+    /// One that fails is confirmed. docs/races.md says what is found, in which variables.
+    bool find_races = false;
     /// Counts the classes of orders that were tried, whatever the strategy: two orders are of one
     /// class if they differ in nothing but the order of steps that have nothing to do with each
     /// other. It takes several times as long.
@@ -122,6 +128,7 @@ struct exploration_failure {
     test_result shrunk_result;               ///< of the execution in that order
     std::size_t shrunk_size = 0;             ///< its deviations, faults and holds
     std::uint64_t shrinking_executions = 0;  ///< that the search for it took
+    std::vector<report::finding> findings;   ///< the races that were confirmed
 };
 
 /// Whether outcomes were compared with those of serial runs; see `explore_options::check_outcomes`.
@@ -141,6 +148,9 @@ struct exploration {
     bool exhausted = false;
     exploration_coverage coverage;
     outcome_check outcomes;
+    /// Races: those that were confirmed, and the predictions that came to nothing when they were
+    /// tried, which fail nothing. See `explore_options::find_races`.
+    std::vector<report::finding> findings;
     std::uint64_t seed = 0;
 
     [[nodiscard]] bool ok() const noexcept { return !failure.has_value(); }
