@@ -45,7 +45,11 @@ constexpr std::array comparisons{&step_cost_stats,
                                  &virtual_year,
                                  &virtual_timers_1m,
                                  &race_unannotated_compute,
-                                 &race_unannotated_await};
+                                 &race_unannotated_await,
+                                 &shared_access,
+                                 &shared_access_site,
+                                 &shared_bytes,
+                                 &echo_annotated};
 
 constexpr std::string_view usage =
     R"(usage: coroscope_benchmarks [--quick] [--rounds N] [--scale F] [--filter REGEX] [--output FILE]

@@ -19,6 +19,13 @@ enum class access_kind : std::uint8_t {
     test,     ///< its state decided something: `try_lock` that failed, `queue::empty`
 };
 
+/// How a lock is used by those who can hold it alone, and give it back.
+enum class lock_use : std::uint8_t {
+    none,      ///< no lock, or not for that
+    lock,      ///< waits until it is free
+    try_lock,  ///< waits for nothing
+};
+
 /// One access, by the task or callback whose step runs. Valid during the call.
 struct access {
     const void* object = nullptr;  ///< the first byte of the data, or the synchronisation object
@@ -26,6 +33,9 @@ struct access {
     access_kind kind{};
     await_site where{};          ///< the line, where the access was written with a call of ours
     const void* code = nullptr;  ///< the address of the instruction, where the compiler saw it
+    bool changes = false;
+    lock_use lock = lock_use::none;
+    std::uint64_t id = 0;  ///< of a lock, as listings show it
 };
 
 /// Is told who uses what, where somebody wants to know: a race detector, or a search that must not
