@@ -43,7 +43,13 @@ constexpr std::array comparisons{&step_cost_stats,
                                  &profile_time_plain,
                                  &explore_executions,
                                  &virtual_year,
-                                 &virtual_timers_1m};
+                                 &virtual_timers_1m,
+                                 &race_unannotated_compute,
+                                 &race_unannotated_await,
+                                 &shared_access,
+                                 &shared_access_site,
+                                 &shared_bytes,
+                                 &echo_annotated};
 
 constexpr std::string_view usage =
     R"(usage: coroscope_benchmarks [--quick] [--rounds N] [--scale F] [--filter REGEX] [--output FILE]

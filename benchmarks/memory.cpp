@@ -3,6 +3,7 @@
 // timer, the queues' share, the allocator's overhead. Each population lives in a process of its
 // own, since a process keeps memory that was freed.
 #include "benchmark.hpp"
+#include "child_program.hpp"
 #include "measured_loop.hpp"
 
 #include <coroscope/runtime/sleep.hpp>
@@ -16,9 +17,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <chrono>
-#include <cstdio>
 #include <fstream>
-#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -47,18 +46,8 @@ asio::awaitable<void> asio_sleeping() {
 }
 
 [[nodiscard]] double measure_in_child(const std::string& what, std::size_t count) {
-    std::string self(4096, '\0');
-    const auto length = ::readlink("/proc/self/exe", self.data(), self.size());
-    if (length < 0) { throw std::runtime_error("cannot find this program's own file"); }
-    self.resize(static_cast<std::size_t>(length));
-    const auto command = "exec '" + self + "' --memory-of " + what + ' ' + std::to_string(count);
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> child(::popen(command.c_str(), "r"),
-                                                                ::pclose);
-    double bytes = 0;
-    if (child == nullptr || std::fscanf(child.get(), "%lf", &bytes) != 1) {
-        throw std::runtime_error("the process that measures memory failed: " + command);
-    }
-    return bytes;
+    return number_printed_by("exec '" + own_file() + "' --memory-of " + what + ' '
+                             + std::to_string(count));
 }
 
 double ours(std::size_t count, watching how) {

@@ -47,6 +47,7 @@ configure_package_config_file(
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/coroscopeConfigVersion.cmake"
     COMPATIBILITY SameMinorVersion)
 install(FILES
+    "${CMAKE_CURRENT_LIST_DIR}/CoroscopeRaces.cmake"
     "${PROJECT_BINARY_DIR}/coroscopeConfig.cmake"
     "${PROJECT_BINARY_DIR}/coroscopeConfigVersion.cmake"
     DESTINATION "${package_folder}")

@@ -2,44 +2,21 @@
 #include "symbolizer.hpp"
 
 #include "compilation_units.hpp"
+#include "dwfl_session.hpp"
+#include "expanded_calls.hpp"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 
-#include <cstdlib>
 #include <memory>
 #include <unordered_map>
 #include <utility>
-
-#include <unistd.h>
 
 namespace coroscope::instrumentation::detail {
 namespace {
 
 constexpr std::size_t most_addresses_kept = 16'384;
-
-struct free_deleter {
-    void operator()(void* memory) const noexcept { std::free(memory); }
-};
-
-struct dwfl_deleter {
-    void operator()(Dwfl* session) const noexcept { dwfl_end(session); }
-};
-using dwfl_session = std::unique_ptr<Dwfl, dwfl_deleter>;
-
-/// The modules that are loaded now.
-dwfl_session open_session() {
-    static const Dwfl_Callbacks callbacks{dwfl_linux_proc_find_elf, dwfl_standard_find_debuginfo,
-                                          nullptr, nullptr};
-    dwfl_session session(dwfl_begin(&callbacks));
-    if (session == nullptr) { return session; }
-    dwfl_report_begin(session.get());
-    const bool found = dwfl_linux_proc_report(session.get(), ::getpid()) == 0;
-    dwfl_report_end(session.get(), nullptr, nullptr);
-    if (!found) { session.reset(); }
-    return session;
-}
 
 const char* text_of(Dwarf_Die* entry, unsigned attribute) {
     Dwarf_Attribute found;
@@ -60,14 +37,6 @@ std::uint32_t number_of(Dwarf_Die* entry, unsigned attribute) {
     return static_cast<std::uint32_t>(value);
 }
 
-const char* file_of_call(Dwarf_Die* unit, Dwarf_Die* call) {
-    Dwarf_Files* files = nullptr;
-    std::size_t count = 0;
-    if (dwarf_getsrcfiles(unit, &files, &count) != 0) { return nullptr; }
-    const auto index = number_of(call, DW_AT_call_file);
-    return index < count ? dwarf_filesrc(files, index, nullptr, nullptr) : nullptr;
-}
-
 }  // namespace
 
 class symbolizer::debug_information {
@@ -79,11 +48,11 @@ private:
     Dwfl_Module* find_module(std::uintptr_t address);
     void add_lines(Dwfl_Module* module, std::uintptr_t inside,
                    std::vector<report::stack_frame>& frames);
-    static void expand(Dwarf_Die* unit, Dwarf_Addr address,
-                       std::vector<report::stack_frame>& frames);
+    void expand(Dwarf_Die unit, Dwarf_Addr address, std::vector<report::stack_frame>& frames);
 
-    dwfl_session session_ = open_session();
+    dwfl_session session_ = open_dwfl_session();
     std::unordered_map<Dwfl_Module*, compilation_units> units_;
+    std::unordered_map<const void*, expanded_calls> calls_;  // of units, by their addresses
     std::unordered_map<std::uintptr_t, std::vector<report::stack_frame>> known_;
 };
 
@@ -101,7 +70,8 @@ Dwfl_Module* symbolizer::debug_information::find_module(std::uintptr_t address) 
     auto* module = session_ != nullptr ? dwfl_addrmodule(session_.get(), address) : nullptr;
     if (module == nullptr) {  // loaded since
         units_.clear();
-        session_ = open_session();
+        calls_.clear();
+        session_ = open_dwfl_session();
         if (session_ != nullptr) { module = dwfl_addrmodule(session_.get(), address); }
     }
     return module;
@@ -142,31 +112,29 @@ void symbolizer::debug_information::add_lines(Dwfl_Module* module, std::uintptr_
             innermost.line = static_cast<std::uint32_t>(number);
         }
     }
-    expand(&unit, inside - bias, frames);
+    expand(unit, inside - bias, frames);
 }
 
 /// Puts a frame for each call that was expanded in its place before the function's own.
-void symbolizer::debug_information::expand(Dwarf_Die* unit, Dwarf_Addr address,
+void symbolizer::debug_information::expand(Dwarf_Die unit, Dwarf_Addr address,
                                            std::vector<report::stack_frame>& frames) {
-    Dwarf_Die* scopes = nullptr;
-    const int count = dwarf_getscopes(unit, address, &scopes);
-    const std::unique_ptr<Dwarf_Die[], free_deleter> owner(scopes);
-    for (int i = 0; i < count; ++i) {
-        auto* const scope = &scopes[i];
-        const int tag = dwarf_tag(scope);
-        if (tag == DW_TAG_subprogram) {
-            if (frames.back().function.empty()) { frames.back().function = name_of(scope); }
-            return;
-        }
-        if (tag != DW_TAG_inlined_subroutine) { continue; }
+    auto found = calls_.find(unit.addr);
+    if (found == calls_.end()) { found = calls_.emplace(unit.addr, unit).first; }
+    auto& calls = found->second;
+    auto scopes = calls.scopes_at(address);
+    if (scopes.empty()) { return; }
+    auto function = scopes.back();
+    scopes.pop_back();
+    for (auto& call : scopes) {
         auto inlined = frames.back();
-        inlined.function = name_of(scope);
+        inlined.function = name_of(&call);
         inlined.inlined = true;
-        const char* file = file_of_call(unit, scope);
+        const char* file = calls.file_of(call);
         frames.back().file = file != nullptr ? file : "";
-        frames.back().line = file != nullptr ? number_of(scope, DW_AT_call_line) : 0;
+        frames.back().line = file != nullptr ? number_of(&call, DW_AT_call_line) : 0;
         frames.insert(frames.end() - 1, std::move(inlined));
     }
+    if (frames.back().function.empty()) { frames.back().function = name_of(&function); }
 }
 
 symbolizer::symbolizer() = default;

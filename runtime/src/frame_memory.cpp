@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/detail/frame_memory.hpp>
 
+#include "cached_blocks.hpp"
 #include "fork_safety.hpp"
 #include "task_slabs.hpp"
 
+#include <coroscope/runtime/detail/access_sink.hpp>
 #include <coroscope/runtime/detail/loop_core.hpp>
 #include <coroscope/runtime/task_table.hpp>
 
@@ -224,27 +226,18 @@ struct cache_flusher {
     cache_flusher& operator=(const cache_flusher&) = delete;
     ~cache_flusher() {
         ended = true;  // what other thread-local objects free later goes to the depot at once
-        for (std::size_t i = 0; i < block_classes; ++i) {
-            give_back(block_kind::frame, i);
-            give_back(block_kind::task, i);
-        }
-    }
-
-private:
-    static void give_back(block_kind kind, std::size_t index) noexcept {
-        auto& list = cached_list(kind, index);
-        the_depot().take_back(kind, index, list, 0);
-        list.limit = 0;
+        give_back_cached_blocks();
     }
 };
 
 thread_local cache_flusher flusher;
 
-/// Keeps a block in this thread's cache, or hands it on if the thread ends.
+/// Keeps a block in this thread's cache; hands it on if the thread ends, or if somebody wants to
+/// know of each block that is used again.
 [[maybe_unused]] void keep(block_kind kind, std::size_t index, void* memory) noexcept {
     auto& list = cached_list(kind, index);
     flusher.armed = true;
-    list.limit = flusher.ended ? 0 : cached_blocks;
+    list.limit = flusher.ended || single_accesses_are_told() ? 0 : cached_blocks;
     if (list.count >= list.limit) { the_depot().take_back(kind, index, list, list.limit / 2); }
     link_of(kind, memory) = list.head;
     list.head = memory;
@@ -252,7 +245,28 @@ thread_local cache_flusher flusher;
     if (list.limit == 0) { the_depot().take_back(kind, index, list, 0); }
 }
 
+/// Leaves nothing in this thread's cache, so that the next one is allocated here as well.
+[[nodiscard]] void* allocate_single(block_kind kind, std::size_t index) {
+    block_list taken;
+    the_depot().refill(kind, index, taken, 1);
+    auto* const block = taken.head;
+    taken.head = link_of(kind, block);
+    --taken.count;
+    the_depot().take_back(kind, index, taken, 0);
+    return block;
+}
+
 }  // namespace
+
+void give_back_cached_blocks() noexcept {
+    for (const auto kind : {block_kind::frame, block_kind::task}) {
+        for (std::size_t i = 0; i < block_classes; ++i) {
+            auto& list = cached_list(kind, i);
+            the_depot().take_back(kind, i, list, 0);
+            list.limit = 0;
+        }
+    }
+}
 
 void* allocate_block_slow(block_kind kind, std::size_t size) {
     if (size > largest_block) {
@@ -271,6 +285,13 @@ void* allocate_block_slow(block_kind kind, std::size_t size) {
     }
     flusher.armed = true;
     const auto index = block_class(size);
+    if (single_accesses_are_told()) [[unlikely]] {
+        auto* const block = allocate_single(kind, index);
+        show(block, size);
+        (kind == block_kind::frame ? watched_memory->on_frame : watched_memory->on_block)(block,
+                                                                                          size);
+        return block;
+    }
     auto& list = cached_list(kind, index);
     if (list.head == nullptr) {
         the_depot().refill(kind, index, list, blocks_are_quarantined ? 1 : refill_blocks);
@@ -292,6 +313,7 @@ void free_block_slow(block_kind kind, void* memory, std::size_t size) noexcept {
         return;
     }
     const auto index = block_class(size);
+    if (single_accesses_are_told()) [[unlikely]] { watched_memory->on_block(memory, size); }
     if constexpr (blocks_are_quarantined) {
         block_list single{memory, 1};
         link_of(kind, memory) = nullptr;

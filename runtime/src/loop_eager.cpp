@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop_implementation.hpp"
 
+#include <coroscope/runtime/detail/access_sink.hpp>
+
 // Tasks that begin inside the step of their creator.
 
 namespace coroscope {
@@ -23,12 +25,26 @@ void loop::implementation::end_part_of_step() noexcept {
     }
 }
 
+namespace {
+
+/// Neither step is interrupted: the outer one's part of the stack is the inner one's as well.
+void begin_stretch_inside(const detail::access_stretch& outer) noexcept {
+    detail::begin_stretch();
+    if (outer.number != 0) { detail::this_stretch.own_stack = outer.own_stack; }
+}
+
+}  // namespace
+
 void loop::implementation::run_eagerly(detail::task_core& task) {
     end_part_of_step();
     auto* const creator = core.current.get();
     auto* const callback = core.callback.get();
     core.callback = nullptr;
+    const auto outer = detail::this_stretch;
+    begin_stretch_inside(outer);
     run_one_task(task);
+    detail::end_stretch();
+    if (outer.number != 0) { begin_stretch_inside(outer); }
     ++unpublished_steps_;
     core.current = creator;
     core.callback = callback;

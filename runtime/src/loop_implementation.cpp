@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop_implementation.hpp"
 
+#include "cached_blocks.hpp"
+
+#include <coroscope/runtime/detail/access_sink.hpp>
 #include <coroscope/runtime/detail/pause_sink.hpp>
 #include <coroscope/runtime/error.hpp>
 
@@ -129,6 +132,7 @@ template <bool Timed, bool Observed>
         auto until_look = Timed ? left : std::min(left, steps_between_looks);
         left -= until_look;
         for (; until_look > 0; --until_look) {
+            if constexpr (Observed) { detail::begin_stretch(); }
             const auto entry = c.ready.pop();
             if (entry.is_task()) [[likely]] {
                 prefetch_ahead(c.ready);
@@ -138,6 +142,7 @@ template <bool Timed, bool Observed>
                 if (until_look > 2) { __builtin_prefetch(c.ready.at(2).handle()); }
                 run_handle(*entry.handle());
             }
+            if constexpr (Observed) { detail::end_stretch(); }
             if constexpr (Timed) {
                 if (last_stamp_ >= poll_in_pass_at_) [[unlikely]] { look_around(); }
             }
@@ -193,7 +198,7 @@ void loop::implementation::run_watched_pass() {
     if (core.policy != nullptr) {
         run_ready_by_policy(ready);
     } else if (!timed_) {
-        run_ready<false, false>(ready);
+        run_ready<false, true>(ready);
     } else {
         run_ready<true, true>(ready);
     }
@@ -203,11 +208,13 @@ void loop::implementation::run_watched_pass() {
 void loop::implementation::run_until_stopped() {
     for (;;) {
         leaves_passes_ = stopping_;
+        const bool is_listened_to = detail::single_accesses_are_told();
+        if (is_listened_to) { detail::give_back_cached_blocks(); }
         if (core.policy != nullptr || core.wants(hook::tick)) {
             run_watched_pass();
         } else if (!timed_) {
-            run_passes<false, false>();
-        } else if (core.wants(hook::steps) || core.pauses != nullptr) {
+            is_listened_to ? run_passes<false, true>() : run_passes<false, false>();
+        } else if (core.wants(hook::steps) || core.pauses != nullptr || is_listened_to) {
             run_passes<true, true>();
         } else {
             run_passes<true, false>();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop_implementation.hpp"
 
+#include <coroscope/runtime/detail/access_sink.hpp>
+
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
@@ -37,12 +39,14 @@ void loop::implementation::run_ready_by_policy(std::size_t count) {
             held_ = c.ready.size();
             break;
         }
+        detail::begin_stretch();
         if (entry->is_task()) {
             entry->task()->woken_by_others = false;
             run_one_task(*entry->task());
         } else {
             run_handle(*entry->handle());
         }
+        detail::end_stretch();
     }
     c.turn = detail::loop_core::from_outside;
     unpublished_steps_ += count - left;

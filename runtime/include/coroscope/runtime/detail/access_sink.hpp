@@ -19,6 +19,13 @@ enum class access_kind : std::uint8_t {
     test,     ///< its state decided something: `try_lock` that failed, `queue::empty`
 };
 
+/// How a lock is used by those who can hold it alone, and give it back.
+enum class lock_use : std::uint8_t {
+    none,      ///< no lock, or not for that
+    lock,      ///< waits until it is free
+    try_lock,  ///< waits for nothing
+};
+
 /// One access, by the task or callback whose step runs. Valid during the call.
 struct access {
     const void* object = nullptr;  ///< the first byte of the data, or the synchronisation object
@@ -26,6 +33,9 @@ struct access {
     access_kind kind{};
     await_site where{};          ///< the line, where the access was written with a call of ours
     const void* code = nullptr;  ///< the address of the instruction, where the compiler saw it
+    bool changes = false;
+    lock_use lock = lock_use::none;
+    std::uint64_t id = 0;  ///< of a lock, as listings show it
 };
 
 /// Is told who uses what, where somebody wants to know: a race detector, or a search that must not
@@ -49,6 +59,52 @@ protected:
 /// Of this thread; null: nobody wants to know. Whoever sets it remembers the one before, tells it
 /// of everything in turn, and puts it back.
 inline constinit thread_local access_sink* access_listener = nullptr;
+
+/// What a program has that was compiled and linked so that single accesses are seen, whose memory
+/// may be used again for something else (`coroscope_detect_races`).
+struct memory_watch {
+    /// A block was allocated, or is being freed.
+    void (*on_block)(const void* block, std::size_t bytes) noexcept;
+    /// A coroutine's frame was allocated: its beginning is the library's.
+    void (*on_frame)(const void* frame, std::size_t bytes) noexcept;
+};
+/// Set once, before anything runs; null: accesses are told by those who make them.
+inline constinit const memory_watch* watched_memory = nullptr;
+
+[[nodiscard]] inline bool single_accesses_are_told() noexcept {
+    return watched_memory != nullptr && access_listener != nullptr;
+}
+
+/// The stretch of code that this thread is in, for those who see single accesses: of several like
+/// ones in a stretch only the first says something new. A stretch is a step of a task or callback,
+/// or a part of one.
+struct access_stretch {
+    std::uint64_t number = 0;      ///< no other of this process has it; 0: there is nobody to tell
+    std::uintptr_t own_stack = 0;  ///< the step's own part of this thread's stack lies below
+};
+inline constinit thread_local access_stretch this_stretch;
+
+/// Begins a stretch, in the caller's function. Loops do, before each step.
+void begin_told_stretch() noexcept;
+inline void begin_stretch() noexcept {
+    if (single_accesses_are_told()) [[unlikely]] { begin_told_stretch(); }
+}
+inline void end_stretch() noexcept {
+    this_stretch = {};
+}
+
+/// Tells the listener, if there is one. What it does meanwhile is nobody's access.
+template <class F>
+void tell_access_listener(F&& tell) noexcept {
+    auto* const listener = access_listener;
+    if (listener == nullptr) { return; }
+    const auto number = this_stretch.number;
+    access_listener = nullptr;
+    this_stretch.number = 0;
+    tell(*listener);
+    access_listener = listener;
+    this_stretch.number = number;
+}
 
 /// For what synchronises tasks. **Cost**: a load and a branch that is never taken in production.
 inline void note_use(const void* object, access_kind kind, await_site where = {}) noexcept {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Atomic operations, which the compilers replace by calls with -fsanitize=thread: they are carried
+// out here. A task that reads an atomic variable, is suspended, and writes it may lose what others
+// wrote as well as with any other variable, so they are accesses like others. They order nothing:
+// on one thread they have nothing to order.
+#include "seen_access.hpp"
+
+#include <cstdint>
+
+using coroscope::detail::access_kind;
+using coroscope::instrumentation::detail::see_range;
+
+namespace {
+
+constexpr int sequential = __ATOMIC_SEQ_CST;
+
+/// The compilers pass the order as a value. On x86-64 all others cost the same as these.
+[[nodiscard]] constexpr bool is_sequential(int order) noexcept {
+    return (order & 0x7fff) == sequential;  // above: hints for lock elision
+}
+
+template <class T>
+[[gnu::always_inline]] inline void see_change(const volatile T* place, const void* caller) {
+    const auto* const data = const_cast<const T*>(place);  // NOLINT(*-const-cast)
+    see_range(data, sizeof(T), access_kind::read, caller);
+    see_range(data, sizeof(T), access_kind::write, caller);
+}
+
+template <class T>
+[[gnu::always_inline]] inline T load(const volatile T* place, const void* caller) {
+    see_range(const_cast<const T*>(place), sizeof(T), access_kind::read, caller);  // NOLINT
+    return __atomic_load_n(place, sequential);
+}
+
+template <class T>
+[[gnu::always_inline]] inline void store(volatile T* place, T value, int order,
+                                         const void* caller) {
+    see_range(const_cast<const T*>(place), sizeof(T), access_kind::write, caller);  // NOLINT
+    if (is_sequential(order)) {
+        __atomic_store_n(place, value, sequential);
+    } else {
+        __atomic_store_n(place, value, __ATOMIC_RELEASE);
+    }
+}
+
+/// Puts what was there into `expected` if that is something else.
+template <class T>
+[[gnu::always_inline]] inline bool exchange_if(volatile T* place, T* expected, T value,
+                                               const void* caller) {
+    const bool is_done =
+        __atomic_compare_exchange_n(place, expected, value, false, sequential, sequential);
+    if (is_done) {
+        see_change(place, caller);
+    } else {
+        see_range(const_cast<const T*>(place), sizeof(T), access_kind::read, caller);  // NOLINT
+    }
+    return is_done;
+}
+
+}  // namespace
+
+// NOLINTBEGIN(bugprone-macro-parentheses): types
+#define COROSCOPE_CHANGE(bits, type, name, operation)                          \
+    type __tsan_atomic##bits##_##name(volatile type* place, type value, int) { \
+        see_change(place, COROSCOPE_CALLER);                                   \
+        return operation(place, value, sequential);                            \
+    }
+#define COROSCOPE_EXCHANGE_IF(bits, type, strength)                                             \
+    int __tsan_atomic##bits##_compare_exchange_##strength(volatile type* place, type* expected, \
+                                                          type value, int, int) {               \
+        return exchange_if(place, expected, value, COROSCOPE_CALLER) ? 1 : 0;                   \
+    }
+#define COROSCOPE_ATOMIC(bits, type)                                                     \
+    type __tsan_atomic##bits##_load(const volatile type* place, int) {                   \
+        return load(place, COROSCOPE_CALLER);                                            \
+    }                                                                                    \
+    void __tsan_atomic##bits##_store(volatile type* place, type value, int order) {      \
+        store(place, value, order, COROSCOPE_CALLER);                                    \
+    }                                                                                    \
+    COROSCOPE_CHANGE(bits, type, exchange, __atomic_exchange_n)                          \
+    COROSCOPE_CHANGE(bits, type, fetch_add, __atomic_fetch_add)                          \
+    COROSCOPE_CHANGE(bits, type, fetch_sub, __atomic_fetch_sub)                          \
+    COROSCOPE_CHANGE(bits, type, fetch_and, __atomic_fetch_and)                          \
+    COROSCOPE_CHANGE(bits, type, fetch_or, __atomic_fetch_or)                            \
+    COROSCOPE_CHANGE(bits, type, fetch_xor, __atomic_fetch_xor)                          \
+    COROSCOPE_CHANGE(bits, type, fetch_nand, __atomic_fetch_nand)                        \
+    COROSCOPE_EXCHANGE_IF(bits, type, strong)                                            \
+    COROSCOPE_EXCHANGE_IF(bits, type, weak)                                              \
+    type __tsan_atomic##bits##_compare_exchange_val(volatile type* place, type expected, \
+                                                    type value, int, int) {              \
+        exchange_if(place, &expected, value, COROSCOPE_CALLER);                          \
+        return expected;                                                                 \
+    }
+// NOLINTEND(bugprone-macro-parentheses)
+
+extern "C" {
+
+COROSCOPE_ATOMIC(8, std::uint8_t)
+COROSCOPE_ATOMIC(16, std::uint16_t)
+COROSCOPE_ATOMIC(32, std::uint32_t)
+COROSCOPE_ATOMIC(64, std::uint64_t)
+
+void __tsan_atomic_thread_fence(int) {
+    __atomic_thread_fence(sequential);
+}
+void __tsan_atomic_signal_fence(int) {
+    __atomic_signal_fence(sequential);
+}
+
+}  // extern "C"

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memory_life.hpp"
+
+#include "access_shadow.hpp"
+
+#include <coroscope/runtime/detail/task_core.hpp>
+
+#include <cstdint>
+
+namespace coroscope::instrumentation::detail {
+namespace {
+
+/// Blocks share no such piece with each other.
+constexpr std::size_t granularity = 16;
+
+/// Two pointers to code, and what all promises have.
+constexpr std::size_t bookkeeping = 2 * sizeof(void*) + sizeof(coroscope::detail::frame_base);
+
+void begin_frame(const void* frame, std::size_t bytes) noexcept {
+    end_life(frame, bytes);
+    access_shadow::hide(reinterpret_cast<std::uintptr_t>(frame), bookkeeping);
+}
+
+}  // namespace
+
+[[gnu::noinline]] void end_life(const void* block, std::size_t bytes) noexcept {
+    const auto whole = (bytes + granularity - 1) / granularity * granularity;
+    if (!access_shadow::clear(reinterpret_cast<std::uintptr_t>(block), whole)) { return; }
+    coroscope::detail::tell_access_listener(
+        [=](coroscope::detail::access_sink& listener) { listener.on_end_of_life(block, whole); });
+}
+
+constinit const coroscope::detail::memory_watch watch_of_memory{&end_life, &begin_frame};
+
+}  // namespace coroscope::instrumentation::detail

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "seen_access.hpp"
+
+#include "code_origins.hpp"
+
+#include <coroscope/runtime/detail/loop_core.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace coroscope::instrumentation::detail {
+namespace {
+
+/// What a function with a frame pointer keeps below it: all instrumented ones do.
+struct frame_record {
+    const frame_record* next;
+    const void* return_address;
+};
+
+/// From here to where the step began, the stack is the step's own.
+[[nodiscard]] bool is_on_own_stack(std::uintptr_t address, const void* here) noexcept {
+    const auto top = reinterpret_cast<std::uintptr_t>(here);
+    return address >= top && address < this_stretch.own_stack;
+}
+
+/// The callers of an instrumented function, innermost first.
+class callers {
+public:
+    /// `here`: the frame of a function of ours that it called, directly or not, with a return to
+    /// `caller`.
+    callers(const frame_record* here, const void* caller) noexcept {
+        for (std::size_t i = 0; i < most_own && can_be_frame(here); ++i) {
+            const bool is_last = here->return_address == caller;
+            step(here);
+            if (is_last) { next_ = here; }
+            if (is_last) { return; }
+        }
+    }
+
+    /// Null: it is not known who called.
+    [[nodiscard]] const void* next() noexcept {
+        if (!can_be_frame(next_)) { return nullptr; }
+        const auto* const address = next_->return_address;
+        step(next_);
+        return address;
+    }
+
+private:
+    static constexpr std::size_t most_own = 4;
+
+    /// Frames of functions without frame pointers are stepped over, or say anything.
+    [[nodiscard]] static bool can_be_frame(const frame_record* frame) noexcept {
+        const auto address = reinterpret_cast<std::uintptr_t>(frame);
+        return address % alignof(frame_record) == 0
+               && is_on_own_stack(address, __builtin_frame_address(0));
+    }
+    static void step(const frame_record*& frame) noexcept {
+        const auto* const further = frame->next;
+        frame = further > frame ? further : nullptr;
+    }
+
+    const frame_record* next_ = nullptr;
+};
+
+/// The code that the access is for: that of a library works for its caller. 0: nobody looks for
+/// races there.
+[[nodiscard]] std::uintptr_t responsible_code(const frame_record* here,
+                                              const void* caller) noexcept {
+    const auto innermost = call_at(caller);
+    auto origin = origin_of_code(innermost);
+    auto code = innermost;
+    constexpr std::size_t most_callers = 64;
+    if (origin == code_origin::library) {
+        callers further(here, caller);
+        for (std::size_t i = 0; i < most_callers && origin == code_origin::library; ++i) {
+            const auto* const next = further.next();
+            if (next == nullptr) { return innermost; }
+            code = call_at(next);
+            origin = origin_of_code(code);
+        }
+    }
+    return origin == code_origin::internals ? 0 : code;
+}
+
+/// Between steps a loop's thread works for the loop.
+[[nodiscard]] bool runs_users_code() noexcept {
+    const auto* const loop = coroscope::detail::running_loop;
+    return loop == nullptr || loop->current != nullptr || loop->callback != nullptr;
+}
+
+}  // namespace
+
+[[gnu::noinline]] void see_new_access(const void* data, std::size_t bytes, access_kind kind,
+                                      const void* caller) noexcept {
+    const auto stretch = this_stretch.number;
+    const auto begin = reinterpret_cast<std::uintptr_t>(data);
+    const auto* const here = static_cast<const frame_record*>(__builtin_frame_address(0));
+    if (is_on_own_stack(begin, here)) {
+        access_shadow::mark(stretch, begin, bytes, kind);  // not looked at again
+        return;
+    }
+    if (coroscope::detail::access_listener == nullptr || !runs_users_code()
+        || access_shadow::hides(begin)) {
+        return;
+    }
+    coroscope::detail::tell_access_listener([&](coroscope::detail::access_sink& told) {
+        const auto code = responsible_code(here, caller);
+        if (code == 0) { return; }
+        access_shadow::mark(stretch, begin, bytes, kind);
+        told.on_access({data, bytes, kind, {}, reinterpret_cast<const void*>(code)});  // NOLINT
+    });
+}
+
+}  // namespace coroscope::instrumentation::detail

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Allocation and release, wherever the program calls them: a block that is used again is something
+// else. The linker puts these in their place (--wrap, see coroscope_detect_races), and they call
+// what the program has: malloc of the C library or of tcmalloc, operator new of its own. Calls from
+// within shared libraries are not seen; their blocks are, when somebody here gets them.
+#include "memory_life.hpp"
+
+#include <coroscope/runtime/detail/access_sink.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+#include <malloc.h>
+
+namespace {
+
+using coroscope::instrumentation::detail::end_life;
+
+[[nodiscard]] bool is_told() noexcept {
+    return coroscope::detail::access_listener != nullptr;
+}
+
+[[gnu::always_inline]] inline void* begin_life(void* block, std::size_t bytes) noexcept {
+    if (is_told() && block != nullptr) [[unlikely]] { end_life(block, bytes); }
+    return block;
+}
+
+[[gnu::always_inline]] inline void end_life_of(void* block) noexcept {
+    if (is_told() && block != nullptr) [[unlikely]] {
+        end_life(block, ::malloc_usable_size(block));
+    }
+}
+
+}  // namespace
+
+#define COROSCOPE_DELETE(mangled, parameters, arguments) \
+    void __real_##mangled parameters noexcept;           \
+    void __wrap_##mangled parameters noexcept {          \
+        end_life_of(block);                              \
+        __real_##mangled arguments;                      \
+    }
+#define COROSCOPE_NEW(mangled, parameters, arguments)         \
+    void* __real_##mangled parameters;                        \
+    void* __wrap_##mangled parameters {                       \
+        return begin_life(__real_##mangled arguments, bytes); \
+    }
+
+extern "C" {
+
+void* __real_realloc(void* block, std::size_t bytes);
+int __real_posix_memalign(void** block, std::size_t alignment, std::size_t bytes);
+
+COROSCOPE_NEW(malloc, (std::size_t bytes), (bytes))
+COROSCOPE_NEW(aligned_alloc, (std::size_t alignment, std::size_t bytes), (alignment, bytes))
+COROSCOPE_NEW(memalign, (std::size_t alignment, std::size_t bytes), (alignment, bytes))
+COROSCOPE_DELETE(free, (void* block), (block))
+
+void* __real_calloc(std::size_t count, std::size_t bytes);
+void* __wrap_calloc(std::size_t count, std::size_t bytes) {
+    return begin_life(__real_calloc(count, bytes), count * bytes);
+}
+void* __wrap_realloc(void* block, std::size_t bytes) {
+    const auto before = is_told() && block != nullptr ? ::malloc_usable_size(block) : 0;
+    auto* const moved = __real_realloc(block, bytes);
+    if (before != 0 && moved != block && (moved != nullptr || bytes == 0)) {
+        end_life(block, before);
+    }
+    return moved != block ? begin_life(moved, bytes) : moved;
+}
+int __wrap_posix_memalign(void** block, std::size_t alignment, std::size_t bytes) {
+    const int error = __real_posix_memalign(block, alignment, bytes);
+    if (error == 0) { begin_life(*block, bytes); }
+    return error;
+}
+
+// operator new and new[]: plain, not throwing, aligned, both.
+COROSCOPE_NEW(_Znwm, (std::size_t bytes), (bytes))
+COROSCOPE_NEW(_Znam, (std::size_t bytes), (bytes))
+COROSCOPE_NEW(_ZnwmRKSt9nothrow_t, (std::size_t bytes, const std::nothrow_t& tag), (bytes, tag))
+COROSCOPE_NEW(_ZnamRKSt9nothrow_t, (std::size_t bytes, const std::nothrow_t& tag), (bytes, tag))
+COROSCOPE_NEW(_ZnwmSt11align_val_t, (std::size_t bytes, std::align_val_t to), (bytes, to))
+COROSCOPE_NEW(_ZnamSt11align_val_t, (std::size_t bytes, std::align_val_t to), (bytes, to))
+COROSCOPE_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t,
+              (std::size_t bytes, std::align_val_t to, const std::nothrow_t& tag), (bytes, to, tag))
+COROSCOPE_NEW(_ZnamSt11align_val_tRKSt9nothrow_t,
+              (std::size_t bytes, std::align_val_t to, const std::nothrow_t& tag), (bytes, to, tag))
+
+// operator delete and delete[]: plain, with a size, aligned, both.
+COROSCOPE_DELETE(_ZdlPv, (void* block), (block))
+COROSCOPE_DELETE(_ZdaPv, (void* block), (block))
+COROSCOPE_DELETE(_ZdlPvm, (void* block, std::size_t bytes), (block, bytes))
+COROSCOPE_DELETE(_ZdaPvm, (void* block, std::size_t bytes), (block, bytes))
+COROSCOPE_DELETE(_ZdlPvSt11align_val_t, (void* block, std::align_val_t to), (block, to))
+COROSCOPE_DELETE(_ZdaPvSt11align_val_t, (void* block, std::align_val_t to), (block, to))
+COROSCOPE_DELETE(_ZdlPvmSt11align_val_t, (void* block, std::size_t bytes, std::align_val_t to),
+                 (block, bytes, to))
+COROSCOPE_DELETE(_ZdaPvmSt11align_val_t, (void* block, std::size_t bytes, std::align_val_t to),
+                 (block, bytes, to))
+
+}  // extern "C"

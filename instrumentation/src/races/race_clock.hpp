@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace coroscope::instrumentation::detail {
+
+struct clock_node;
+
+/// For each slot, the latest time of it that comes before: a vector clock of which copies share
+/// what is alike.
+///
+/// A tree of nodes with 16 places each, counted and never changed once they are shared, so that a
+/// copy costs nothing and a spawned task begins with its creator's clock. What two clocks share is
+/// skipped when they are joined.
+/// **Thread safety**: none, also not of copies, since they share nodes.
+class race_clock {
+public:
+    static constexpr std::uint32_t most_slots = std::uint32_t{1} << 20U;
+
+    race_clock() = default;
+    race_clock(const race_clock& other) noexcept;
+    race_clock(race_clock&& other) noexcept
+        : root_(std::exchange(other.root_, nullptr)),
+          levels_(std::exchange(other.levels_, 0)) {}
+    race_clock& operator=(race_clock other) noexcept {
+        std::swap(root_, other.root_);
+        std::swap(levels_, other.levels_);
+        return *this;
+    }
+    ~race_clock();
+
+    /// 0: none.
+    [[nodiscard]] std::uint32_t time_of(std::uint32_t slot) const noexcept;
+    /// Takes over a later time; an earlier one changes nothing. `slot` is less than `most_slots`.
+    void raise(std::uint32_t slot, std::uint32_t time);
+    /// What comes before `other` comes before this as well.
+    void join(const race_clock& other);
+    [[nodiscard]] bool is_same(const race_clock& other) const noexcept {
+        return root_ == other.root_ && levels_ == other.levels_;
+    }
+    /// Of the nodes of all clocks together, for tests of the bound.
+    [[nodiscard]] static std::size_t nodes_alive() noexcept;
+
+private:
+    void grow_to(std::uint32_t levels);
+
+    clock_node* root_ = nullptr;
+    std::uint32_t levels_ = 0;  ///< 16^levels slots have a place
+};
+
+}  // namespace coroscope::instrumentation::detail

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/instrumentation/races/race_detector.hpp>
+
+#include "life_watch.hpp"
+#include "lock_table.hpp"
+#include "race_log.hpp"
+#include "race_recorder.hpp"
+#include "race_units.hpp"
+#include "segment_numbers.hpp"
+#include "unit_orders.hpp"
+
+#include <coroscope/runtime/detail/access_sink.hpp>
+#include <coroscope/runtime/detail/pause_sink.hpp>
+#include <coroscope/runtime/detail/task_core.hpp>
+#include <coroscope/runtime/loop.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace coroscope::instrumentation {
+
+using coroscope::detail::access;
+using coroscope::detail::access_listener;
+using coroscope::detail::access_sink;
+using detail::annotation_listener;
+using detail::annotation_sink;
+using detail::race_units;
+
+/// What is attached to a loop: made anew for each, with one log for all.
+class race_detector::watcher final : public observer,
+                                     public access_sink,
+                                     public annotation_sink,
+                                     public coroscope::detail::pause_sink {
+public:
+    watcher(const race_options& options, std::shared_ptr<detail::race_log> log)
+        : pause_sink{.note = &watcher::note_begin, .note_step = &watcher::note_end},
+          options_(options),
+          log_(std::move(log)) {}
+
+    [[nodiscard]] detail::race_log& log() noexcept { return *log_; }
+    [[nodiscard]] const detail::race_log& log() const noexcept { return *log_; }
+
+    void attach(loop& to) {
+        if (parts_ != nullptr) {
+            throw std::logic_error("this race detector is attached to loop "
+                                   + std::to_string(parts_->core.id)
+                                   + " already; detach it first, or make another one");
+        }
+        if (annotation_listener != nullptr) {
+            throw std::logic_error(
+                "another race detector is attached to a loop of this thread; detach that one "
+                "first");
+        }
+        parts_ = std::make_unique<parts>(to.core(), options_, *log_);
+        to.core().add_reference();
+        to.add_observer(*this);
+        to.add_pause_sink(*this);
+        counts_segments_ = to.core().step_began != nullptr;
+        next_access_ = std::exchange(access_listener, this);
+        annotation_listener = this;
+        detail::group_registration::tell_all(*this);
+    }
+    void detach() noexcept {
+        if (parts_ == nullptr) { return; }
+        settle();
+        if (access_listener == this) { access_listener = next_access_; }
+        if (annotation_listener == this) { annotation_listener = nullptr; }
+        detail::current_segment = 0;
+        auto& core = parts_->core;
+        if (core.self != nullptr) {
+            core.self->remove_pause_sink(*this);
+            core.self->remove_observer(*this);
+        }
+        parts_ = nullptr;
+        core.release();
+    }
+    [[nodiscard]] std::size_t clock_slots_used() const noexcept {
+        return parts_ != nullptr ? parts_->units.slots() : 0;
+    }
+    void settle() noexcept {
+        guarded([&] { parts_->recorder.settle(); });
+    }
+
+    // --- access_sink
+
+    void on_access(const access& made) noexcept override {
+        if (next_access_ != nullptr) { next_access_->on_access(made); }
+        guarded([&] { note_synchronisation(made); });
+    }
+    void on_end_of_life(const void* begin, std::size_t bytes) noexcept override {
+        if (next_access_ != nullptr) { next_access_->on_end_of_life(begin, bytes); }
+        guarded([&] {
+            parts_->recorder.forget_variable(begin, bytes);
+            parts_->locks.forget(begin);
+            parts_->orders.forget(begin);
+            parts_->lives.forget(begin);
+        });
+    }
+
+    // --- annotation_sink
+
+    std::uint64_t on_annotated_access(const detail::annotated_access& made) noexcept override {
+        if (next_access_ != nullptr) {
+            next_access_->on_access({made.object, made.bytes, made.kind, made.where});
+        }
+        std::uint64_t segment = 0;
+        guarded([&] { segment = parts_->recorder.note(made); });
+        return segment;
+    }
+    void on_cell_gone(const detail::variable_cell& cell) noexcept override {
+        guarded([&] { parts_->recorder.forget_cell(cell); });
+    }
+    void on_value_used(const detail::provenance& from, detail::value_use how) noexcept override {
+        guarded([&] { parts_->recorder.note_value_used(from, how); });
+    }
+    void on_group(const void* group, const detail::variable_label& label,
+                  std::span<const void* const> members) noexcept override {
+        guarded([&] { parts_->recorder.note_group(group, label, members); });
+    }
+    void on_group_gone(const void* group) noexcept override {
+        guarded([&] { parts_->recorder.forget_group(group); });
+    }
+    void on_benign(const char* reason) noexcept override {
+        guarded([&] { parts_->recorder.note_benign(reason); });
+    }
+    void on_life(const void* object, const detail::variable_label& label, detail::life_event what,
+                 await_site where) noexcept override {
+        guarded([&] { parts_->lives.note(object, label, what, where); });
+    }
+    void on_claim(const void* object, await_site where) noexcept override {
+        guarded([&] { parts_->lives.claim(object, where); });
+    }
+    void on_breach(const detail::breach& made) noexcept override {
+        guarded([&] { parts_->lives.note_breach(made); });
+    }
+
+    // --- observer
+
+    void on_task_finished(const task_info& task, task_outcome) noexcept override {
+        guarded([&] { end_unit(race_units::key_of({task.id, true})); });
+    }
+    void on_callback_begins(std::uint64_t handle, await_site) noexcept override {
+        begin_segment();
+        guarded([&] { parts_->orders.begin_callback(handle); });
+    }
+    void on_callback_ends(std::uint64_t handle) noexcept override {
+        guarded([&] { end_unit(race_units::key_of({handle, false})); });
+    }
+    void on_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept override {
+        guarded([&] { parts_->orders.note_edge(kind, from, to, parts_->recorder.now().key); });
+    }
+
+private:
+    struct parts {
+        parts(coroscope::detail::loop_core& of, const race_options& options, detail::race_log& log)
+            : core(of),
+              recorder(of, units, log, std::max<std::size_t>(options.accesses_a_variable, 4)),
+              locks(recorder, units, log),
+              lives(recorder, log),
+              orders(units) {}
+        coroscope::detail::loop_core& core;
+        race_units units;
+        detail::race_recorder recorder;
+        detail::lock_table locks;
+        detail::life_watch lives;
+        detail::unit_orders orders;
+    };
+
+    /// Hooks must not throw: without memory, something is not seen.
+    template <class F>
+    void guarded(F&& f) noexcept {
+        if (parts_ == nullptr) { return; }
+        try {
+            f();
+        } catch (...) { log_->count_dropped(); }
+    }
+
+    void begin_segment() noexcept {
+        if (counts_segments_) { detail::current_segment = detail::next_segment_number(); }
+        if (parts_ != nullptr) { parts_->orders.begin_segment(); }
+    }
+    static void note_begin(pause_sink& self, coroscope::detail::task_core&,
+                           std::uint64_t) noexcept {
+        static_cast<watcher&>(self).begin_segment();
+    }
+    // A creator goes on after the first step of a task that it started eagerly.
+    static void note_end(pause_sink& self, const coroscope::detail::task_core*,
+                         const coroscope::detail::frame_base*, std::uint64_t) noexcept {
+        auto& me = static_cast<watcher&>(self);
+        if (me.counts_segments_) { detail::current_segment = detail::next_segment_number(); }
+    }
+
+    void end_unit(std::uint64_t key) {
+        parts_->recorder.end_unit(key);
+        parts_->locks.end_unit(key);
+        parts_->orders.end(key);
+    }
+    void note_synchronisation(const access& made) {
+        if (made.bytes != 0) {
+            parts_->recorder.note_single(made);
+        } else if (made.lock != coroscope::detail::lock_use::none) {
+            parts_->locks.note(made);
+        } else {
+            parts_->orders.note_use(made, parts_->recorder.now().key);
+        }
+    }
+
+    const race_options& options_;
+    std::shared_ptr<detail::race_log> log_;
+    std::unique_ptr<parts> parts_;
+    bool counts_segments_ = false;
+    access_sink* next_access_ = nullptr;
+};
+
+race_detector::race_detector(race_options options)
+    : options_(std::move(options)),
+      watcher_(std::make_unique<watcher>(options_, std::make_shared<detail::race_log>(options_))) {}
+
+race_detector::~race_detector() {
+    detach();
+}
+
+void race_detector::attach_to(loop& l) {
+    watcher_->attach(l);
+}
+
+void race_detector::detach() noexcept {
+    watcher_->detach();
+}
+
+std::vector<report::finding> race_detector::findings() {
+    watcher_->settle();
+    return watcher_->log().findings()->findings();
+}
+
+std::vector<race_candidate> race_detector::candidates() {
+    watcher_->settle();
+    return watcher_->log().candidates();
+}
+
+std::uint64_t race_detector::benign_count() {
+    watcher_->settle();
+    return watcher_->log().benign();
+}
+
+std::size_t race_detector::clock_slots_used() const noexcept {
+    return watcher_->clock_slots_used();
+}
+
+std::shared_ptr<const finding_log> race_detector::log() const noexcept {
+    return watcher_->log().findings();
+}
+
+}  // namespace coroscope::instrumentation

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "race_log.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+namespace coroscope::instrumentation::detail {
+namespace {
+
+[[nodiscard]] bool contains_text(const std::string& text, const std::string& part) {
+    return part.empty() || text.find(part) != std::string::npos;
+}
+
+[[nodiscard]] bool any_evidence(const report::finding& made,
+                                const std::function<bool(const report::evidence_item&)>& is) {
+    return std::ranges::any_of(made.evidence, is);
+}
+
+[[nodiscard]] bool matches(const race_suppression& rule, const report::finding& made) {
+    const bool symbol =
+        rule.symbol.empty() || any_evidence(made, [&](const auto& item) {
+            const bool is_name = item.label == "variable" || item.label == "lock";
+            return (is_name && contains_text(item.text, rule.symbol))
+                   || (!item.where.empty() && contains_text(item.where.function, rule.symbol));
+        });
+    const bool file = rule.file.empty() || any_evidence(made, [&](const auto& item) {
+                          return !item.where.empty() && contains_text(item.where.file, rule.file);
+                      });
+    const bool task =
+        rule.task.empty() || any_evidence(made, [&](const auto& item) {
+            return item.label.ends_with("task") && contains_text(item.text, "(" + rule.task + ")");
+        });
+    return (rule.rule.empty() || rule.rule == made.rule) && symbol && file && task;
+}
+
+}  // namespace
+
+void race_log::add(std::uint64_t key, const std::function<report::finding()>& make,
+                   std::vector<race_hold> holds) {
+    if (findings_->count_again(key).has_value()) { return; }
+    {
+        const std::scoped_lock lock(mutex_);
+        if (std::ranges::find(suppressed_, key) != suppressed_.end()) {
+            ++benign_;
+            return;
+        }
+    }
+    auto made = make();
+    if (is_suppressed(made)) {
+        const std::scoped_lock lock(mutex_);
+        if (suppressed_.size() < capacity_) { suppressed_.push_back(key); }
+        ++benign_;
+        return;
+    }
+    if (!findings_->add(key, made) || holds.empty()) { return; }
+    const std::scoped_lock lock(mutex_);
+    candidates_.push_back({std::move(made), std::move(holds)});
+}
+
+bool race_log::is_suppressed(const report::finding& made) const {
+    return std::ranges::any_of(suppressions_,
+                               [&](const auto& rule) { return matches(rule, made); });
+}
+
+void race_log::count_benign() noexcept {
+    const std::scoped_lock lock(mutex_);
+    ++benign_;
+}
+
+std::vector<race_candidate> race_log::candidates() const {
+    const std::scoped_lock lock(mutex_);
+    return candidates_;
+}
+
+std::uint64_t race_log::benign() const {
+    const std::scoped_lock lock(mutex_);
+    return benign_;
+}
+
+std::uint64_t race_key(std::uint64_t rule, std::initializer_list<std::uint64_t> places) noexcept {
+    std::uint64_t key = rule;
+    for (const auto place : places) {
+        key = (key ^ place) * 0x9e3779b97f4a7c15U;
+        key ^= key >> 29U;
+    }
+    return key;
+}
+
+std::uint64_t race_key(std::uint64_t rule, const await_site& first,
+                       const await_site& second) noexcept {
+    return race_key(rule,
+                    {std::bit_cast<std::uint64_t>(first), std::bit_cast<std::uint64_t>(second)});
+}
+
+}  // namespace coroscope::instrumentation::detail

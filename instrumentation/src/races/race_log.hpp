@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <coroscope/instrumentation/finding_log.hpp>
+#include <coroscope/instrumentation/races/race_candidate.hpp>
+#include <coroscope/instrumentation/races/race_detector.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace coroscope::instrumentation::detail {
+
+/// Where findings about races go: each once a place, and away from the list if they are benign.
+/// **Thread safety**: all members, from any thread.
+class race_log {
+public:
+    explicit race_log(const race_options& options)
+        : findings_(std::make_shared<finding_log>(options.capacity)),
+          suppressions_(options.suppressions),
+          capacity_(options.capacity) {}
+
+    /// `key` says what it is about; `make` is called for the first of them alone. `holds` may be
+    /// empty: then there is nothing to explore.
+    void add(std::uint64_t key, const std::function<report::finding()>& make,
+             std::vector<race_hold> holds);
+    void count_benign() noexcept;
+    void count_dropped() noexcept { findings_->count_dropped(); }
+
+    [[nodiscard]] std::shared_ptr<const finding_log> findings() const noexcept { return findings_; }
+    [[nodiscard]] std::vector<race_candidate> candidates() const;
+    [[nodiscard]] std::uint64_t benign() const;
+
+private:
+    [[nodiscard]] bool is_suppressed(const report::finding& made) const;
+
+    std::shared_ptr<finding_log> findings_;
+    std::vector<race_suppression> suppressions_;
+    std::size_t capacity_;
+    mutable std::mutex mutex_;
+    std::vector<race_candidate> candidates_;
+    std::vector<std::uint64_t> suppressed_;  ///< keys
+    std::uint64_t benign_ = 0;
+};
+
+/// A key for `race_log::add`: of a rule, and of numbers that tell places apart.
+[[nodiscard]] std::uint64_t race_key(std::uint64_t rule,
+                                     std::initializer_list<std::uint64_t> places) noexcept;
+[[nodiscard]] std::uint64_t race_key(std::uint64_t rule, const await_site& first,
+                                     const await_site& second = {}) noexcept;
+
+}  // namespace coroscope::instrumentation::detail

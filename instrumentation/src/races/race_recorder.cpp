@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "race_recorder.hpp"
+
+#include "segment_numbers.hpp"
+
+#include <coroscope/runtime/detail/task_core.hpp>
+#include <coroscope/runtime/handle.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <functional>
+#include <string_view>
+#include <utility>
+
+namespace coroscope::instrumentation::detail {
+namespace {
+
+using coroscope::detail::task_core;
+
+constexpr std::size_t most_guards = 8;
+
+/// The awaits through which the task came to the coroutine that runs.
+[[nodiscard]] creation_origin callers_of(const task_core& task) noexcept {
+    std::array<await_site, creation_origin::most_sites> sites{};
+    std::size_t count = 0;
+    const auto* frame = task.top != nullptr ? task.top->parent : nullptr;
+    for (; frame != nullptr && count < sites.size(); frame = frame->parent) {
+        sites[count++] = frame->site;
+    }
+    return creation_origin::of({sites.data(), count});
+}
+
+[[nodiscard]] std::shared_ptr<const unit_facts> facts_of_task(const task_core& task) {
+    const auto& record = task.record();
+    const auto origin = record.origin.load(std::memory_order_relaxed);
+    return std::make_shared<const unit_facts>(
+        unit_facts{{task.id(), true}, std::string(task.given_name()), origin.call(), origin});
+}
+
+}  // namespace
+
+race_recorder::present race_recorder::now() const noexcept {
+    if (coroscope::detail::running_loop != &core_) { return {}; }
+    if (const auto* task = core_.current.get(); task != nullptr) {
+        const auto sequence = task->record().sequence.load(std::memory_order_relaxed);
+        return {race_units::key_of({task->id(), true}),
+                static_cast<std::uint32_t>(task_record::steps_at(sequence))};
+    }
+    if (const auto* handle = core_.callback.get(); handle != nullptr) {
+        return {race_units::key_of({handle->id, false}), 0};
+    }
+    return {};
+}
+
+std::uint64_t race_recorder::segment_of(const present& at) noexcept {
+    if (current_segment != 0) { return current_segment; }
+    if (at.key != last_.key || at.step != last_.step || segment_ == 0) {
+        last_ = at;
+        segment_ = next_segment_number();
+    }
+    return segment_;
+}
+
+bool race_recorder::identify(const present& at, access_record& made, await_site where) {
+    auto& unit = units_.at(at.key);
+    const auto* task = core_.current.get();
+    if (unit.facts == nullptr) {
+        unit.facts = task != nullptr ? facts_of_task(*task)
+                                     : std::make_shared<const unit_facts>(unit_facts{
+                                         {at.key / 2, false}, {}, core_.callback_created_at, {}});
+    }
+    made.who = unit.facts;
+    made.step = at.step;
+    made.segment = segment_of(at);
+    made.order = next_order_++;
+    made.where = where;
+    if (task != nullptr) {
+        made.resumed_at = task->record().site.load(std::memory_order_relaxed);
+        made.callers = callers_of(*task);
+    }
+    made.locks = locks_of(at.key);
+    made.benign = unit.benign;
+    return units_.stamp(unit, made);
+}
+
+// A task that awaits another lends it its locks.
+std::shared_ptr<const lock_set> race_recorder::locks_of(std::uint64_t key) const {
+    const auto* unit = units_.find(key);
+    auto held = unit != nullptr ? unit->locks : nullptr;
+    const auto* task = core_.current.get();
+    if (units_.holders() == (held != nullptr ? 1U : 0U) || task == nullptr) { return held; }
+    std::vector<task_core*> waiting;
+    task->collect_awaiting(waiting);
+    constexpr std::size_t most = 16;
+    auto all = held;
+    for (std::size_t i = 0; i < waiting.size() && i < most; ++i) {
+        const auto* lender = units_.find(race_units::key_of({waiting[i]->id(), true}));
+        if (lender != nullptr && lender->locks != nullptr) {
+            auto both = std::make_shared<lock_set>(*lender->locks);
+            if (all != nullptr) { both->insert(both->end(), all->begin(), all->end()); }
+            all = std::move(both);
+        }
+        waiting[i]->collect_awaiting(waiting);
+    }
+    return all;
+}
+
+race_recorder::variable_state& race_recorder::variable_at(const annotated_access& made) {
+    auto& state = variables_.try_emplace(made.object, capacity_).first->second;
+    if (state.label.name == nullptr && made.label.name != nullptr) { state.label = made.label; }
+    if (state.label.created_at.line() == 0) { state.label.created_at = made.label.created_at; }
+    return state;
+}
+
+std::uint64_t race_recorder::note(const annotated_access& made) {
+    const auto at = now();
+    if (at.key == 0) { return 0; }  // outside of the loop nothing runs beside it
+    const auto segment = segment_of(at);
+    if (!unjudged_.empty() && unjudged_.back().record->segment != segment) { settle(); }
+    auto& variable = variable_at(made);
+    if (auto* same = variable.history.find(segment, made.kind); same != nullptr) {
+        if (made.value == written_value::derived && made.from.segment != segment) {
+            same->value = made.value;
+            same->derived_from = made.from.segment;
+            same->where = made.where;
+        }
+        return segment;
+    }
+    auto record = std::make_shared<access_record>();
+    record->kind = made.kind;
+    record->value = made.value;
+    record->derived_from = made.from.object == made.object ? made.from.segment : 0;
+    if (record->derived_from == 0 && made.value == written_value::derived) {
+        record->value = written_value::unknown;  // of another variable's value
+    }
+    if (!identify(at, *record, made.where)) {
+        log_.count_dropped();
+        return segment;
+    }
+    if (made.from.object != nullptr) { note_value_used(made.from, value_use::computed); }
+    variable.history.add(record, previous_of(variable.history, *record));
+    unjudged_.push_back({made.object, record, false, made.cell});
+    add_to_groups(*record, made.object, at.key);
+    return segment;
+}
+
+void race_recorder::note_single(const coroscope::detail::access& made) {
+    const auto at = now();
+    if (at.key == 0 || made.bytes == 0) { return; }
+    const auto segment = segment_of(at);
+    if (!unjudged_.empty() && unjudged_.back().record->segment != segment) { settle(); }
+    constexpr std::uintptr_t granule_bytes = 8;
+    constexpr std::size_t most_bytes = 512;  // of a range, what begins it stands for all
+    const auto begin = reinterpret_cast<std::uintptr_t>(made.object);
+    const auto end = begin + std::min(made.bytes, most_bytes);
+    for (auto granule = begin - begin % granule_bytes; granule < end; granule += granule_bytes) {
+        unsigned bytes = 0xff;
+        if (granule < begin) { bytes &= 0xffU << (begin - granule); }
+        if (granule + granule_bytes > end) { bytes &= 0xffU >> (granule + granule_bytes - end); }
+        note_granule(at, reinterpret_cast<const void*>(granule),  // NOLINT: an address again
+                     static_cast<std::uint8_t>(bytes), made);
+    }
+}
+
+void race_recorder::note_granule(const present& at, const void* granule, std::uint8_t bytes,
+                                 const coroscope::detail::access& made) {
+    auto& variable = variables_.try_emplace(granule, capacity_).first->second;
+    if (auto* same = variable.history.find(segment_of(at), made.kind); same != nullptr) {
+        same->bytes |= bytes;
+        return;
+    }
+    auto record = std::make_shared<access_record>();
+    record->kind = made.kind;
+    record->bytes = bytes;
+    record->code = made.code;
+    record->is_computed = made.kind == access_kind::read;
+    if (!identify(at, *record, made.where)) {
+        log_.count_dropped();
+        return;
+    }
+    variable.history.add(record, previous_of(variable.history, *record));
+    unjudged_.push_back({granule, record, false, nullptr});
+}
+
+// What a value was computed from is what its write has to fit, whatever was read in between. After
+// a read in the same segment, that is what follows what came before.
+record_pointer race_recorder::previous_of(const variable_history& in, const access_record& made) {
+    const bool is_stale = made.value == written_value::derived && made.derived_from != made.segment;
+    if (is_stale) {
+        if (auto read = in.read_in(made.derived_from); read != nullptr) { return read; }
+    }
+    const auto& unit = made.who->agent;
+    if (!made.is_write() || in.find(made.segment, access_kind::read) == nullptr) {
+        return in.last_of(unit, made.segment);
+    }
+    return made.value == written_value::unknown ? in.last_of(unit, made.segment, access_kind::read)
+                                                : nullptr;
+}
+
+void race_recorder::note_value_used(const provenance& from, value_use how) {
+    const auto variable = variables_.find(from.object);
+    if (variable == variables_.end()) { return; }
+    auto* read = variable->second.history.find(from.segment, access_kind::read);
+    if (read == nullptr) { return; }
+    (how == value_use::tested ? read->is_tested : read->is_computed) = true;
+    if (how != value_use::tested) { return; }
+    auto& guards = guards_[race_units::key_of(read->who->agent)];
+    std::erase_if(guards, [&](const guard& g) { return g.variable == from.object; });
+    keep_newest(guards, {from.object, variable->second.history.read_in(from.segment)}, most_guards);
+}
+
+void race_recorder::note_group(const void* group, const variable_label& label,
+                               std::span<const void* const> members) {
+    auto& state = groups_.try_emplace(group, capacity_).first->second;
+    state.label = label;
+    state.members.assign(members.begin(), members.end());
+}
+
+void race_recorder::add_to_groups(const access_record& made, const void* object,
+                                  std::uint64_t unit) {
+    for (auto& [address, group] : groups_) {
+        const auto member = std::ranges::find(group.members, object);
+        if (member == group.members.end()) { continue; }
+        auto record = std::make_shared<access_record>(made);
+        record->member = static_cast<std::uint32_t>(member - group.members.begin());
+        auto& progress = group.progress[unit];
+        auto& done = made.is_write() ? progress.written : progress.read;
+        done |= std::uint32_t{1} << record->member;
+        const auto all = (std::uint64_t{1} << group.members.size()) - 1;
+        record->is_whole = done == all;
+        if (record->is_whole) { done = 0; }
+        auto previous = group.history.last_of(made.who->agent, made.segment, made.kind);
+        group.history.add(record, std::move(previous));
+        unjudged_.push_back({address, record, true, nullptr});
+    }
+}
+
+void race_recorder::note_benign(const char* reason) {
+    const auto at = now();
+    if (at.key == 0) { return; }
+    auto& unit = units_.at(at.key);
+    unit.benign_depth += reason != nullptr ? 1 : 0;
+    unit.benign_depth -= reason == nullptr && unit.benign_depth > 0 ? 1 : 0;
+    if (unit.benign_depth == 0) { unit.benign = nullptr; }
+    if (reason != nullptr) { unit.benign = reason; }
+    // Accesses within the scope are others than those before.
+    if (current_segment != 0) { current_segment = next_segment_number(); }
+    segment_ = 0;
+}
+
+void race_recorder::forget_variable(const void* object, std::size_t bytes) {
+    if (variables_.empty()) { return; }
+    const auto* const begin = static_cast<const std::byte*>(object);
+    const auto lies_there = [&](const void* address) {
+        const auto* const at = static_cast<const std::byte*>(address);
+        return std::less_equal<>()(begin, at) && std::less<>()(at, begin + bytes);
+    };
+    const bool is_known =
+        bytes == 1
+            ? variables_.contains(object)
+            : std::ranges::any_of(variables_, [&](const auto& v) { return lies_there(v.first); });
+    if (!is_known) { return; }
+    settle();
+    std::erase_if(variables_, [&](const auto& v) { return lies_there(v.first); });
+    for (auto& [unit, guards] : guards_) {
+        std::erase_if(guards, [&](const guard& g) { return lies_there(g.variable); });
+    }
+}
+
+void race_recorder::end_unit(std::uint64_t key) {
+    settle();
+    guards_.erase(key);
+    for (auto& [address, group] : groups_) {
+        group.progress.erase(key);
+    }
+}
+
+void race_recorder::take_last_line(unjudged& of) noexcept {
+    if (of.cell == nullptr) { return; }
+    const auto line = of.cell->last_line(of.record->kind, of.record->segment);
+    if (line.line() != 0) { of.record->where = line; }
+    of.cell = nullptr;
+}
+
+void race_recorder::forget_cell(const variable_cell& cell) noexcept {
+    for (auto& each : unjudged_) {
+        if (each.cell == &cell) { take_last_line(each); }
+    }
+}
+
+void race_recorder::settle() {
+    auto ended = std::exchange(unjudged_, {});
+    for (auto& each : ended) {
+        take_last_line(each);
+    }
+    // What a value that was read became decides how its segment's write is to be seen.
+    for (const auto& each : ended) {
+        const auto& variable = variables_.find(each.object);
+        if (each.is_group || variable == variables_.end() || !each.record->is_write()) { continue; }
+        auto* read = variable->second.history.find(each.record->segment, access_kind::read);
+        const bool is_fresh =
+            read != nullptr && read->is_used() && each.record->value == written_value::unknown;
+        if (is_fresh) { each.record->value = written_value::update; }
+        if (read != nullptr && read->is_used()) { read->value = written_value::update; }
+    }
+    for (const auto& each : ended) {
+        judge(each);
+    }
+}
+
+}  // namespace coroscope::instrumentation::detail

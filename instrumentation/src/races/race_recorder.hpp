@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "race_findings.hpp"
+#include "race_log.hpp"
+#include "race_records.hpp"
+#include "race_units.hpp"
+#include "variable_history.hpp"
+
+#include <coroscope/instrumentation/detail/annotation.hpp>
+
+#include <coroscope/runtime/detail/access_sink.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+namespace coroscope::detail {
+struct loop_core;
+}
+
+namespace coroscope::instrumentation::detail {
+
+/// At most so many are kept, the newest.
+template <class Entry>
+void keep_newest(std::vector<Entry>& in, Entry made, std::size_t most) {
+    if (in.size() == most) { in.erase(in.begin()); }
+    in.push_back(std::move(made));
+}
+
+/// Remembers the latest accesses to each variable and judges them when their segment has ended,
+/// since only then it is known what became of the values that were read.
+class race_recorder {
+public:
+    race_recorder(const coroscope::detail::loop_core& of, race_units& units, race_log& log,
+                  std::size_t records_a_variable)
+        : core_(of),
+          units_(units),
+          log_(log),
+          capacity_(records_a_variable) {}
+    race_recorder(const race_recorder&) = delete;
+    race_recorder& operator=(const race_recorder&) = delete;
+
+    /// The unit that runs now, and where it is; `key` 0: none of this loop's.
+    struct present {
+        std::uint64_t key = 0;
+        std::uint32_t step = 0;
+    };
+    [[nodiscard]] present now() const noexcept;
+    /// The number of the present segment; see `current_segment`.
+    [[nodiscard]] std::uint64_t segment_of(const present& at) noexcept;
+
+    std::uint64_t note(const annotated_access& made);
+    /// One that the compiler saw. Nothing is known of its value: what was read counts as used.
+    void note_single(const coroscope::detail::access& made);
+    void note_value_used(const provenance& from, value_use how);
+    void note_group(const void* group, const variable_label& label,
+                    std::span<const void* const> members);
+    void forget_group(const void* group) noexcept { groups_.erase(group); }
+    void note_benign(const char* reason);
+    void forget_variable(const void* object, std::size_t bytes);
+    void forget_cell(const variable_cell& cell) noexcept;
+    void end_unit(std::uint64_t key);
+
+    /// Judges what has not been judged.
+    void settle();
+
+    /// Fills in who makes it, where, and what comes before it; false: there is no room.
+    [[nodiscard]] bool identify(const present& at, access_record& made, await_site where);
+
+private:
+    struct guard {
+        const void* variable = nullptr;
+        record_pointer test;
+    };
+    struct guarded_effect {
+        guard by;
+        const void* variable = nullptr;
+        record_pointer effect;
+    };
+    struct variable_state {
+        explicit variable_state(std::size_t capacity) : history(capacity) {}
+        variable_label label;
+        variable_history history;
+        std::vector<guarded_effect> effects;  ///< of tests of this variable
+    };
+    struct group_progress {
+        std::uint32_t read = 0;  ///< the members that were, since all had been
+        std::uint32_t written = 0;
+    };
+    struct group_state {
+        explicit group_state(std::size_t capacity) : history(capacity) {}
+        variable_label label;
+        std::vector<const void*> members;
+        std::unordered_map<std::uint64_t, group_progress> progress;  ///< of units
+        variable_history history;
+    };
+    struct unjudged {
+        const void* object = nullptr;  ///< a variable or a group
+        variable_history::pointer record;
+        bool is_group = false;
+        const variable_cell* cell = nullptr;  ///< knows the segment's last line
+    };
+
+    [[nodiscard]] variable_state& variable_at(const annotated_access& made);
+    void note_granule(const present& at, const void* granule, std::uint8_t bytes,
+                      const coroscope::detail::access& made);
+    [[nodiscard]] static record_pointer previous_of(const variable_history& in,
+                                                    const access_record& made);
+    void add_to_groups(const access_record& made, const void* object, std::uint64_t unit);
+    static void take_last_line(unjudged& of) noexcept;
+    void judge(const unjudged& what);
+    void judge_as_second(const unjudged& what, const variable_history& in,
+                         const variable_label& label);
+    void judge_as_other(const unjudged& what, const variable_history& in,
+                        const variable_label& label);
+    void judge_effect(const unjudged& what, const variable_state& written);
+    void judge_change(const unjudged& what, const variable_state& changed);
+    void judge_triple(bool is_group, const access_triple& of, const variable_label& label);
+    void report_guard(const access_triple& of, const void* tested, const void* written);
+    [[nodiscard]] std::shared_ptr<const lock_set> locks_of(std::uint64_t key) const;
+
+    const coroscope::detail::loop_core& core_;
+    race_units& units_;
+    race_log& log_;
+    std::size_t capacity_;
+    std::uint64_t next_order_ = 1;
+    std::uint64_t segment_ = 0;  ///< of `last_`, where steps are not told
+    present last_;
+    std::unordered_map<const void*, variable_state> variables_;
+    std::unordered_map<const void*, group_state> groups_;
+    std::unordered_map<std::uint64_t, std::vector<guard>> guards_;  ///< of units
+    std::vector<unjudged> unjudged_;
+};
+
+}  // namespace coroscope::instrumentation::detail

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "race_clock.hpp"
+
+#include <coroscope/instrumentation/detail/annotation.hpp>
+
+#include <coroscope/runtime/creation_origin.hpp>
+#include <coroscope/runtime/schedule_policy.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace coroscope::instrumentation::detail {
+
+/// A task or a callback, as findings tell of it; outlives it.
+struct unit_facts {
+    schedule_policy::agent agent;
+    std::string name;  ///< `task-ID` where none was given
+    await_site created_at{};
+    creation_origin origin;
+};
+
+struct held_lock {
+    const void* mutex = nullptr;
+    std::uint64_t id = 0;           ///< as listings show it
+    std::uint64_t acquisition = 0;  ///< the same as long as it was not given back
+    std::uint32_t step = 0;         ///< in which it was taken
+    await_site at{};
+    friend bool operator==(const held_lock&, const held_lock&) = default;
+};
+using lock_set = std::vector<held_lock>;
+
+/// The places of units in vector clocks: a slot each, and its present time. A slot is used again
+/// when its unit has ended and either nothing is remembered of it or the new one comes after it.
+class clock_slots {
+public:
+    static constexpr std::uint32_t none = race_clock::most_slots;
+
+    /// For a unit before which comes what `clock` says. `none`: all are taken.
+    [[nodiscard]] std::uint32_t take(const race_clock& clock);
+    void give_back(std::uint32_t slot);
+
+    [[nodiscard]] std::uint32_t time(std::uint32_t slot) const noexcept {
+        return slots_[slot].time;
+    }
+    void advance(std::uint32_t slot) noexcept { ++slots_[slot].time; }
+    [[nodiscard]] std::size_t size() const noexcept { return slots_.size(); }
+
+private:
+    friend class slot_memory;
+    struct slot_state {
+        std::uint32_t time = 1;
+        std::uint32_t records = 0;  ///< that are remembered
+    };
+    std::vector<slot_state> slots_;
+    std::deque<std::uint32_t> ended_;
+};
+
+/// Something remembered of a slot. The slots outlive it.
+class slot_memory {
+public:
+    slot_memory() = default;
+    slot_memory(clock_slots& in, std::uint32_t slot) noexcept : in_(&in), slot_(slot) { add(); }
+    slot_memory(const slot_memory& other) noexcept : in_(other.in_), slot_(other.slot_) { add(); }
+    slot_memory& operator=(slot_memory other) noexcept {
+        std::swap(in_, other.in_);
+        std::swap(slot_, other.slot_);
+        return *this;
+    }
+    ~slot_memory() {
+        if (in_ != nullptr) { --in_->slots_[slot_].records; }
+    }
+    [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
+
+private:
+    void add() noexcept {
+        if (in_ != nullptr) { ++in_->slots_[slot_].records; }
+    }
+    clock_slots* in_ = nullptr;
+    std::uint32_t slot_ = 0;
+};
+
+/// The first access of its kind that one unit made to one variable in one segment.
+struct access_record {
+    std::shared_ptr<const unit_facts> who;
+    std::uint32_t step = 0;     ///< of the unit: the number of the await that it was resumed from
+    std::uint64_t segment = 0;  ///< see `current_segment`
+    std::uint64_t order = 0;    ///< grows from record to record
+    access_kind kind{};
+    written_value value = written_value::unknown;
+    bool is_computed = false;        ///< something was made of the value that was read
+    bool is_tested = false;          ///< a branch was taken on it
+    std::uint32_t member = 0;        ///< of its group
+    bool is_whole = false;           ///< with it, all members of the group were accessed
+    std::uint64_t derived_from = 0;  ///< for `written_value::derived`: the segment that read
+    const char* benign = nullptr;    ///< why it is
+    await_site where{};
+    const void* code = nullptr;  ///< the instruction, where there is no line
+    std::uint8_t bytes = 0xff;   ///< of eight: which ones, a bit each
+    await_site resumed_at{};     ///< the await that the segment began at
+    creation_origin callers;     ///< the awaits that led to the coroutine of `where`
+    slot_memory slot;            ///< with `time`: the event for other units' clocks
+    std::uint32_t time = 0;
+    race_clock clock;  ///< what comes before it, without its own unit
+    std::shared_ptr<const lock_set> locks;
+    std::shared_ptr<const access_record> previous;  ///< of this unit, in an earlier segment
+
+    [[nodiscard]] bool is_used() const noexcept { return is_computed || is_tested; }
+    [[nodiscard]] bool is_write() const noexcept { return kind == access_kind::write; }
+};
+using record_pointer = std::shared_ptr<const access_record>;
+
+/// Whether no schedule can change that `a` comes before `b`.
+[[nodiscard]] inline bool comes_before(const access_record& a, const access_record& b) noexcept {
+    if (a.who->agent == b.who->agent) { return a.order < b.order; }
+    return b.clock.time_of(a.slot.slot()) >= a.time;
+}
+
+/// Two accesses of one unit, and one of another that comes between them, or could.
+struct access_triple {
+    const access_record& first;
+    const access_record& other;
+    const access_record& second;
+
+    /// Whether all of them touch a common byte.
+    [[nodiscard]] bool overlaps() const noexcept {
+        return (first.bytes & other.bytes & second.bytes) != 0;
+    }
+    [[nodiscard]] bool is_of_code() const noexcept {
+        return first.code != nullptr || other.code != nullptr || second.code != nullptr;
+    }
+    [[nodiscard]] bool has_happened() const noexcept {
+        return first.order < other.order && other.order < second.order;
+    }
+};
+
+}  // namespace coroscope::instrumentation::detail

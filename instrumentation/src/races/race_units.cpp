@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "race_units.hpp"
+
+#include <algorithm>
+
+namespace coroscope::instrumentation::detail {
+
+std::uint32_t clock_slots::take(const race_clock& clock) {
+    constexpr std::size_t looks = 8;
+    for (auto left = std::min(looks, ended_.size()); left > 0; --left) {
+        const auto slot = ended_.front();
+        ended_.pop_front();
+        auto& state = slots_[slot];
+        if (state.records == 0 || clock.time_of(slot) >= state.time) {
+            ++state.time;
+            return slot;
+        }
+        ended_.push_back(slot);
+    }
+    if (slots_.size() == race_clock::most_slots) { return none; }
+    slots_.push_back({});
+    return static_cast<std::uint32_t>(slots_.size() - 1);
+}
+
+void clock_slots::give_back(std::uint32_t slot) {
+    ended_.push_back(slot);
+}
+
+race_unit* race_units::find(std::uint64_t key) noexcept {
+    const auto found = units_.find(key);
+    return found != units_.end() ? &found->second : nullptr;
+}
+
+void race_units::publish(race_unit& from, race_clock& to) {
+    to.join(from.clock);
+    if (from.slot == clock_slots::none) { return; }
+    to.raise(from.slot, slots_.time(from.slot));
+    from.is_published = true;
+}
+
+void race_units::spawn(std::uint64_t creator, std::uint64_t child) {
+    race_clock before;
+    if (auto* by = find(creator)) { publish(*by, before); }
+    auto& made = at(child);
+    made.creator = creator;
+    made.inherited = before;
+    made.clock = std::move(before);
+}
+
+// What a task that met nobody else knows, its creator knows as well.
+void race_units::order(std::uint64_t from, std::uint64_t to) {
+    auto* const before = find(from);
+    if (before == nullptr || from == to) { return; }
+    auto& after = at(to);
+    const bool knows_no_more = before->creator == to && before->clock.is_same(before->inherited);
+    if (!knows_no_more) { after.clock.join(before->clock); }
+    if (before->slot == clock_slots::none) { return; }
+    after.clock.raise(before->slot, slots_.time(before->slot));
+    before->is_published = true;
+}
+
+void race_units::gather(std::uint64_t to) {
+    auto& after = at(to);
+    for (auto& [key, unit] : units_) {
+        if (key != to) { publish(unit, after.clock); }
+    }
+}
+
+void race_units::end(std::uint64_t key) {
+    if (find(key) == nullptr) { return; }
+    ended_.push_back(key);
+    if (ended_.size() <= ended_kept) { return; }
+    const auto oldest = units_.find(ended_.front());
+    ended_.pop_front();
+    if (oldest == units_.end()) { return; }
+    if (oldest->second.slot != clock_slots::none) { slots_.give_back(oldest->second.slot); }
+    set_locks(oldest->second, nullptr);
+    units_.erase(oldest);
+}
+
+bool race_units::stamp(race_unit& unit, access_record& made) {
+    if (unit.slot == clock_slots::none) {
+        unit.slot = slots_.take(unit.clock);
+        if (unit.slot == clock_slots::none) { return false; }
+    } else if (unit.is_published) {
+        slots_.advance(unit.slot);
+    }
+    unit.is_published = false;
+    made.slot = slot_memory(slots_, unit.slot);
+    made.time = slots_.time(unit.slot);
+    made.clock = unit.clock;
+    return true;
+}
+
+}  // namespace coroscope::instrumentation::detail

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unit_orders.hpp"
+
+#include <coroscope/runtime/detail/loop_core.hpp>
+
+#include <utility>
+
+namespace coroscope::instrumentation::detail {
+
+namespace {
+
+/// The unit that is code outside of the loop's run; no callback has the number 0.
+constexpr std::uint64_t outside = 1;
+
+}  // namespace
+
+void unit_orders::note_edge(edge_kind kind, std::uint64_t from, std::uint64_t to,
+                            std::uint64_t now) {
+    auto by = from != 0 ? race_units::key_of({from, true}) : now;
+    if (by == 0 && coroscope::detail::running_loop == nullptr) {
+        note_outside();
+        by = outside;
+    }
+    switch (kind) {
+    case edge_kind::spawn: units_.spawn(by, race_units::key_of({to, true})); break;
+    case edge_kind::post: note_posted(by, to); break;
+    case edge_kind::mutex:
+    case edge_kind::timer:
+    case edge_kind::io: break;
+    case edge_kind::join:
+    case edge_kind::future:
+    case edge_kind::event:
+    case edge_kind::condition:
+    case edge_kind::semaphore:
+    case edge_kind::barrier:
+    case edge_kind::queue: units_.order(by, race_units::key_of({to, true})); break;
+    }
+}
+
+void unit_orders::note_use(const coroscope::detail::access& made, std::uint64_t now) {
+    using coroscope::detail::access_kind;
+    const auto by = now != 0 ? now : ending_;
+    if (by == 0) { return; }
+    if (made.kind == access_kind::release) {
+        auto* unit = units_.find(by);
+        if (unit == nullptr) { return; }
+        if (objects_.size() == most_objects && !objects_.contains(made.object)) {
+            objects_.erase(objects_.begin());
+        }
+        units_.publish(*unit, objects_[made.object]);
+    } else if (made.kind == access_kind::acquire) {
+        const auto object = objects_.find(made.object);
+        if (object != objects_.end()) { units_.at(by).clock.join(object->second); }
+    }
+}
+
+// Between two runs of the loop, all that ran has come before.
+void unit_orders::note_outside() {
+    if (!std::exchange(has_run_, false)) { return; }
+    units_.gather(outside);
+}
+
+// A callback that is cancelled never begins.
+void unit_orders::note_posted(std::uint64_t by, std::uint64_t handle) {
+    auto* unit = units_.find(by);
+    if (unit == nullptr) { return; }
+    if (posted_first_.size() == most_posted) {
+        posted_.erase(posted_first_.front());
+        posted_first_.pop_front();
+    }
+    units_.publish(*unit, posted_[handle]);
+    posted_first_.push_back(handle);
+}
+
+void unit_orders::begin_callback(std::uint64_t handle) {
+    const auto found = posted_.find(handle);
+    if (found == posted_.end()) { return; }
+    units_.at(race_units::key_of({handle, false})).clock = std::move(found->second);
+    posted_.erase(found);
+}
+
+void unit_orders::end(std::uint64_t key) {
+    units_.end(key);
+    ending_ = key;
+}
+
+}  // namespace coroscope::instrumentation::detail

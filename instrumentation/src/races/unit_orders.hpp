@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "race_units.hpp"
+
+#include <coroscope/runtime/detail/access_sink.hpp>
+#include <coroscope/runtime/observer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <unordered_map>
+
+namespace coroscope::instrumentation::detail {
+
+/// Turns what happens into the order of units: the must-edges, which no schedule can change. A lock
+/// that goes from one task to another is none: it could have gone the other way.
+class unit_orders {
+public:
+    explicit unit_orders(race_units& units) : units_(units) {}
+
+    void note_edge(edge_kind kind, std::uint64_t from, std::uint64_t to, std::uint64_t now);
+    /// Of a synchronisation object that is no lock.
+    void note_use(const coroscope::detail::access& made, std::uint64_t now);
+    void forget(const void* object) { objects_.erase(object); }
+
+    void begin_segment() noexcept {
+        ending_ = 0;
+        has_run_ = true;
+    }
+    void begin_callback(std::uint64_t handle);
+    /// What the unit's end releases until the next segment begins is its own.
+    void end(std::uint64_t key);
+
+private:
+    static constexpr std::size_t most_objects = 65536;
+    static constexpr std::size_t most_posted = 65536;
+
+    void note_outside();
+    void note_posted(std::uint64_t by, std::uint64_t handle);
+
+    race_units& units_;
+    std::uint64_t ending_ = 0;
+    bool has_run_ = false;  ///< since the code outside of the loop was last looked at
+    std::unordered_map<const void*, race_clock> objects_;
+    std::unordered_map<std::uint64_t, race_clock> posted_;  ///< by handle
+    std::deque<std::uint64_t> posted_first_;
+};
+
+}  // namespace coroscope::instrumentation::detail

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "variable_history.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <iterator>
+#include <utility>
+
+namespace coroscope::instrumentation::detail {
+namespace {
+
+[[nodiscard]] bool is_one_place(const access_record& a, const access_record& b) noexcept {
+    return a.code == b.code
+           && std::bit_cast<std::uint64_t>(a.where) == std::bit_cast<std::uint64_t>(b.where);
+}
+
+[[nodiscard]] bool is_alike(const access_record& a, const access_record& b) noexcept {
+    if (a.who->agent != b.who->agent || a.kind != b.kind || !is_one_place(a, b)) { return false; }
+    if (a.previous == nullptr || b.previous == nullptr) { return a.previous == b.previous; }
+    return is_one_place(*a.previous, *b.previous);
+}
+
+}  // namespace
+
+// Windows end at the oldest that is kept: a chain of all accesses would grow without end.
+void variable_history::drop(std::size_t place) noexcept {
+    records_[place]->previous = nullptr;
+    records_.erase(records_.begin() + static_cast<std::ptrdiff_t>(place));
+}
+
+void variable_history::add(const pointer& made, record_pointer previous) {
+    made->previous = std::move(previous);
+    const auto same = std::find_if(records_.begin(), records_.end(),
+                                   [&](const auto& each) { return is_alike(*each, *made); });
+    if (same != records_.end()) {
+        drop(static_cast<std::size_t>(std::distance(records_.begin(), same)));
+    } else if (records_.size() == capacity_) {
+        drop(0);
+    }
+    records_.push_back(made);
+}
+
+access_record* variable_history::find(std::uint64_t segment, access_kind kind) const noexcept {
+    for (auto each = records_.rbegin(); each != records_.rend(); ++each) {
+        if ((*each)->segment == segment && (*each)->kind == kind) { return each->get(); }
+    }
+    return nullptr;
+}
+
+record_pointer variable_history::read_in(std::uint64_t segment) const noexcept {
+    for (auto each = records_.rbegin(); each != records_.rend(); ++each) {
+        if ((*each)->segment == segment && (*each)->kind == access_kind::read) { return *each; }
+    }
+    return nullptr;
+}
+
+record_pointer variable_history::last_of(const schedule_policy::agent& unit,
+                                         std::uint64_t before_segment) const noexcept {
+    for (auto each = records_.rbegin(); each != records_.rend(); ++each) {
+        if ((*each)->who->agent == unit && (*each)->segment != before_segment) { return *each; }
+    }
+    return nullptr;
+}
+
+record_pointer variable_history::last_of(const schedule_policy::agent& unit,
+                                         std::uint64_t before_segment,
+                                         access_kind kind) const noexcept {
+    for (auto each = records_.rbegin(); each != records_.rend(); ++each) {
+        if ((*each)->who->agent == unit && (*each)->segment != before_segment
+            && (*each)->kind == kind) {
+            return *each;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace coroscope::instrumentation::detail
