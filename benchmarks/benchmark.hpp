@@ -56,12 +56,12 @@ extern const comparison cpu_sampling_1000;
 extern const comparison explore_executions;
 extern const comparison virtual_year;
 extern const comparison virtual_timers_1m;
+extern const comparison race_unannotated_compute;
+extern const comparison race_unannotated_await;
 extern const comparison shared_access;
 extern const comparison shared_access_site;
 extern const comparison shared_bytes;
 extern const comparison echo_annotated;
-extern const comparison race_unannotated_compute;
-extern const comparison race_unannotated_await;
 
 extern const benchmark yield_2;
 extern const benchmark yield_1000;

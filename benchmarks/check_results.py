@@ -23,8 +23,9 @@ SINGLES = ("rdtsc", "step_cost_stats", "step_cost_recorder", "wait_profile",
            "spawn_cost_table", "origin_10", "origin_10_native", "snapshot_1m",
             "snapshot_1m_disturbs", "alloc_exact", "alloc_sampled", "cpu_sampling_250",
            "cpu_sampling_1000", "profile_time_call", "profile_time_plain", "explore_executions",
-           "virtual_year", "virtual_timers_1m", "shared_access", "shared_access_site",
-           "shared_bytes", "echo_annotated", "race_unannotated_compute", "race_unannotated_await")
+           "virtual_year", "virtual_timers_1m", "race_unannotated_compute",
+           "race_unannotated_await", "shared_access", "shared_access_site",
+           "shared_bytes", "echo_annotated")
 NAMES = [*SINGLES] + [name + suffix for name in PAIRS for suffix in ("", "_bare")]
 NUMBERS = ("ours", "peer_value", "ratio")
 OPTIONAL = ("asyncio",)  # numbers that benchmarks/asyncio_peer.py adds

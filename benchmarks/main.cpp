@@ -45,12 +45,12 @@ constexpr std::array comparisons{&step_cost_stats,
                                  &explore_executions,
                                  &virtual_year,
                                  &virtual_timers_1m,
+                                 &race_unannotated_compute,
+                                 &race_unannotated_await,
                                  &shared_access,
                                  &shared_access_site,
                                  &shared_bytes,
-                                 &echo_annotated,
-                                 &race_unannotated_compute,
-                                 &race_unannotated_await};
+                                 &echo_annotated};
 
 constexpr std::string_view usage =
     R"(usage: coroscope_benchmarks [--quick] [--rounds N] [--scale F] [--filter REGEX] [--output FILE]
@@ -93,10 +93,7 @@ void print_echo_load(std::uint16_t port, std::size_t connections, std::size_t ro
 }
 
 void run(const options& chosen) {
-    pin_measured_thread([] {
-        constexpr std::size_t yields = 20'000;
-        return yield_1000.ours(yields, watching::bare);
-    });
+    pin_measured_thread();
     if (matches(chosen.filter, tcp_echo_1000.name)) { allow_open_files(2'200); }
     std::vector<result> rows;
     const auto add = [&rows](result row) {

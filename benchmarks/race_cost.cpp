@@ -36,7 +36,7 @@ const comparison race_unannotated_compute{"race_unannotated_compute", "times",
                                           with_hooks<load::compute>,  with_sanitizer<load::compute>,
                                           comparison::kind::ratio};
 const comparison race_unannotated_await{"race_unannotated_await", "times",
-                                        "the thread sanitizer",   100'000,
+                                        "the thread sanitizer",   20'000,
                                         with_hooks<load::await>,  with_sanitizer<load::await>,
                                         comparison::kind::ratio};
 

@@ -2,17 +2,16 @@
 // A test that computes and one that waits, as users write them; built three times: as it is, for
 // the unannotated mode of race detection, and with the thread sanitizer. Prints nanoseconds for
 // each operation. See race_cost.cpp.
+#include "last_accesses.hpp"
 #include "stopwatch.hpp"
 
-#include <coroscope/runtime/detail/access_sink.hpp>
-#include <coroscope/runtime/detail/task_core.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/mutex.hpp>
-#include <coroscope/runtime/queue.hpp>
 #include <coroscope/runtime/sleep.hpp>
+#include <coroscope/runtime/stream.hpp>
+#include <coroscope/runtime/task.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iostream>
@@ -24,34 +23,6 @@
 
 namespace coroscope::benchmarks {
 namespace {
-
-#if defined(COROSCOPE_RACE_COST_LISTENS)
-/// As a detector does: remembers who accessed what last.
-class listener final : public detail::access_sink {
-public:
-    listener() { detail::access_listener = this; }
-    listener(const listener&) = delete;
-    listener& operator=(const listener&) = delete;
-    ~listener() { detail::access_listener = nullptr; }
-
-    void on_access(const detail::access& made) noexcept override {
-        auto& last = last_[made.object];
-        last.code[made.kind == detail::access_kind::write ? 1 : 0] = made.code;
-        last.task = detail::running_loop->current->id();
-    }
-    void on_end_of_life(const void* begin, std::size_t bytes) noexcept override {
-        const auto* const end = static_cast<const std::byte*>(begin) + bytes;
-        last_.erase(last_.lower_bound(begin), last_.lower_bound(end));
-    }
-
-private:
-    struct last_access {
-        std::array<const void*, 2> code{};
-        std::uint64_t task = 0;
-    };
-    std::map<const void*, last_access> last_;
-};
-#endif
 
 /// Sorts numbers, counts words, multiplies matrices: one operation is a thousandth of a round.
 class computation {
@@ -115,32 +86,47 @@ coro<> compute(computation& work, std::size_t rounds) {
     }
 }
 
-/// What tasks of a service share.
+/// What the tasks of a service share.
 struct service {
     mutex lock;
-    queue<int> requests{4};
-    std::map<int, std::string> sessions;
+    std::map<std::string, int> requests;
 };
 
-coro<std::size_t> answer(service& shared, int request) {
-    auto held = co_await shared.lock.scoped();
-    auto& session = shared.sessions[request % 50];
-    session = "request " + std::to_string(request);
-    co_await yield_now();
-    co_return session.size();
+coro<> note_request(service& shared, std::string of) {
+    const auto held = co_await shared.lock.scoped();
+    shared.requests[of] += 1;
 }
 
-coro<> serve(service& shared, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-        const int request = co_await shared.requests.get();
-        co_await answer(shared, request);
+coro<> serve(service& shared, stream client) {
+    for (;;) {
+        const auto line = co_await client.read_line();
+        if (line.empty()) { co_return; }
+        co_await note_request(shared, line);
+        client.write(line);
     }
 }
 
-coro<> ask(service& shared, std::size_t count) {
+coro<> ask(stream of, int number, std::size_t count) {
+    const auto name = "client " + std::to_string(number) + '\n';
     for (std::size_t i = 0; i < count; ++i) {
-        co_await shared.requests.put(static_cast<int>(i));
+        of.write(name);
+        static_cast<void>(co_await of.read_line());
     }
+}
+
+coro<> run_service(service& shared, int clients, std::size_t count) {
+    auto s = co_await start_server(
+        [&shared](stream client) { return serve(shared, std::move(client)); }, "127.0.0.1", 0);
+    std::vector<task<>> tasks;
+    for (int i = 0; i < clients; ++i) {
+        auto connection = co_await open_connection("127.0.0.1", s.port());
+        tasks.push_back(get_running_loop().create_task(ask(std::move(connection), i, count)));
+    }
+    for (auto& each : tasks) {
+        co_await each;
+    }
+    s.close();
+    co_await s.wait_closed();
 }
 
 double run_compute(std::size_t count) {
@@ -154,20 +140,14 @@ double run_compute(std::size_t count) {
 }
 
 double run_await(std::size_t count) {
-    constexpr std::size_t pairs = 8;
+    constexpr int clients = 8;
+    const auto each = count / clients + 1;
     service shared;
     loop l;
-    const auto each = count / pairs + 1;
-    std::vector<task<>> tasks;
-    for (std::size_t i = 0; i < pairs; ++i) {
-        tasks.push_back(l.create_task(serve(shared, each)));
-        tasks.push_back(l.create_task(ask(shared, each)));
-    }
+    auto task = l.create_task(run_service(shared, clients, each));
     const stopwatch watch(stopwatch::kind::thread_processor);
-    for (auto& task : tasks) {
-        l.run_until_complete(task);
-    }
-    return watch.nanoseconds_per(each * pairs);
+    l.run_until_complete(task);
+    return watch.nanoseconds_per(each * clients);
 }
 
 }  // namespace
@@ -180,7 +160,7 @@ int main(int argc, char** argv) {
         return 2;
     }
 #if defined(COROSCOPE_RACE_COST_LISTENS)
-    const listener heard;
+    const last_accesses heard;
 #endif
     const auto count = std::stoul(argv[2]);
     std::cout << (std::string_view(argv[1]) == "compute" ? run_compute(count) : run_await(count))

@@ -282,6 +282,15 @@ TEST_CASE("a policy that throws or picks what is not there ends the run; nothing
     CHECK(ran == 2);
 }
 
+namespace {
+
+coro<> add_to(std::string& ran, std::string what) {
+    ran += what;
+    co_return;
+}
+
+}  // namespace
+
 TEST_CASE("a policy may let time pass before anything that is ready runs") {
     struct later_first final : schedule_policy {
         std::size_t pick(std::span<const choice> ready) override {
@@ -299,7 +308,7 @@ TEST_CASE("a policy may let time pass before anything that is ready runs") {
         ran += "later ";
         policy.is_last = true;
     });
-    v.loop.call_soon([&] { ran += "soon"; });
+    v.loop.create_task(add_to(ran, "soon"));
     v.loop.run_forever();
     CHECK(ran == "later soon");
     CHECK(v.clock.elapsed() == 5s);
@@ -322,11 +331,13 @@ TEST_CASE("a policy may let another thread come first", "[threads]") {
     others_first policy;
     v.loop.set_schedule_policy(&policy);
     std::string ran;
-    v.loop.call_soon([&] {
-        ran += "soon";
-        v.loop.stop();
+    v.loop.create_task(add_to(ran, "soon"));
+    std::thread other([&] {
+        v.loop.call_soon_threadsafe([&] {
+            ran += "other ";
+            v.clock.waits_for_others = false;
+        });
     });
-    std::thread other([&] { v.loop.call_soon_threadsafe([&] { ran += "other "; }); });
     v.loop.run_forever();
     other.join();
     CHECK(ran == "other soon");

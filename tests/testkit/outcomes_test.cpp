@@ -76,13 +76,20 @@ coro<int> return_sum() {
     co_return value;
 }
 
-coro<> add_at_once(int& value, std::vector<std::string>& log, std::string me) {
-    co_await yield_now();
-    ++value;
-    effect("arrived as number", value);
-    co_await yield_now();
-    log.push_back(me);
-    effect("in the log", me);
+coro<> arrive_twice(int& arrived, std::vector<std::string>& log, std::string me) {
+    for (int i = 0; i < 2; ++i) {
+        co_await yield_now();
+        ++arrived;
+        effect("arrived as number", arrived);
+        log.push_back(me);
+        effect("in the log", me);
+    }
+}
+
+coro<> two_arrive_twice() {
+    int arrived = 0;
+    std::vector<std::string> log;
+    co_await gather(arrive_twice(arrived, log, "a"), arrive_twice(arrived, log, "b"));
 }
 
 coro<> produce(coroscope::queue<int>& q, int first) {
@@ -96,6 +103,11 @@ coro<> consume(coroscope::queue<int>& q) {
         const int item = co_await q.get();
         effect("consumed", item);
     }
+}
+
+coro<> producers_and_consumers() {
+    coroscope::queue<int> q(1);
+    co_await gather(produce(q, 1), consume(q), produce(q, 3), consume(q));
 }
 
 }  // namespace
@@ -126,24 +138,13 @@ TEST_CASE("what the body returns is part of the outcome", "[explore][outcomes]")
 }
 
 TEST_CASE("who arrives first, and as which number, is no outcome", "[explore][outcomes]") {
-    const auto tried = explore(
-        []() -> coro<> {
-            int value = 0;
-            std::vector<std::string> log;
-            co_await gather(add_at_once(value, log, "a"), add_at_once(value, log, "b"));
-        },
-        checked());
+    const auto tried = explore(two_arrive_twice, checked());
     check_accepted(tried);
     CHECK(tried.exhausted);
 }
 
 TEST_CASE("producers and consumers are not reported", "[explore][outcomes]") {
-    check_accepted(explore(
-        []() -> coro<> {
-            coroscope::queue<int> q(1);
-            co_await gather(produce(q, 1), consume(q), produce(q, 3), consume(q));
-        },
-        checked()));
+    check_accepted(explore(producers_and_consumers, checked()));
 }
 
 namespace {

@@ -65,21 +65,21 @@ bool access_shadow::knows(std::uint64_t stretch, std::uintptr_t begin, std::size
     return true;
 }
 
-bool access_shadow::hides(std::uintptr_t begin, std::size_t bytes) noexcept {
-    return knows(no_stretch, begin, bytes, access_kind::write);
+void access_shadow::mark_cell(std::uint64_t stretch, std::uintptr_t address,
+                              std::uint64_t bits) noexcept {
+    auto& cell = cell_of(address);
+    const auto known = cell.load(std::memory_order_relaxed);
+    if (known == 0) [[unlikely]] { note_page(address); }
+    const auto key = key_of(stretch, address);
+    const bool is_same = ((known ^ key) & ~all_bits) == 0;
+    cell.store(is_same ? known | bits : key | bits, std::memory_order_relaxed);
 }
 
 void access_shadow::mark(std::uint64_t stretch, std::uintptr_t begin, std::size_t bytes,
                          access_kind kind) noexcept {
     const auto end = begin + bytes;
     for (auto at = begin / cell_bytes * cell_bytes; at < end; at += cell_bytes) {
-        auto& cell = cell_of(at);
-        const auto known = cell.load(std::memory_order_relaxed);
-        if (known == 0) { note_page(at); }
-        const auto key = key_of(stretch, at);
-        const auto bits = bits_of(at, begin, end, kind);
-        const bool is_same = ((known ^ key) & ~all_bits) == 0;
-        cell.store(is_same ? known | bits : key | bits, std::memory_order_relaxed);
+        mark_cell(stretch, at, bits_of(at, begin, end, kind));
     }
 }
 

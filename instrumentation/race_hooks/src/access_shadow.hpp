@@ -43,8 +43,10 @@ public:
                                     access_kind kind) noexcept;
     static void mark(std::uint64_t stretch, std::uintptr_t begin, std::size_t bytes,
                      access_kind kind) noexcept;
-    /// Whether all of these bytes are hidden; they are until they are cleared.
-    [[nodiscard]] static bool hides(std::uintptr_t begin, std::size_t bytes) noexcept;
+    /// Whether these bytes are hidden, as their cell is, from `hide` until they are cleared.
+    [[nodiscard]] static bool hides(std::uintptr_t begin) noexcept {
+        return cell_of(begin).load(std::memory_order_relaxed) >> stretch_shift == no_stretch;
+    }
     static void hide(std::uintptr_t begin, std::size_t bytes) noexcept {
         mark(no_stretch, begin, bytes, access_kind::write);
     }
@@ -79,6 +81,8 @@ private:
     /// Of one cell: which of the bytes of [begin, end) it has.
     [[nodiscard]] static std::uint64_t bits_of(std::uintptr_t cell_begin, std::uintptr_t begin,
                                                std::uintptr_t end, access_kind kind) noexcept;
+    static void mark_cell(std::uint64_t stretch, std::uintptr_t address,
+                          std::uint64_t bits) noexcept;
     static void note_page(std::uintptr_t address) noexcept;
     [[nodiscard]] static bool has_page(std::uintptr_t address) noexcept;
     static void forget_all() noexcept;

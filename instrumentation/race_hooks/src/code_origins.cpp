@@ -185,8 +185,13 @@ constinit known_origins known;
 
 }  // namespace
 
+constinit recent_origins recently_asked;
+
 code_origin origin_of_code(std::uintptr_t address) noexcept {
-    return known.find(address);
+    if (recently_asked.knows(address, code_origin::user)) { return code_origin::user; }
+    const auto origin = known.find(address);
+    recently_asked.keep(address, origin);
+    return origin;
 }
 
 code_origin origin_of_file(std::string_view path) noexcept {

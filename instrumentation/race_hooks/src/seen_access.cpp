@@ -17,11 +17,6 @@ struct frame_record {
     const void* return_address;
 };
 
-/// An instruction of the call that returns to this address.
-[[nodiscard]] std::uintptr_t call_at(const void* return_address) noexcept {
-    return reinterpret_cast<std::uintptr_t>(return_address) - 1;
-}
-
 /// From here to where the step began, the stack is the step's own.
 [[nodiscard]] bool is_on_own_stack(std::uintptr_t address, const void* here) noexcept {
     const auto top = reinterpret_cast<std::uintptr_t>(here);
@@ -105,7 +100,7 @@ private:
         return;
     }
     if (coroscope::detail::access_listener == nullptr || !runs_users_code()
-        || access_shadow::hides(begin, bytes)) {
+        || access_shadow::hides(begin)) {
         return;
     }
     coroscope::detail::tell_access_listener([&](coroscope::detail::access_sink& told) {

@@ -62,15 +62,14 @@ void add_accesses(report::finding& to, const access_record& earlier, const char*
     add_unit(to, "first task", *earlier.who);
     add_unit(to, "other task", *later.who);
     add_stack(to, "first access", std::string(did_first) + " at " + site_text(earlier.where),
-              earlier.where, earlier.callers);
+              earlier);
     to.evidence.push_back({"await between",
                            later.resumed_at.line() != 0
                                ? "resumed from " + site_text(later.resumed_at)
                                : std::string("in its first step"),
                            position_of(later.resumed_at),
                            {}});
-    add_stack(to, "second access", std::string(did_then) + " at " + site_text(later.where),
-              later.where, later.callers);
+    add_stack(to, "second access", std::string(did_then) + " at " + site_text(later.where), later);
 }
 
 }  // namespace
@@ -163,7 +162,7 @@ void life_watch::report(const char* rule, report::verdict sure, const moment& ea
         return made;
     };
     const auto kind = 3000 + static_cast<std::uint64_t>(later.what);
-    log_.add(race_key(kind, first.where, second.where, {}), make, holds);
+    log_.add(race_key(kind, first.where, second.where), make, holds);
 }
 
 void life_watch::claim(const void* object, await_site where) {
@@ -200,15 +199,13 @@ void life_watch::note_breach(const breach& made) {
             add_accesses(found, *earlier, made.other, *by, "accessed");
         } else {
             add_unit(found, "other task", *by->who);
-            add_stack(found, "second access", "accessed at " + site_text(by->where), by->where,
-                      by->callers);
+            add_stack(found, "second access", "accessed at " + site_text(by->where), *by);
         }
         found.evidence.push_back({"missing order", made.what, {}, {}});
         return found;
     };
     const auto other = earlier != nullptr ? earlier->where : await_site();
-    log_.add(race_key(std::hash<std::string_view>()(made.rule), made.where, other, {}), describe,
-             {});
+    log_.add(race_key(std::hash<std::string_view>()(made.rule), made.where, other), describe, {});
 }
 
 void life_watch::forget(const void* object) {

@@ -52,8 +52,7 @@ void add_request(report::finding& to, const lock_request& request, const char* w
                            position_of(request.held.at),
                            {}});
     add_stack(to, std::string(which) + " request",
-              lock_text(request.wanted_id) + " at " + site_text(request.by->where),
-              request.by->where, request.by->callers);
+              lock_text(request.wanted_id) + " at " + site_text(request.by->where), *request.by);
 }
 
 /// Each takes its first lock before the one before it asks for that.
@@ -150,7 +149,7 @@ void lock_order::report(const path& circle) {
     }
     std::uint64_t key = 0;
     for (const auto* request : circle) {
-        key += race_key(1000, request->held.at, request->by->where, {});
+        key += race_key(1000, request->held.at, request->by->where);
     }
     log_.add(
         key, [&] { return describe_circle(circle); }, holds_of(circle));

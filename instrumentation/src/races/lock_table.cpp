@@ -89,7 +89,7 @@ void lock_table::look_for_deadlock(std::uint64_t from) {
 void lock_table::report(const std::vector<std::uint64_t>& circle) {
     std::uint64_t key = 0;
     for (const auto member : circle) {
-        key += race_key(2000, waits_[member].request->where, {}, {});
+        key += race_key(2000, waits_[member].request->where);
     }
     const auto make = [&] {
         report::finding made;
@@ -109,8 +109,7 @@ void lock_table::report(const std::vector<std::uint64_t>& circle) {
                             + unit_text(*holder.facts) + " holds";
             add_unit(made, (std::string(which) + " task").c_str(), who);
             add_stack(made, std::string(which) + " request",
-                      "waits at " + site_text(wait.request->where), wait.request->where,
-                      wait.request->callers);
+                      "waits at " + site_text(wait.request->where), *wait.request);
             for (const auto& held : *wait.request->locks) {
                 made.evidence.push_back(
                     {std::string(which) + " lock",

@@ -50,7 +50,8 @@ public:
         }
         if (annotation_listener != nullptr) {
             throw std::logic_error(
-                "another race detector is attached to a loop of this thread; detach that one first");
+                "another race detector is attached to a loop of this thread; detach that one "
+                "first");
         }
         parts_ = std::make_unique<parts>(to.core(), options_, *log_);
         to.core().add_reference();
@@ -91,7 +92,7 @@ public:
     void on_end_of_life(const void* begin, std::size_t bytes) noexcept override {
         if (next_access_ != nullptr) { next_access_->on_end_of_life(begin, bytes); }
         guarded([&] {
-            parts_->recorder.forget_variable(begin);
+            parts_->recorder.forget_variable(begin, bytes);
             parts_->locks.forget(begin);
             parts_->orders.forget(begin);
             parts_->lives.forget(begin);
@@ -197,8 +198,9 @@ private:
         parts_->orders.end(key);
     }
     void note_synchronisation(const access& made) {
-        if (made.bytes != 0) { return; }
-        if (made.lock != coroscope::detail::lock_use::none) {
+        if (made.bytes != 0) {
+            parts_->recorder.note_single(made);
+        } else if (made.lock != coroscope::detail::lock_use::none) {
             parts_->locks.note(made);
         } else {
             parts_->orders.note_use(made, parts_->recorder.now().key);

@@ -2,6 +2,7 @@
 #include "race_findings.hpp"
 
 #include "lint_findings.hpp"
+#include "symbolizer.hpp"
 
 #include <coroscope/instrumentation/snapshots.hpp>
 
@@ -16,8 +17,21 @@ namespace {
     return access.is_write() ? "wrote" : "read";
 }
 
+[[nodiscard]] report::stack_frame frame_of(const access_record& access) {
+    if (access.code == nullptr) { return to_frame(access.where); }
+    unwound_stack one;
+    one.addresses.push_back(reinterpret_cast<std::uintptr_t>(access.code));
+    const auto named = shared_symbolizer().name(one);
+    // Of what was expanded in place, the outermost is the user's function.
+    return named.frames.empty() ? report::stack_frame() : named.frames.back();
+}
+
 [[nodiscard]] std::string line_of(const access_record& access) {
-    return site_text(access.where);
+    const auto position = place_of_access(access);
+    if (position.empty()) {
+        return position.function.empty() ? "an unknown place" : position.function;
+    }
+    return to_string(position) + " in " + position.function;
 }
 
 [[nodiscard]] std::string what_second_did(const judged_triple& judged) {
@@ -125,11 +139,17 @@ void add_unit(report::finding& to, const char* label, const unit_facts& who) {
     to.evidence.push_back(std::move(item));
 }
 
-void add_stack(report::finding& to, std::string label, std::string text, await_site where,
-               const creation_origin& callers) {
-    report::evidence_item item{std::move(label), std::move(text), position_of(where), {}};
-    item.stack.emplace().frames.push_back(to_frame(where));
-    for (const auto& site : callers.sites()) {
+report::source_position place_of_access(const access_record& access) {
+    if (access.code == nullptr) { return position_of(access.where); }
+    const auto frame = frame_of(access);
+    return {frame.file, frame.line, frame.function};
+}
+
+void add_stack(report::finding& to, std::string label, std::string text,
+               const access_record& access) {
+    report::evidence_item item{std::move(label), std::move(text), place_of_access(access), {}};
+    item.stack.emplace().frames.push_back(frame_of(access));
+    for (const auto& site : access.callers.sites()) {
         item.stack->frames.push_back(to_frame(site));
     }
     to.evidence.push_back(std::move(item));
@@ -161,25 +181,22 @@ report::finding describe_triple(const judged_triple& judged) {
     made.severity = judged.rule == race_rule::unserialisable ? report::severity::warning
                                                              : report::severity::error;
     made.verdict = report::verdict::predicted;
-    made.where = position_of(second.where);
+    made.where = place_of_access(second);
     made.fingerprint = make_fingerprint(
-        made.rule, std::array{position_of(first.where), position_of(other.where), made.where},
+        made.rule, std::array{place_of_access(first), place_of_access(other), made.where},
         judged.variable.name != nullptr ? judged.variable.name : "");
     made.message = message_of(judged);
     made.evidence.push_back(
         {"variable", label_text(judged.variable), position_of(judged.variable.created_at), {}});
     add_unit(made, "first task", *first.who);
     add_unit(made, "other task", *other.who);
-    add_stack(made, "first access", std::string(did(first)) + " at " + line_of(first), first.where,
-              first.callers);
+    add_stack(made, "first access", std::string(did(first)) + " at " + line_of(first), first);
     made.evidence.push_back({"await between",
                              "awaited at " + site_text(second.resumed_at),
                              position_of(second.resumed_at),
                              {}});
-    add_stack(made, "second access", std::string(did(second)) + " at " + line_of(second),
-              second.where, second.callers);
-    add_stack(made, "other access", std::string(did(other)) + " at " + line_of(other), other.where,
-              other.callers);
+    add_stack(made, "second access", std::string(did(second)) + " at " + line_of(second), second);
+    add_stack(made, "other access", std::string(did(other)) + " at " + line_of(other), other);
     const bool had_begun = other.resumed_at.line() != 0;
     made.evidence.push_back({"await of the other task",
                              had_begun ? "resumed from " + site_text(other.resumed_at)

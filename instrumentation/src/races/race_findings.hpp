@@ -33,11 +33,14 @@ struct judged_triple {
 /// `bank.cpp:12 in deposit`.
 [[nodiscard]] std::string site_text(const await_site& site);
 
+/// Its line: as it was given, or as debug information has it.
+[[nodiscard]] report::source_position place_of_access(const access_record& access);
+
 /// Who, and where it was made.
 void add_unit(report::finding& to, const char* label, const unit_facts& who);
 /// `label` at this line, with the async stack of the access.
-void add_stack(report::finding& to, std::string label, std::string text, await_site where,
-               const creation_origin& callers);
+void add_stack(report::finding& to, std::string label, std::string text,
+               const access_record& access);
 /// `schedule`: what to hold.
 void add_holds(report::finding& to, const std::vector<race_hold>& holds,
                const std::vector<std::shared_ptr<const unit_facts>>& units);

@@ -78,14 +78,19 @@ std::uint64_t race_log::benign() const {
     return benign_;
 }
 
-std::uint64_t race_key(std::uint64_t rule, const await_site& first, const await_site& second,
-                       const await_site& third) noexcept {
+std::uint64_t race_key(std::uint64_t rule, std::initializer_list<std::uint64_t> places) noexcept {
     std::uint64_t key = rule;
-    for (const auto& site : {first, second, third}) {
-        key = (key ^ std::bit_cast<std::uint64_t>(site)) * 0x9e3779b97f4a7c15U;
+    for (const auto place : places) {
+        key = (key ^ place) * 0x9e3779b97f4a7c15U;
         key ^= key >> 29U;
     }
     return key;
+}
+
+std::uint64_t race_key(std::uint64_t rule, const await_site& first,
+                       const await_site& second) noexcept {
+    return race_key(rule,
+                    {std::bit_cast<std::uint64_t>(first), std::bit_cast<std::uint64_t>(second)});
 }
 
 }  // namespace coroscope::instrumentation::detail

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -47,8 +48,10 @@ private:
     std::uint64_t benign_ = 0;
 };
 
-/// A key for `race_log::add`: the rule and the lines.
+/// A key for `race_log::add`: of a rule, and of numbers that tell places apart.
+[[nodiscard]] std::uint64_t race_key(std::uint64_t rule,
+                                     std::initializer_list<std::uint64_t> places) noexcept;
 [[nodiscard]] std::uint64_t race_key(std::uint64_t rule, const await_site& first,
-                                     const await_site& second, const await_site& third) noexcept;
+                                     const await_site& second = {}) noexcept;
 
 }  // namespace coroscope::instrumentation::detail

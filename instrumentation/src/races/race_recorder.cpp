@@ -8,6 +8,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <functional>
+#include <string_view>
 #include <utility>
 
 namespace coroscope::instrumentation::detail {
@@ -16,7 +19,6 @@ namespace {
 using coroscope::detail::task_core;
 
 constexpr std::size_t most_guards = 8;
-constexpr std::size_t most_effects = 8;
 
 /// The awaits through which the task came to the coroutine that runs.
 [[nodiscard]] creation_origin callers_of(const task_core& task) noexcept {
@@ -34,25 +36,6 @@ constexpr std::size_t most_effects = 8;
     const auto origin = record.origin.load(std::memory_order_relaxed);
     return std::make_shared<const unit_facts>(
         unit_facts{{task.id(), true}, std::string(task.given_name()), origin.call(), origin});
-}
-
-[[nodiscard]] bool is_one_function(const await_site& a, const await_site& b) noexcept {
-    return std::string_view(a.function_name()) == b.function_name();
-}
-
-/// Of what one segment did to a group, its last access stands for all; a read of a part is none of
-/// the group.
-[[nodiscard]] bool is_looked_at(const variable_history& group, const access_record& other) {
-    if (other.is_whole) { return true; }
-    return other.is_write() && std::ranges::none_of(group.records(), [&](const auto& each) {
-               return each->is_whole && each->is_write() && each->segment == other.segment;
-           });
-}
-
-template <class Entry>
-void keep_newest(std::vector<Entry>& in, Entry made, std::size_t most) {
-    if (in.size() == most) { in.erase(in.begin()); }
-    in.push_back(std::move(made));
 }
 
 }  // namespace
@@ -162,6 +145,44 @@ std::uint64_t race_recorder::note(const annotated_access& made) {
     return segment;
 }
 
+void race_recorder::note_single(const coroscope::detail::access& made) {
+    const auto at = now();
+    if (at.key == 0 || made.bytes == 0) { return; }
+    const auto segment = segment_of(at);
+    if (!unjudged_.empty() && unjudged_.back().record->segment != segment) { settle(); }
+    constexpr std::uintptr_t granule_bytes = 8;
+    constexpr std::size_t most_bytes = 512;  // of a range, what begins it stands for all
+    const auto begin = reinterpret_cast<std::uintptr_t>(made.object);
+    const auto end = begin + std::min(made.bytes, most_bytes);
+    for (auto granule = begin - begin % granule_bytes; granule < end; granule += granule_bytes) {
+        unsigned bytes = 0xff;
+        if (granule < begin) { bytes &= 0xffU << (begin - granule); }
+        if (granule + granule_bytes > end) { bytes &= 0xffU >> (granule + granule_bytes - end); }
+        note_granule(at, reinterpret_cast<const void*>(granule),  // NOLINT: an address again
+                     static_cast<std::uint8_t>(bytes), made);
+    }
+}
+
+void race_recorder::note_granule(const present& at, const void* granule, std::uint8_t bytes,
+                                 const coroscope::detail::access& made) {
+    auto& variable = variables_.try_emplace(granule, capacity_).first->second;
+    if (auto* same = variable.history.find(segment_of(at), made.kind); same != nullptr) {
+        same->bytes |= bytes;
+        return;
+    }
+    auto record = std::make_shared<access_record>();
+    record->kind = made.kind;
+    record->bytes = bytes;
+    record->code = made.code;
+    record->is_computed = made.kind == access_kind::read;
+    if (!identify(at, *record, made.where)) {
+        log_.count_dropped();
+        return;
+    }
+    variable.history.add(record, previous_of(variable.history, *record));
+    unjudged_.push_back({granule, record, false, nullptr});
+}
+
 // What a value was computed from is what its write has to fit, whatever was read in between. After
 // a read in the same segment, that is what follows what came before.
 record_pointer race_recorder::previous_of(const variable_history& in, const access_record& made) {
@@ -228,12 +249,22 @@ void race_recorder::note_benign(const char* reason) {
     segment_ = 0;
 }
 
-void race_recorder::forget_variable(const void* object) {
-    if (variables_.empty() || !variables_.contains(object)) { return; }
+void race_recorder::forget_variable(const void* object, std::size_t bytes) {
+    if (variables_.empty()) { return; }
+    const auto* const begin = static_cast<const std::byte*>(object);
+    const auto lies_there = [&](const void* address) {
+        const auto* const at = static_cast<const std::byte*>(address);
+        return std::less_equal<>()(begin, at) && std::less<>()(at, begin + bytes);
+    };
+    const bool is_known =
+        bytes == 1
+            ? variables_.contains(object)
+            : std::ranges::any_of(variables_, [&](const auto& v) { return lies_there(v.first); });
+    if (!is_known) { return; }
     settle();
-    variables_.erase(object);
+    std::erase_if(variables_, [&](const auto& v) { return lies_there(v.first); });
     for (auto& [unit, guards] : guards_) {
-        std::erase_if(guards, [&](const guard& g) { return g.variable == object; });
+        std::erase_if(guards, [&](const guard& g) { return lies_there(g.variable); });
     }
 }
 
@@ -275,105 +306,6 @@ void race_recorder::settle() {
     }
     for (const auto& each : ended) {
         judge(each);
-    }
-}
-
-void race_recorder::judge(const unjudged& what) {
-    if (what.is_group) {
-        const auto group = groups_.find(what.object);
-        if (group == groups_.end()) { return; }
-        judge_as_second(what, group->second.history, group->second.label);
-        judge_as_other(what, group->second.history, group->second.label);
-        return;
-    }
-    const auto variable = variables_.find(what.object);
-    if (variable == variables_.end()) { return; }
-    judge_as_second(what, variable->second.history, variable->second.label);
-    judge_as_other(what, variable->second.history, variable->second.label);
-    if (!what.record->is_write()) { return; }
-    judge_change(what, variable->second);
-    judge_effect(what, variable->second);
-}
-
-void race_recorder::judge_as_second(const unjudged& what, const variable_history& in,
-                                    const variable_label& label) {
-    const auto first = what.record->previous;
-    if (first == nullptr) { return; }
-    for (const auto& other : in.records()) {
-        if (other->who->agent == what.record->who->agent) { continue; }
-        if (what.is_group && !is_looked_at(in, *other)) { continue; }
-        judge_triple(what.is_group, {*first, *other, *what.record}, label);
-    }
-}
-
-void race_recorder::judge_as_other(const unjudged& what, const variable_history& in,
-                                   const variable_label& label) {
-    if (what.is_group && !is_looked_at(in, *what.record)) { return; }
-    for (const auto& second : in.records()) {
-        if (second->previous == nullptr || second->who->agent == what.record->who->agent
-            || second->order > what.record->order) {
-            continue;
-        }
-        judge_triple(what.is_group, {*second->previous, *what.record, *second}, label);
-    }
-}
-
-void race_recorder::judge_triple(bool is_group, const access_triple& of,
-                                 const variable_label& label) {
-    const auto rule = is_group ? judge_group(of) : judge_variable(of);
-    if (rule == race_rule::none || !can_come_between(of)) { return; }
-    if (of.first.benign != nullptr || of.other.benign != nullptr || of.second.benign != nullptr) {
-        log_.count_benign();
-        return;
-    }
-    log_.add(
-        race_key(static_cast<std::uint64_t>(rule), of.first.where, of.other.where, of.second.where),
-        [&] {
-            return describe_triple({rule, of, label, label});
-        },
-        holds_for(of));
-}
-
-void race_recorder::report_guard(const access_triple& of, const void* tested, const void* written) {
-    if (judge_guard(of) == race_rule::none || !can_come_between(of)) { return; }
-    if (of.first.benign != nullptr || of.other.benign != nullptr || of.second.benign != nullptr) {
-        log_.count_benign();
-        return;
-    }
-    const auto first = variables_.find(tested);
-    const auto second = variables_.find(written);
-    if (first == variables_.end() || second == variables_.end()) { return; }
-    const auto rule = race_rule::check_then_act;
-    log_.add(
-        race_key(static_cast<std::uint64_t>(rule), of.first.where, of.other.where, of.second.where),
-        [&] {
-            return describe_triple({rule, of, first->second.label, second->second.label});
-        },
-        holds_for(of));
-}
-
-void race_recorder::judge_effect(const unjudged& what, const variable_state& /*written*/) {
-    const auto guards = guards_.find(race_units::key_of(what.record->who->agent));
-    if (guards == guards_.end()) { return; }
-    for (const auto& each : guards->second) {
-        const auto tested = variables_.find(each.variable);
-        const bool is_guarded =
-            each.variable != what.object && each.test != nullptr && tested != variables_.end()
-            && each.test->segment != what.record->segment && each.test->order < what.record->order
-            && is_one_function(each.test->where, what.record->where);
-        if (!is_guarded) { continue; }
-        for (const auto& other : tested->second.history.records()) {
-            if (other->who->agent == what.record->who->agent) { continue; }
-            report_guard({*each.test, *other, *what.record}, each.variable, what.object);
-        }
-        keep_newest(tested->second.effects, {each, what.object, what.record}, most_effects);
-    }
-}
-
-void race_recorder::judge_change(const unjudged& what, const variable_state& changed) {
-    for (const auto& each : changed.effects) {
-        if (each.effect->who->agent == what.record->who->agent) { continue; }
-        report_guard({*each.by.test, *what.record, *each.effect}, what.object, each.variable);
     }
 }
 

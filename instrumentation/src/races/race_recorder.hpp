@@ -9,6 +9,8 @@
 
 #include <coroscope/instrumentation/detail/annotation.hpp>
 
+#include <coroscope/runtime/detail/access_sink.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,6 +23,13 @@ struct loop_core;
 }
 
 namespace coroscope::instrumentation::detail {
+
+/// At most so many are kept, the newest.
+template <class Entry>
+void keep_newest(std::vector<Entry>& in, Entry made, std::size_t most) {
+    if (in.size() == most) { in.erase(in.begin()); }
+    in.push_back(std::move(made));
+}
 
 /// Remembers the latest accesses to each variable and judges them when their segment has ended,
 /// since only then it is known what became of the values that were read.
@@ -45,12 +54,14 @@ public:
     [[nodiscard]] std::uint64_t segment_of(const present& at) noexcept;
 
     std::uint64_t note(const annotated_access& made);
+    /// One that the compiler saw. Nothing is known of its value: what was read counts as used.
+    void note_single(const coroscope::detail::access& made);
     void note_value_used(const provenance& from, value_use how);
     void note_group(const void* group, const variable_label& label,
                     std::span<const void* const> members);
     void forget_group(const void* group) noexcept { groups_.erase(group); }
     void note_benign(const char* reason);
-    void forget_variable(const void* object);
+    void forget_variable(const void* object, std::size_t bytes);
     void forget_cell(const variable_cell& cell) noexcept;
     void end_unit(std::uint64_t key);
 
@@ -95,6 +106,8 @@ private:
     };
 
     [[nodiscard]] variable_state& variable_at(const annotated_access& made);
+    void note_granule(const present& at, const void* granule, std::uint8_t bytes,
+                      const coroscope::detail::access& made);
     [[nodiscard]] static record_pointer previous_of(const variable_history& in,
                                                     const access_record& made);
     void add_to_groups(const access_record& made, const void* object, std::uint64_t unit);

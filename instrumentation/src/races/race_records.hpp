@@ -101,9 +101,11 @@ struct access_record {
     std::uint64_t derived_from = 0;  ///< for `written_value::derived`: the segment that read
     const char* benign = nullptr;    ///< why it is
     await_site where{};
-    await_site resumed_at{};  ///< the await that the segment began at
-    creation_origin callers;  ///< the awaits that led to the coroutine of `where`
-    slot_memory slot;         ///< with `time`: the event for other units' clocks
+    const void* code = nullptr;  ///< the instruction, where there is no line
+    std::uint8_t bytes = 0xff;   ///< of eight: which ones, a bit each
+    await_site resumed_at{};     ///< the await that the segment began at
+    creation_origin callers;     ///< the awaits that led to the coroutine of `where`
+    slot_memory slot;            ///< with `time`: the event for other units' clocks
     std::uint32_t time = 0;
     race_clock clock;  ///< what comes before it, without its own unit
     std::shared_ptr<const lock_set> locks;
@@ -126,6 +128,13 @@ struct access_triple {
     const access_record& other;
     const access_record& second;
 
+    /// Whether all of them touch a common byte.
+    [[nodiscard]] bool overlaps() const noexcept {
+        return (first.bytes & other.bytes & second.bytes) != 0;
+    }
+    [[nodiscard]] bool is_of_code() const noexcept {
+        return first.code != nullptr || other.code != nullptr || second.code != nullptr;
+    }
     [[nodiscard]] bool has_happened() const noexcept {
         return first.order < other.order && other.order < second.order;
     }

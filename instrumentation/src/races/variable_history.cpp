@@ -9,16 +9,15 @@
 namespace coroscope::instrumentation::detail {
 namespace {
 
-[[nodiscard]] bool is_one_line(const await_site& a, const await_site& b) noexcept {
-    return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
+[[nodiscard]] bool is_one_place(const access_record& a, const access_record& b) noexcept {
+    return a.code == b.code
+           && std::bit_cast<std::uint64_t>(a.where) == std::bit_cast<std::uint64_t>(b.where);
 }
 
 [[nodiscard]] bool is_alike(const access_record& a, const access_record& b) noexcept {
-    if (a.who->agent != b.who->agent || a.kind != b.kind || !is_one_line(a.where, b.where)) {
-        return false;
-    }
+    if (a.who->agent != b.who->agent || a.kind != b.kind || !is_one_place(a, b)) { return false; }
     if (a.previous == nullptr || b.previous == nullptr) { return a.previous == b.previous; }
-    return is_one_line(a.previous->where, b.previous->where);
+    return is_one_place(*a.previous, *b.previous);
 }
 
 }  // namespace

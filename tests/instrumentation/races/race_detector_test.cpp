@@ -10,6 +10,7 @@
 #include "support/catch.hpp"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <string>
 
@@ -46,6 +47,46 @@ coro<> receive(queue<int>& from, number& x) {
     co_await yield_now();
     const int now = x.get();
     static_cast<void>(now);
+}
+
+// What instrumented code tells.
+using coroscope::detail::access_kind;
+
+void tell(const void* data, std::size_t bytes, access_kind kind, const void* code) {
+    coroscope::detail::access_listener->on_access({data, bytes, kind, {}, code});
+}
+
+const void* address_of_code(void (*function)()) {
+    return reinterpret_cast<const void*>(function);
+}
+[[gnu::noinline]] void reading_code() {
+    asm volatile("");
+}
+[[gnu::noinline]] void writing_code() {
+    asm volatile("" ::: "memory");
+}
+
+coro<> add_unannotated(int& x) {
+    tell(&x, sizeof x, access_kind::read, address_of_code(reading_code));
+    const int before = x;
+    co_await yield_now();
+    tell(&x, sizeof x, access_kind::write, address_of_code(writing_code));
+    x = before + 1;
+}
+
+coro<> add_unannotated_again(int& x) {
+    tell(&x, sizeof x, access_kind::read, address_of_code(reading_code));
+    co_await yield_now();
+    tell(&x, sizeof x, access_kind::read, address_of_code(reading_code));
+    tell(&x, sizeof x, access_kind::write, address_of_code(writing_code));
+    ++x;
+}
+
+coro<> free_between(int& x) {
+    tell(&x, sizeof x, access_kind::read, address_of_code(reading_code));
+    co_await yield_now();
+    coroscope::detail::access_listener->on_end_of_life(&x, 16);
+    tell(&x, sizeof x, access_kind::write, address_of_code(writing_code));
 }
 
 [[nodiscard]] std::string evidence_of(const report::finding& found, std::string_view label) {
@@ -136,6 +177,38 @@ TEST_CASE("a callback comes after who posted it, and is a unit of its own") {
     v.run();
     REQUIRE(v.rules() == rule_list{"stale-write"});
     CHECK(v.races.findings()[0].message.find("callback ") != std::string::npos);
+}
+
+TEST_CASE("accesses that the compiler saw are judged by their addresses") {
+    raced_loop v;
+    alignas(8) std::array<int, 2> numbers{};
+    SECTION("one number: the write is stale") {
+        v.start(add_unannotated(numbers[0]), "one");
+        v.start(add_unannotated(numbers[0]), "two");
+        v.run();
+        REQUIRE(v.rules() == rule_list{"stale-write"});
+        if (COROSCOPE_TEST_NATIVE_STACKS) {
+            CHECK(v.races.findings()[0].message.find("writing_code") != std::string::npos);
+        }
+    }
+    SECTION("neighbours have nothing to do with each other") {
+        v.start(add_unannotated(numbers[0]), "one");
+        v.start(add_unannotated(numbers[1]), "two");
+        v.run();
+        CHECK(v.rules().empty());
+    }
+    SECTION("read again") {
+        v.start(add_unannotated_again(numbers[0]), "one");
+        v.start(add_unannotated_again(numbers[0]), "two");
+        v.run();
+        CHECK(v.rules().empty());
+    }
+    SECTION("something else lies there now") {
+        v.start(free_between(numbers[0]), "one");
+        v.start(free_between(numbers[0]), "two");
+        v.run();
+        CHECK(v.rules().empty());
+    }
 }
 
 TEST_CASE("a detector without step times sees as much") {

@@ -2,17 +2,13 @@
 #include "races/programs/program.hpp"
 
 #include <coroscope/runtime/barrier.hpp>
-#include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/condition.hpp>
-#include <coroscope/runtime/future.hpp>
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/queue.hpp>
 #include <coroscope/runtime/semaphore.hpp>
 
 #include <array>
-#include <cstddef>
-#include <optional>
-#include <string>
+#include <utility>
 #include <vector>
 
 // Everybody waits, and nobody is left who could end that.
@@ -115,28 +111,34 @@ coro<> queue_read_under_lock() {
     co_await together(fill(guard, q), drain(guard, q, 2));
 }
 
-/// Each waits for the other's answer before it gives its own, if the other has not been quicker.
-coro<> answer_when_answered(std::optional<int>& theirs, std::optional<int>& mine,
-                            coroscope::future<> answered, coroscope::future<> mine_is_there,
-                            int late) {
-    co_await be_late(late);
-    const bool is_second = theirs.has_value();
+/// Each waits for the other to end, if it has begun, or has not ended.
+struct two_tasks {
+    coroscope::task<> a;
+    coroscope::task<> b;
+    bool has_b_begun = false;
+    bool has_a_ended = false;
+};
+
+coro<> be_a(two_tasks& both) {
     co_await yield_now();
-    if (is_second) { mine = 2; }
-    if (!is_second && late > 0) { co_await answered; }
-    mine = 1;
-    mine_is_there.set_result();
-    if (late == 0) { co_await answered; }
+    if (both.has_b_begun) { co_await both.b; }
+    both.has_a_ended = true;
+}
+
+coro<> be_b(two_tasks& both, int late) {
+    co_await be_late(late);
+    both.has_b_begun = true;
+    co_await yield_now();
+    if (!both.has_a_ended) { co_await both.a; }
 }
 
 coro<> each_waits_for_the_other() {
+    two_tasks both;
     auto& loop = coroscope::get_running_loop();
-    auto first = loop.create_future<>();
-    auto second = loop.create_future<>();
-    std::optional<int> a;
-    std::optional<int> b;
-    co_await together(answer_when_answered(b, a, second, first, 1),
-                      answer_when_answered(a, b, first, second, 4));
+    both.a = loop.create_task(be_a(both));
+    both.b = loop.create_task(be_b(both, 3));
+    std::vector<coroscope::task<>> started{both.a, both.b};
+    co_await join_all(std::move(started));
 }
 
 /// A permit is given back at the end, which an exception does not come to.
