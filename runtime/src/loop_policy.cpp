@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop_implementation.hpp"
 
+#include <coroscope/runtime/detail/outside_post.hpp>
+
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 // Steps in an order that a schedule policy chooses, among what may come next.
 
@@ -25,6 +28,12 @@ namespace {
 }
 
 }  // namespace
+
+schedule_policy::choice loop::implementation::choice_of(detail::ready_entry entry) noexcept {
+    if (!entry.is_task()) { return {entry.handle()->id, false, entry.handle()->created_at}; }
+    const auto& record = entry.task()->record();
+    return {entry.task()->id(), true, record.site.load(std::memory_order_relaxed)};
+}
 
 void loop::implementation::run_ready_by_policy(std::size_t count) {
     auto& c = core;
@@ -54,14 +63,19 @@ detail::ready_entry loop::implementation::take_next() {
     places_.clear();
     offer_in_order();
     if (choices_.empty()) { return core.ready.pop(); }  // nothing but cancelled callbacks
+    if (early_policy_ != nullptr) { find_early(); }
+    const auto entry = early_choices_.empty() ? take_ready() : take_any();
+    core.turn = turn_of(entry);
+    return entry;
+}
+
+detail::ready_entry loop::implementation::take_ready() {
     const auto index = core.policy->pick(choices_);
     if (index >= choices_.size()) {
         throw std::out_of_range("a schedule policy picked entry " + std::to_string(index) + " of "
                                 + std::to_string(choices_.size()));
     }
-    const auto entry = core.ready.take(places_[index]);
-    core.turn = turn_of(entry);
-    return entry;
+    return core.ready.take(places_[index]);
 }
 
 /// Tasks alone are in nobody's way: each stands in the queue once.
@@ -82,18 +96,8 @@ void loop::implementation::offer_in_order() {
             if (!is_free && !has_to_wait) { orders_.push_back(order); }
             if (has_to_wait) { continue; }
         }
-        offer(i);
-    }
-}
-
-void loop::implementation::offer(std::size_t place) {
-    const auto entry = core.ready.at(place);
-    places_.push_back(place);
-    if (entry.is_task()) {
-        const auto& record = entry.task()->record();
-        choices_.push_back({entry.task()->id(), true, record.site.load(std::memory_order_relaxed)});
-    } else {
-        choices_.push_back({entry.handle()->id, false, entry.handle()->created_at});
+        places_.push_back(i);
+        choices_.push_back(choice_of(entry));
     }
 }
 
@@ -106,6 +110,17 @@ std::uint64_t loop_core::creator() const noexcept {
 void loop_core::note_creator(handle_state& posted) noexcept {
     posted.posted_by = creator();
     policy->on_created({posted.id, false}, agent_of(posted.posted_by));
+}
+
+void post_from_outside(loop& to, callback f, await_site where) {
+    auto& core = to.core();
+    auto* state = new handle_state(core, std::move(f), core.next_object_id++, where);
+    state->posted_by = loop_core::from_outside;
+    core.ready.push(ready_entry(state));
+    if (core.policy != nullptr) {
+        core.policy->on_created({state->id, false}, agent_of(state->posted_by));
+    }
+    if (core.wants(hook::edge)) { core.notify_edge(edge_kind::post, 0, state->id); }
 }
 
 void loop_core::note_creator(const task_core& started) const noexcept {

@@ -226,8 +226,11 @@ test_result replay(const std::function<coro<>()>& body, std::string_view schedul
     auto settings = options.test;
     settings.seed = to_follow.seed;
     explored_environment environment(settings, where);
-    if (environment.report_orphans()) { return std::move(environment.result()); }
+    if (environment.has_failed_before()) { return std::move(environment.result()); }
     auto run = run_schedule(environment, {body, options.max_steps}, to_follow);
+    if (run.result.ok() && environment.has_failed_since()) {
+        run.result = std::move(environment.result());
+    }
     if (!run.divergence.empty()) {
         run.result.failures.insert(run.result.failures.begin(),
                                    {failure_kind::schedule, run.divergence, nullptr, {}});

@@ -37,7 +37,13 @@ public:
     [[nodiscard]] bool decide_fault(std::string_view name) override {
         return driver_.decide_fault(name);
     }
-    using test_environment::report_orphans;
+    /// True, and a failure of the result, if an exception had surfaced before the first run.
+    [[nodiscard]] bool has_failed_before() {
+        return report_orphans("before this exploration, which therefore tried nothing");
+    }
+    /// True, and failures of the result, which was ok, if exceptions have surfaced since then, or
+    /// of tasks whose own loop is gone.
+    [[nodiscard]] bool has_failed_since();
     using test_environment::result;
 
 private:
@@ -47,7 +53,7 @@ private:
     [[nodiscard]] const run_log& log() const noexcept override { return driver_; }
     [[nodiscard]] bool measures_steps() const noexcept override { return false; }
     void plan_restart();
-    void on_body_ended() noexcept override { driver_.end_body(); }
+    void on_body_ended() override;
 
     schedule_driver driver_;
     duration limit_;

@@ -19,10 +19,12 @@ searcher::searcher(const explored_test& test, const explore_options& options, aw
       share_(share),
       state_(state),
       environment_(options.test, where),
-      strategy_(make_strategy(options, share)) {}
+      strategy_(make_strategy(options, share)) {
+    environment_.driver().set_early({options.max_spurious_wakeups, options.max_early_timeouts});
+}
 
 void searcher::run(const std::function<void()>& between) {
-    if (environment_.report_orphans()) {
+    if (environment_.has_failed_before()) {
         fail(share_.index, std::move(environment_.result()));
         return;
     }
@@ -35,6 +37,10 @@ void searcher::run(const std::function<void()>& between) {
         run_one(number);
         if (failure_.has_value()) { return; }
         if (between != nullptr) { between(); }
+        if (environment_.has_failed_since()) {
+            fail(number, std::move(environment_.result()));
+            return;
+        }
     }
 }
 
