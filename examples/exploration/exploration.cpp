@@ -2,6 +2,7 @@
 // Two customers, one last seat: right in the order that every run has, wrong in another.
 
 #include <coroscope/runtime/combine.hpp>
+#include <coroscope/runtime/condition.hpp>
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
 #include <coroscope/testkit/explore.hpp>
@@ -73,6 +74,29 @@ coro<> a_card_that_may_be_declined() {
     if (t.tickets + t.free_seats != 1) { throw std::runtime_error("a seat is lost"); }
 }
 
+struct letter_box {
+    coroscope::condition changed;
+    bool has_letter = false;
+};
+
+/// Takes a wake-up for a letter.
+coro<> collect(letter_box& box) {
+    const auto lock = co_await box.changed.scoped();
+    if (!box.has_letter) { co_await box.changed.wait(); }
+    if (!box.has_letter) { throw std::runtime_error("no letter was there"); }
+}
+
+coro<> deliver(letter_box& box) {
+    const auto lock = co_await box.changed.scoped();
+    box.has_letter = true;
+    box.changed.notify();
+}
+
+coro<> post_office() {
+    letter_box box;
+    co_await coroscope::gather(collect(box), deliver(box));
+}
+
 int main() {
     testkit::explore_options options;
     options.seed = 1;
@@ -91,4 +115,11 @@ int main() {
 
     const auto lost = testkit::explore(a_card_that_may_be_declined, options);
     std::cout << lost.failure->result.failures[0].message << '\n' << lost.failure->schedule << '\n';
+
+    std::cout << "woken by notifications: " << testkit::explore(post_office, options).ok() << '\n';
+    options.max_spurious_wakeups = 1;
+    const auto woken = testkit::explore(post_office, options);
+    std::cout << "for no reason, too: " << woken.ok() << '\n'
+              << woken.failure->result.failures[0].message << '\n'
+              << woken.failure->shrunk << '\n';
 }

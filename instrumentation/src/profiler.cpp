@@ -33,23 +33,15 @@ public:
     std::atomic<bool>& is_on() noexcept { return *is_on_; }
 
     std::shared_ptr<detail::call_statistics> find(std::string_view name) {
-        const std::lock_guard lock(mutex_);
-        if (const auto found = rows_.find(name); found != rows_.end()) { return found->second; }
-        const bool full = rows_.size() >= options_.max_names;
-        auto& row = rows_[std::string(full ? other_names : name)];
-        if (row == nullptr) { row = detail::call_statistics::make(options_.recent_calls, is_on_); }
-        return row;
+        return find_in(rows_, name, [this] {
+            return detail::call_statistics::make(options_.recent_calls, is_on_);
+        });
     }
 
     std::shared_ptr<detail::memory_statistics> find_memory(std::string_view name) {
-        const std::lock_guard lock(mutex_);
-        if (const auto found = memory_.find(name); found != memory_.end()) { return found->second; }
-        const bool full = memory_.size() >= options_.max_names;
-        auto& row = memory_[std::string(full ? other_names : name)];
-        if (row == nullptr) {
-            row = std::make_shared<detail::memory_statistics>(options_.recent_calls, is_on_);
-        }
-        return row;
+        return find_in(memory_, name, [this] {
+            return std::make_shared<detail::memory_statistics>(options_.recent_calls, is_on_);
+        });
     }
 
     [[nodiscard]] const profiler_options& options() const noexcept { return options_; }
@@ -73,6 +65,17 @@ public:
     }
 
 private:
+    /// The row of that name, made where it is new; that of all others where there are too many.
+    template <class Rows, class Make>
+    [[nodiscard]] typename Rows::mapped_type find_in(Rows& rows, std::string_view name, Make make) {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = rows.find(name); found != rows.end()) { return found->second; }
+        const bool is_full = rows.size() >= options_.max_names;
+        auto& row = rows[std::string(is_full ? other_names : name)];
+        if (row == nullptr) { row = make(); }
+        return row;
+    }
+
     /// To read a row may take long, and functions are looked up by loops meanwhile.
     template <class Rows>
     [[nodiscard]] Rows copy_of(const Rows& rows) const {

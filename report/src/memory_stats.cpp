@@ -2,6 +2,7 @@
 #include <coroscope/report/memory_stats.hpp>
 
 #include "enumerator_names.hpp"
+#include "statistics_json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -117,47 +118,24 @@ std::optional<memory_key> find_memory_key(std::string_view name) {
 }
 
 nlohmann::json to_json(const memory_stats& stats) {
-    auto recent = nlohmann::json::array();
-    for (const auto& call : stats.recent) {
-        recent.push_back(to_json(call));
-    }
-    return {{"calls", stats.calls},
-            {"returned", stats.returned},
-            {"threw", stats.threw},
-            {"cancelled", stats.cancelled},
-            {"total", to_json(stats.total)},
-            {"recent", std::move(recent)},
-            {"recent_dropped", stats.recent_dropped}};
+    auto json = calls_to_json(stats, [](const memory_call& call) { return to_json(call); });
+    json["total"] = to_json(stats.total);
+    return json;
 }
 
 memory_stats read_memory_stats(const json_view& json) {
     memory_stats stats;
-    stats.calls = json.at("calls").count();
-    stats.returned = json.at("returned").count();
-    stats.threw = json.at("threw").count();
-    stats.cancelled = json.at("cancelled").count();
+    read_calls(stats, json, &read_call);
     stats.total = read_amounts(json.at("total"));
-    for (const auto& call : json.at("recent").elements()) {
-        stats.recent.push_back(read_call(call));
-    }
-    stats.recent_dropped = json.at("recent_dropped").count();
     return stats;
 }
 
 nlohmann::json to_json(const memory_table& table) {
-    auto json = nlohmann::json::object();
-    for (const auto& [name, stats] : table) {
-        json[name] = to_json(stats);
-    }
-    return json;
+    return table_to_json(table);
 }
 
 memory_table read_memory_table(const json_view& json) {
-    memory_table table;
-    for (const auto& [name, stats] : json.members()) {
-        table.emplace(name, read_memory_stats(stats));
-    }
-    return table;
+    return read_table<memory_table>(json, &read_memory_stats);
 }
 
 }  // namespace coroscope::report

@@ -2,6 +2,7 @@
 #include <coroscope/report/snapshot.hpp>
 
 #include "enumerator_names.hpp"
+#include "statistics_json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -141,57 +142,34 @@ call_record read_call_record(const json_view& json) {
 }
 
 nlohmann::json to_json(const time_stats& stats) {
-    nlohmann::json recent = nlohmann::json::array();
-    for (const auto& call : stats.recent) {
-        recent.push_back(to_json(call));
-    }
-    return {{"calls", stats.calls},
-            {"returned", stats.returned},
-            {"threw", stats.threw},
-            {"cancelled", stats.cancelled},
-            {"total_ns", stats.total.count()},
-            {"min_ns", stats.min.count()},
-            {"max_ns", stats.max.count()},
-            {"last_ns", stats.last.count()},
-            {"busy_ns", stats.busy.count()},
-            {"lengths", to_json(stats.lengths)},
-            {"recent", std::move(recent)},
-            {"recent_dropped", stats.recent_dropped}};
+    auto json = calls_to_json(stats, [](const call_record& call) { return to_json(call); });
+    json["total_ns"] = stats.total.count();
+    json["min_ns"] = stats.min.count();
+    json["max_ns"] = stats.max.count();
+    json["last_ns"] = stats.last.count();
+    json["busy_ns"] = stats.busy.count();
+    json["lengths"] = to_json(stats.lengths);
+    return json;
 }
 
 time_stats read_time_stats(const json_view& json) {
     time_stats stats;
-    stats.calls = json.at("calls").count();
-    stats.returned = json.at("returned").count();
-    stats.threw = json.at("threw").count();
-    stats.cancelled = json.at("cancelled").count();
+    read_calls(stats, json, &read_call_record);
     stats.total = json.at("total_ns").nanoseconds();
     stats.min = json.at("min_ns").nanoseconds();
     stats.max = json.at("max_ns").nanoseconds();
     stats.last = json.at("last_ns").nanoseconds();
     stats.busy = json.at("busy_ns").nanoseconds();
     if (const auto lengths = json.find("lengths")) { stats.lengths = read_histogram(*lengths); }
-    for (const auto& call : json.at("recent").elements()) {
-        stats.recent.push_back(read_call_record(call));
-    }
-    stats.recent_dropped = json.at("recent_dropped").count();
     return stats;
 }
 
 nlohmann::json to_json(const time_table& table) {
-    nlohmann::json json = nlohmann::json::object();
-    for (const auto& [name, stats] : table) {
-        json[name] = to_json(stats);
-    }
-    return json;
+    return table_to_json(table);
 }
 
 time_table read_time_table(const json_view& json) {
-    time_table table;
-    for (const auto& [name, stats] : json.members()) {
-        table.emplace(name, read_time_stats(stats));
-    }
-    return table;
+    return read_table<time_table>(json, &read_time_stats);
 }
 
 nlohmann::json to_json(const loop_stats& stats) {

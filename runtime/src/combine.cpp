@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/combine.hpp>
 
+#include "time_limit.hpp"
+
 namespace coroscope::detail {
 
 expiry::expiry(duration timeout, await_site where)
     : task_(current_task()),
       requests_before_(task_.cancelling()) {
-    timer_ = get_running_loop().call_later(
-        timeout,
+    timer_ = arm_limit(
+        get_running_loop(), timeout,
         [this] {
             expired_ = true;
             task_.cancel();

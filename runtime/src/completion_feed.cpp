@@ -4,6 +4,8 @@
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
 
+#include "time_limit.hpp"
+
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -31,8 +33,8 @@ completion_feed::completion_feed(loop& in, std::vector<any_task> tasks, duration
     }
     watch_all();
     if (remaining_ != 0 && timeout != duration::max()) {
-        timer_ = in.call_later(
-            timeout, [this] { expire(); }, where);
+        timer_ = arm_limit(
+            in, timeout, [this] { expire(); }, where);
     }
 }
 

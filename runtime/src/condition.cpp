@@ -63,6 +63,16 @@ void condition_awaiter::stop_waiting(const wait_list& from) noexcept {
     }
 }
 
+bool condition_awaiter::could_go_on() const noexcept {
+    return list() == &condition_->waiters_ && !mutex_->locked();
+}
+
+void condition_awaiter::wake_for_no_reason() noexcept {
+    notified_ = true;
+    condition_->waiters_.move_to(mutex_->waiters_, *this);
+    mutex_->hand_over();
+}
+
 task_core* condition_awaiter::cancel_wait() noexcept {
     if (list() == &condition_->waiters_) { return list_waiter::cancel_wait(); }
     task().must_cancel = true;  // thrown once it has the mutex

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/asio.hpp>
 #include <coroscope/runtime/datagram_endpoint.hpp>
+#include <coroscope/runtime/detail/datagram_channel.hpp>
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
 
@@ -13,6 +14,7 @@
 #include <boost/asio/ip/udp.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -119,13 +121,8 @@ namespace {
 
 using state_pointer = std::shared_ptr<detail::datagram_state>;
 
-void expect_open(const state_pointer& s) {
-    if (!s) { throw invalid_state_error("a datagram endpoint was used that has been moved from"); }
-    s->expect_open();
-}
-
 coro<> send_datagram(state_pointer s, std::string bytes, datagram_address to, await_site where) {
-    expect_open(s);
+    s->expect_open();
     const auto target = detail::numeric(to);
     try {
         co_await detail::at(where,
@@ -136,7 +133,7 @@ coro<> send_datagram(state_pointer s, std::string bytes, datagram_address to, aw
 }
 
 coro<> send_connected(state_pointer s, std::string bytes, await_site where) {
-    expect_open(s);
+    s->expect_open();
     if (s->remote.empty()) {
         throw invalid_state_error("the datagram endpoint " + s->local
                                   + " is not connected; use send_to, or connect_datagram_endpoint");
@@ -150,7 +147,7 @@ coro<> send_connected(state_pointer s, std::string bytes, await_site where) {
 
 /// Waits and reads then, at once: nothing is taken out of the kernel for a task that is cancelled.
 coro<datagram> receive_datagram(state_pointer s, await_site where) {
-    expect_open(s);
+    s->expect_open();
     datagram got;
     udp::endpoint from;
     while (true) {
@@ -173,15 +170,54 @@ coro<datagram> receive_datagram(state_pointer s, await_site where) {
     }
 }
 
+/// The machine's own.
+class socket_channel final : public detail::datagram_channel {
+public:
+    explicit socket_channel(state_pointer state) noexcept : state_(std::move(state)) {}
+
+    [[nodiscard]] coro<> send(std::string bytes, std::optional<datagram_address> to,
+                              await_site where) override {
+        if (!to.has_value()) { return send_connected(state_, std::move(bytes), where); }
+        return send_datagram(state_, std::move(bytes), std::move(*to), where);
+    }
+    [[nodiscard]] coro<datagram> receive(await_site where) override {
+        return receive_datagram(state_, where);
+    }
+    void close() noexcept override {
+        error_code ignored;
+        state_->socket.close(ignored);
+    }
+    [[nodiscard]] bool is_closed() const noexcept override { return !state_->socket.is_open(); }
+    [[nodiscard]] std::uint16_t port() const noexcept override {
+        error_code error;
+        return state_->socket.local_endpoint(error).port();
+    }
+    [[nodiscard]] const std::string& local() const noexcept override { return state_->local; }
+
+private:
+    state_pointer state_;
+};
+
+// Told when it is awaited, as all that can go wrong.
+coro<> send_moved_from() {
+    throw invalid_state_error("a datagram endpoint was used that has been moved from");
+    co_return;
+}
+coro<datagram> receive_moved_from() {
+    co_await send_moved_from();
+    co_return datagram();
+}
+
 }  // namespace
 
-datagram_endpoint::datagram_endpoint(state_pointer state) noexcept : state_(std::move(state)) {}
+datagram_endpoint::datagram_endpoint(std::shared_ptr<detail::datagram_channel> channel) noexcept
+    : channel_(std::move(channel)) {}
 datagram_endpoint::datagram_endpoint(datagram_endpoint&& other) noexcept = default;
 
 datagram_endpoint& datagram_endpoint::operator=(datagram_endpoint&& other) noexcept {
     if (this != &other) {
         close();
-        state_ = std::move(other.state_);
+        channel_ = std::move(other.channel_);
     }
     return *this;
 }
@@ -191,48 +227,49 @@ datagram_endpoint::~datagram_endpoint() {
 }
 
 coro<> datagram_endpoint::send_to(std::string bytes, datagram_address to, await_site where) {
-    return send_datagram(state_, std::move(bytes), std::move(to), where);
+    if (channel_ == nullptr) { return send_moved_from(); }
+    return channel_->send(std::move(bytes), std::move(to), where);
 }
 
 coro<> datagram_endpoint::send(std::string bytes, await_site where) {
-    return send_connected(state_, std::move(bytes), where);
+    if (channel_ == nullptr) { return send_moved_from(); }
+    return channel_->send(std::move(bytes), std::nullopt, where);
 }
 
 coro<datagram> datagram_endpoint::receive_from(await_site where) {
-    return receive_datagram(state_, where);
+    if (channel_ == nullptr) { return receive_moved_from(); }
+    return channel_->receive(where);
 }
 
 void datagram_endpoint::close() noexcept {
-    error_code ignored;
-    if (state_) { state_->socket.close(ignored); }
+    if (channel_ != nullptr) { channel_->close(); }
 }
 
 bool datagram_endpoint::is_closed() const noexcept {
-    return !state_ || !state_->socket.is_open();
+    return channel_ == nullptr || channel_->is_closed();
 }
 
 std::uint16_t datagram_endpoint::port() const noexcept {
-    error_code error;
-    return state_ ? state_->socket.local_endpoint(error).port() : std::uint16_t{0};
+    return channel_ != nullptr ? channel_->port() : std::uint16_t{0};
 }
 
 const std::string& datagram_endpoint::local_endpoint() const noexcept {
     static const std::string none;
-    return state_ ? state_->local : none;
+    return channel_ != nullptr ? channel_->local() : none;
 }
 
 coro<datagram_endpoint> open_datagram_endpoint(std::string host, std::uint16_t port,
                                                await_site where) {
     const datagram_address here(std::move(host), port);
     auto state = co_await detail::open_datagram_socket(&here, nullptr, where);
-    co_return datagram_endpoint(std::move(state));
+    co_return datagram_endpoint(std::make_shared<socket_channel>(std::move(state)));
 }
 
 coro<datagram_endpoint> connect_datagram_endpoint(std::string host, std::uint16_t port,
                                                   await_site where) {
     const datagram_address there(std::move(host), port);
     auto state = co_await detail::open_datagram_socket(nullptr, &there, where);
-    co_return datagram_endpoint(std::move(state));
+    co_return datagram_endpoint(std::make_shared<socket_channel>(std::move(state)));
 }
 
 }  // namespace coroscope

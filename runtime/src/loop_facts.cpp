@@ -19,6 +19,8 @@ void loop::implementation::remove(observer& o) noexcept {
 
 void loop::implementation::set_policy(schedule_policy* chosen) noexcept {
     core.policy = chosen;
+    early_policy_ = dynamic_cast<early_wake_policy*>(chosen);
+    early_choices_.clear();
     core.hooks &= ~detail::loop_core::has_policy;
     if (chosen != nullptr) { core.hooks |= detail::loop_core::has_policy; }
     core.turn = detail::loop_core::from_outside;

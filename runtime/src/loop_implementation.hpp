@@ -3,6 +3,7 @@
 
 #include <coroscope/runtime/coro.hpp>
 #include <coroscope/runtime/detail/tick_clock.hpp>
+#include <coroscope/runtime/early_wake_policy.hpp>
 #include <coroscope/runtime/executor.hpp>
 #include <coroscope/runtime/loop.hpp>
 
@@ -76,10 +77,18 @@ private:
     void run_ready_by_policy(std::size_t count);
     void run_one_task(detail::task_core& task);
     void end_part_of_step() noexcept;
+    /// What a policy is told of something that could run.
+    [[nodiscard]] static schedule_policy::choice choice_of(detail::ready_entry entry) noexcept;
     /// None: the policy wants to wait.
     [[nodiscard]] std::optional<detail::ready_entry> take_next();
-    void offer(std::size_t place);
+    [[nodiscard]] std::optional<detail::ready_entry> take_ready();
     void offer_in_order();
+    [[nodiscard]] detail::ready_entry take_any();
+    void find_early();
+    void offer_limits();
+    void offer_early(detail::ready_entry entry, bool is_limit);
+    void wake_early(detail::ready_entry entry);
+    [[nodiscard]] bool wakes_in_place_of_time();
     template <bool Timed, bool Observed>
     void run_task(detail::loop_core& c, detail::task_core& task);
     void finish_task(detail::task_core& task, detail::frame_base& root) noexcept;
@@ -96,7 +105,6 @@ private:
 
     void take_mail();
     void collect_timers();
-    void poll_io();
     void idle();
     void block(const std::optional<duration>& limit);
     void arm_idle_timer(duration limit);
@@ -106,7 +114,6 @@ private:
     void take_mail_and_timers();
     /// Returns how many handlers ran.
     std::size_t run_asio(bool may_block);
-    bool asio_has_work();
     std::size_t poll_asio();
     void look_for_more();
     void plan_polls(std::uint64_t now) noexcept;
@@ -127,13 +134,17 @@ private:
     static constexpr std::size_t steps_between_looks = 64;    ///< at the time, if steps are untimed
 
     using work_guard = boost::asio::executor_work_guard<boost::asio::io_context::executor_type>;
-    std::optional<work_guard> guard_;  ///< empty only inside of `asio_has_work`
+    work_guard guard_;
     boost::asio::steady_timer idle_timer_;
     // What the policy is offered, and where in the ready queue that is.
     std::vector<schedule_policy::choice> choices_;
     std::vector<std::size_t> places_;
-    std::vector<std::uint64_t> orders_;  ///< of what stands before
-    std::size_t held_ = 0;  ///< how much is ready that the policy does not want to run yet
+    std::vector<std::uint64_t> orders_;          ///< of what stands before
+    std::size_t held_ = 0;                       ///< ready, but the policy does not want it yet
+    early_wake_policy* early_policy_ = nullptr;  ///< the policy, if it is one
+    std::vector<early_wake_policy::early_choice> early_choices_;
+    std::vector<detail::ready_entry> early_;   ///< what these are
+    std::vector<detail::ready_entry> limits_;  ///< of one deadline
     detail::executor_job* first_job_ = nullptr;
     bool timed_;
     bool stopping_ = false;

@@ -2,10 +2,12 @@
 #include "loop_implementation.hpp"
 
 #include <coroscope/runtime/detail/access_sink.hpp>
+#include <coroscope/runtime/detail/outside_post.hpp>
 
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 // Steps in an order that a schedule policy chooses, among what may come next.
 
@@ -28,6 +30,15 @@ namespace {
 }
 
 }  // namespace
+
+schedule_policy::choice loop::implementation::choice_of(detail::ready_entry entry) noexcept {
+    if (!entry.is_task()) {
+        return {entry.handle()->id, false, entry.handle()->created_at, order_of(entry)};
+    }
+    const auto& task = *entry.task();
+    return {task.id(), true, task.record().site.load(std::memory_order_relaxed),
+            task.woken_by_others ? 0 : order_of(entry)};
+}
 
 void loop::implementation::run_ready_by_policy(std::size_t count) {
     auto& c = core;
@@ -63,20 +74,25 @@ void loop::implementation::run_ready_by_policy(std::size_t count) {
 }
 
 std::optional<detail::ready_entry> loop::implementation::take_next() {
-    constexpr auto none = std::numeric_limits<std::size_t>::max();
     choices_.clear();
     places_.clear();
     offer_in_order();
     if (choices_.empty()) { return core.ready.pop(); }  // nothing but cancelled callbacks
+    if (early_policy_ != nullptr) { find_early(); }
+    const auto entry = early_choices_.empty() ? take_ready() : take_any();
+    if (entry.has_value()) { core.turn = turn_of(*entry); }
+    return entry;
+}
+
+std::optional<detail::ready_entry> loop::implementation::take_ready() {
+    constexpr auto none = std::numeric_limits<std::size_t>::max();
     const auto index = core.policy->pick(choices_);
     if (index == none) { return {}; }
     if (index >= choices_.size()) {
         throw std::out_of_range("a schedule policy picked entry " + std::to_string(index) + " of "
                                 + std::to_string(choices_.size()));
     }
-    const auto entry = core.ready.take(places_[index]);
-    core.turn = turn_of(entry);
-    return entry;
+    return core.ready.take(places_[index]);
 }
 
 /// Tasks alone are in nobody's way: each stands in the queue once.
@@ -97,20 +113,8 @@ void loop::implementation::offer_in_order() {
             if (!is_free && !has_to_wait) { orders_.push_back(order); }
             if (has_to_wait) { continue; }
         }
-        offer(i);
-    }
-}
-
-void loop::implementation::offer(std::size_t place) {
-    const auto entry = core.ready.at(place);
-    places_.push_back(place);
-    if (entry.is_task()) {
-        const auto& record = entry.task()->record();
-        choices_.push_back({entry.task()->id(), true, record.site.load(std::memory_order_relaxed),
-                            entry.task()->woken_by_others ? 0 : order_of(entry)});
-    } else {
-        choices_.push_back(
-            {entry.handle()->id, false, entry.handle()->created_at, order_of(entry)});
+        places_.push_back(i);
+        choices_.push_back(choice_of(entry));
     }
 }
 
@@ -124,6 +128,17 @@ void loop_core::note_creator(handle_state& posted) noexcept {
     posted.posted_by = creator();
     note_use(&posted, access_kind::test);
     policy->on_created({posted.id, false}, agent_of(posted.posted_by));
+}
+
+void post_from_outside(loop& to, callback f, await_site where) {
+    auto& core = to.core();
+    auto* state = new handle_state(core, std::move(f), core.next_object_id++, where);
+    state->posted_by = loop_core::from_outside;
+    core.ready.push(ready_entry(state));
+    if (core.policy != nullptr) {
+        core.policy->on_created({state->id, false}, agent_of(state->posted_by));
+    }
+    if (core.wants(hook::edge)) { core.notify_edge(edge_kind::post, 0, state->id); }
 }
 
 void loop_core::note_creator(const task_core& started) const noexcept {

@@ -90,8 +90,15 @@ void multi_wait::suspend(frame_base& frame) {
     if (timeout_ != duration::max()) {
         const auto now = core.time->now();
         timer_.target = ready_entry(task_);
-        core.arm(timer_, saturating_add(now, timeout_), now);
+        deadline_ = saturating_add(now, timeout_);
+        core.arm(timer_, deadline_, now);
     }
+}
+
+void multi_wait::end_early() {
+    auto& core = *task_->loop;
+    core.timers.disarm(timer_);
+    core.make_ready(timer_.target);
 }
 
 void multi_wait::child_done(std::size_t index) noexcept {

@@ -3,6 +3,8 @@
 
 #include <coroscope/runtime/loop.hpp>
 
+#include "time_limit.hpp"
+
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -41,8 +43,8 @@ void timeout_scope::reschedule(std::optional<time_point> when) {
 
 void timeout_scope::arm() {
     if (!when_.has_value()) { return; }
-    timer_ = get_running_loop().call_at(
-        *when_, [this] { expire(); }, where_);
+    timer_ = detail::arm_limit(
+        get_running_loop(), *when_, [this] { expire(); }, where_);
 }
 
 void timeout_scope::expire() {

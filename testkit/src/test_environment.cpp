@@ -53,6 +53,7 @@ test_environment::test_environment(const test_options& options, await_site where
     try {
         check_rules(options_.fail_on);
         seed_ = choose_seed(options_.seed);
+        random_ = random_source(seed_);
     } catch (...) {
         current_environment = outer_;
         throw;
@@ -87,7 +88,9 @@ bool test_environment::decide_fault(std::string_view name) {
 
 test_result test_environment::run(const std::function<coro<>()>& body) {
     const auto limit = effective_time_limit(options_.time_limit);
-    if (report_orphans()) { return std::move(result_); }
+    if (report_orphans("before this test, which therefore did not run")) {
+        return std::move(result_);
+    }
     const auto description = "the test '" + options_.name + "' (" + to_string(where_) + ")";
     const unfinished_test begun(description);
     open_loop();
@@ -116,6 +119,7 @@ void test_environment::execute(const std::function<coro<>()>& body) {
 void test_environment::restart() {
     clock_.restart();
     set_up_clock();
+    random_ = random_source(seed_);
     if (loop_ != nullptr) {
         hear_exceptions();
         if (loop_->debug() != debug_) { loop_->set_debug(debug_); }
@@ -133,12 +137,12 @@ void test_environment::restart() {
     must_stop_ = false;
 }
 
-bool test_environment::report_orphans() {
+bool test_environment::report_orphans(const char* when) {
     for (const auto& context : take_orphans()) {
         fail({failure_kind::between_tests,
-              "an exception surfaced before this test, which therefore did not run: "
-                  + context.message + "\n    " + exception_text(context.exception)
-                  + "\n    created at " + to_string(context.created_at),
+              std::string("an exception surfaced ") + when + ": " + context.message + "\n    "
+                  + exception_text(context.exception) + "\n    created at "
+                  + to_string(context.created_at),
               context.exception, context.created_at});
     }
     return !result_.ok();

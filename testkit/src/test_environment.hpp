@@ -61,7 +61,8 @@ protected:
         return loop_->is_as_new() && loop_->core().hooks == hooks_ && lints_ == nullptr
                && heap_ == nullptr;  // these tell what they have found when the loop is closed
     }
-    [[nodiscard]] bool report_orphans();
+    /// True if exceptions had surfaced of tasks whose loop is gone.
+    [[nodiscard]] bool report_orphans(const char* when);
     void on_runaway(const std::string& what);
     void on_time_limit();
 
@@ -79,7 +80,7 @@ private:
     [[nodiscard]] virtual const run_log& log() const noexcept { return *log_; }
     [[nodiscard]] virtual bool measures_steps() const noexcept { return true; }
     /// Called when the body has ended, one way or another.
-    virtual void on_body_ended() noexcept {}
+    virtual void on_body_ended() {}
 
     void set_up_clock();
     void hear_exceptions();

@@ -7,6 +7,9 @@
 
 #include "support/catch.hpp"
 
+#include <coroscope/runtime/coro.hpp>
+#include <coroscope/runtime/loop.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -67,6 +70,11 @@ void allocate_all() {
     }
 }
 
+coroscope::coro<> tell_once(std::uintptr_t number) {
+    tell_of(number, 16);
+    co_return;
+}
+
 void free_all() {
     for (std::uintptr_t i = 1; i <= blocks; ++i) {
         tell_of_free(i);
@@ -86,6 +94,32 @@ TEST_CASE("threads that allocate and free the same blocks lose nothing", "[threa
     CHECK(total.live_bytes() == 0);
     CHECK(total.allocated_bytes == 16 * total.allocated_blocks);
     CHECK(total.allocated_blocks >= static_cast<std::int64_t>(2 * rounds * blocks));
+}
+
+TEST_CASE("threads that come to new places at once lose none", "[threads]") {
+    constexpr std::uintptr_t threads = 3;
+    constexpr std::uintptr_t tasks = 2000;  // each is a place of its own
+    const named_hooks hooks;
+    memory_profiler memory;
+    const memory_scope scope(memory);
+    std::atomic<std::uintptr_t> ready{0};
+    {
+        std::vector<std::jthread> all;
+        for (std::uintptr_t t = 0; t < threads; ++t) {
+            all.emplace_back([&, t] {
+                coroscope::loop l;
+                for (std::uintptr_t i = 1; i < tasks; ++i) {
+                    l.create_task(tell_once(t * tasks + i));
+                }
+                ready.fetch_add(1, std::memory_order_relaxed);
+                while (ready.load(std::memory_order_relaxed) < threads) {}
+                l.run_until_complete(tell_once((t + 1) * tasks));
+            });
+        }
+    }
+    const auto found = memory.snapshot();
+    CHECK(found.total() == memory_amounts{16 * threads * tasks, threads * tasks, 0, 0});
+    CHECK(found.dropped == 0);
 }
 
 TEST_CASE("snapshots are taken, and profiles begun, while other threads allocate", "[threads]") {

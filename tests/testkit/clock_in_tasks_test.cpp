@@ -268,6 +268,28 @@ TEST_CASE("with the step policy virtual time follows real time beside a job",
     CHECK(real_clock::now() - began >= 20ms);
 }
 
+TEST_CASE("with the step policy virtual time follows real time beside I/O", "[fake_clock]") {
+    test_options options;
+    options.io_policy = io_policy::step(5ms);
+    const auto body = []() -> coro<> {
+        using boost::asio::ip::udp;
+        auto& loop = this_test().loop();
+        udp::socket silent(loop.io_context(), udp::endpoint(udp::v4(), 0));
+        auto wait = [](udp::socket& on) -> coro<> {
+            co_await on.async_wait(udp::socket::wait_read, coroscope::use_coro);
+        };
+        auto waiting = loop.create_task(wait(silent));
+        co_await coroscope::sleep_for(20ms);
+        CHECK(this_test().clock().elapsed() == 20ms);
+        waiting.cancel();
+    };
+    const auto began = real_clock::now();
+    const auto result = run_test(body, options);
+    INFO(to_string(result));
+    CHECK(result.ok());
+    CHECK(real_clock::now() - began >= 20ms);
+}
+
 TEST_CASE("posts of other threads reopen an idle loop", "[fake_clock][threads]") {
     const auto body = []() -> coro<> {
         auto& l = this_test().loop();

@@ -11,6 +11,7 @@
 #include <coroscope/runtime/sleep.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <map>
 #include <stdexcept>
@@ -20,6 +21,7 @@
 using coroscope::coro;
 using coroscope::testkit::explore;
 using coroscope::testkit::explore_options;
+using coroscope::testkit::replay;
 using coroscope::testkit::strategy;
 
 namespace {
@@ -45,6 +47,23 @@ coro<> late_child(std::string& order) {
     loop.create_task(two_steps(order, 'a', done));
     loop.create_task(two_steps_and_a_child(order, done));
     co_await done;
+}
+
+coro<> sleep_and_note(std::string& order, char letter) {
+    co_await coroscope::sleep_for(std::chrono::seconds(1));
+    order += letter;
+}
+
+coro<> right_in_the_order_of_arming() {
+    std::string order;
+    co_await coroscope::gather(sleep_and_note(order, 'a'), sleep_and_note(order, 'b'));
+    if (order != "ab") { throw std::runtime_error("the second timer came first"); }
+}
+
+coro<> unlucky_throw() {
+    co_await coroscope::yield_now();
+    const auto drawn = coroscope::testkit::this_test().random().below(1000);
+    throw std::runtime_error("drew number " + std::to_string(drawn));
 }
 
 /// How often each order of the steps came, but for the first few executions.
@@ -208,4 +227,24 @@ TEST_CASE("orders that come are the same for the same seed", "[explore]") {
         CAPTURE(to_string(s));
         CHECK(orders_of(s, 3, 3, 300) == orders_of(s, 3, 3, 300));
     }
+}
+
+TEST_CASE("a tie between the timers of two tasks is a decision, and in the schedule", "[explore]") {
+    explore_options options;
+    options.strategy = strategy::depth_first;
+    options.seed = 1;
+    const auto found = explore(right_in_the_order_of_arming, options);
+    REQUIRE_FALSE(found.ok());
+    CHECK(found.failure->shrunk == "co1:1:3=0.1");
+    CHECK_FALSE(replay(right_in_the_order_of_arming, found.failure->shrunk).ok());
+}
+
+TEST_CASE("what a test draws from its own generator is part of the schedule", "[explore]") {
+    explore_options options;
+    options.seed = 11;
+    const auto found = explore(unlucky_throw, options);
+    REQUIRE_FALSE(found.ok());
+    const auto again = replay(unlucky_throw, found.failure->shrunk);
+    REQUIRE(again.failures.size() == 1);
+    CHECK(again.failures[0].message == found.failure->shrunk_result.failures[0].message);
 }

@@ -9,6 +9,8 @@
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
+#include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -113,6 +115,10 @@ coro<> throw_at_once() {
 coro<> throw_in_a_callback() {
     this_test().loop().call_soon([] { throw std::runtime_error("in a callback"); });
     co_return;
+}
+
+coro<> one_step() {
+    co_await coroscope::yield_now();
 }
 
 coro<> be_cancelled() {
@@ -392,6 +398,59 @@ TEST_CASE("shards and workers share the interleavings, and together try all",
     CHECK(explore(body, random).executions == 1000);
     random.strategy = strategy::portfolio;
     CHECK_FALSE(explore(order_violation, random).ok());
+}
+
+TEST_CASE("an exception that surfaces between two executions fails the exploration", "[explore]") {
+    auto fails = []() -> coro<> {
+        throw std::runtime_error("left to others");
+        co_return;
+    };
+    std::optional<coroscope::task<>> kept;
+    const auto leave = [&](bool opens_io) {
+        return [&, opens_io] {
+            if (opens_io) { static_cast<void>(this_test().loop().io_context()); }
+            kept = this_test().loop().create_task(fails());
+            return one_step();
+        };
+    };
+    auto options = with(strategy::random_walk, 5);
+    options.checked_executions = 0;
+    options.progress_interval = 0s;
+    options.on_progress = [&kept](const exploration_progress&) {
+        kept.reset();
+    };
+    // With I/O, the loop of the execution is gone by then; without, it is the next one's, too.
+    for (const bool opens_io : {true, false}) {
+        const auto found = explore(leave(opens_io), options);
+        REQUIRE_FALSE(found.ok());
+        CHECK(found.executions == 1);
+        const auto& failures = found.failure->result.failures;
+        INFO(to_string(found));
+        REQUIRE(failures.size() == 1);
+        CHECK(failures[0].kind == failure_kind::between_tests);
+        CHECK(failures[0].message.find("left to others") != std::string::npos);
+        CHECK(run_test(one_step).ok());
+    }
+}
+
+TEST_CASE("a test that sets a schedule policy itself cannot be explored", "[explore]") {
+    class first_first final : public coroscope::schedule_policy {
+    public:
+        [[nodiscard]] std::size_t pick(std::span<const choice>) override { return 0; }
+    };
+    first_first own;
+    for (auto* const policy : {&own, static_cast<first_first*>(nullptr)}) {
+        const auto body = [policy] {
+            this_test().loop().set_schedule_policy(policy);
+            return one_step();
+        };
+        const auto found = explore(body, with(strategy::random_walk, 5));
+        REQUIRE_FALSE(found.ok());
+        CHECK(found.executions == 1);
+        CHECK(found.failure->result.failures[0].kind == failure_kind::schedule);
+        CHECK(found.failure->message.find("use run_test") != std::string::npos);
+        CHECK(run_test(body).ok());
+    }
 }
 
 TEST_CASE("progress is told, and budgets end an exploration", "[explore]") {

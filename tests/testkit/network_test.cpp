@@ -20,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -33,7 +34,6 @@ using coroscope::testkit::network;
 using coroscope::testkit::network_options;
 using coroscope::testkit::run_test;
 using coroscope::testkit::settle;
-using coroscope::testkit::simulated_datagrams;
 using coroscope::testkit::this_test;
 namespace asio_error = boost::asio::error;
 
@@ -342,8 +342,8 @@ CO_TEST_CASE("a network's time is not that of sleeps", "[network]") {
 CO_TEST_CASE("datagrams arrive after their latency, with their sender", "[network]") {
     network net;
     net.set_link("a", "b", slow_link(10ms));
-    auto a = net.host("a").open_datagrams(0);
-    auto b = net.host("b").open_datagrams(53);
+    auto a = co_await net.host("a").open_datagram_endpoint("", 0);
+    auto b = co_await net.host("b").open_datagram_endpoint("", 53);
     co_await a.send_to("ping", address("b", 53));
     const auto got = co_await b.receive_from();
     CO_CHECK(got.bytes == "ping");
@@ -356,14 +356,54 @@ CO_TEST_CASE("datagrams arrive after their latency, with their sender", "[networ
     co_await a.send_to("x", address("nowhere", 53));
 }
 
+/// Code under test: it knows sockets, and no networks that are simulated.
+coro<std::string> ask_once(coroscope::datagram_endpoint from, std::string question) {
+    co_await from.send(std::move(question));
+    const auto answer = co_await from.receive_from();
+    co_return answer.bytes;
+}
+
+coro<> answer_one(coroscope::datagram_endpoint at) {
+    const auto asked = co_await at.receive_from();
+    co_await at.send_to("re: " + asked.bytes, asked.from);
+}
+
+CO_TEST_CASE("code under test gets the endpoints that it would get of sockets", "[network]") {
+    network net;
+    auto there = co_await net.host("b").open_datagram_endpoint("b", 53);
+    CO_CHECK(there.local_endpoint() == "b:53");
+    auto served = this_test().loop().create_task(answer_one(std::move(there)));
+    auto here = co_await net.host("a").connect_datagram_endpoint("b", 53);
+    CO_CHECK(co_await ask_once(std::move(here), "who") == "re: who");
+    co_await served;
+    // Both are gone, and closed with that.
+    const auto again = co_await net.host("b").open_datagram_endpoint("", 53);
+    CO_CHECK(again.port() == 53);
+}
+
+CO_TEST_CASE("a connected endpoint hears its peer alone", "[network]") {
+    network net;
+    auto peer = co_await net.host("b").open_datagram_endpoint("", 53);
+    auto other = co_await net.host("b").open_datagram_endpoint("", 54);
+    auto here = co_await net.host("a").connect_datagram_endpoint("b", 53);
+    co_await other.send_to("not asked for", address("a", here.port()));
+    co_await peer.send_to("asked for", address("a", here.port()));
+    const auto got = co_await here.receive_from();
+    CO_CHECK(got.bytes == "asked for");
+    CO_CHECK_THROWS_AS(co_await peer.send("to whom?"), coroscope::invalid_state_error);
+    CO_CHECK_THROWS_AS(co_await net.host("a").connect_datagram_endpoint("nowhere", 53),
+                       system_error);
+    CO_CHECK_THROWS_AS(co_await net.host("a").open_datagram_endpoint("b", 55), system_error);
+}
+
 CO_TEST_CASE("jitter turns datagrams around, loss drops some", "[network]") {
     network_options options;
     options.seed = 3;
     options.link.jitter = 10ms;
     options.link.loss = 0.3;
     network net(options);
-    auto a = net.host("a").open_datagrams(1);
-    auto b = net.host("b").open_datagrams(2);
+    auto a = co_await net.host("a").open_datagram_endpoint("", 1);
+    auto b = co_await net.host("b").open_datagram_endpoint("", 2);
     for (char c = 'a'; c <= 'z'; ++c) {
         const std::string bytes(1, c);
         co_await a.send_to(bytes, address("b", 2));
@@ -386,8 +426,8 @@ CO_TEST_CASE("jitter turns datagrams around, loss drops some", "[network]") {
 
 CO_TEST_CASE("a partition loses datagrams", "[network]") {
     network net;
-    auto a = net.host("a").open_datagrams(1);
-    auto b = net.host("b").open_datagrams(2);
+    auto a = co_await net.host("a").open_datagram_endpoint("", 1);
+    auto b = co_await net.host("b").open_datagram_endpoint("", 2);
     net.set_link("a", "b", slow_link(10ms));
     co_await a.send_to("on the way", address("b", 2));
     net.partition("a", "b");
@@ -401,20 +441,20 @@ CO_TEST_CASE("a partition loses datagrams", "[network]") {
 
 CO_TEST_CASE("closing ends who receives, and frees the port", "[network]") {
     network net;
-    auto a = net.host("a").open_datagrams(1);
-    CO_CHECK_THROWS_AS(net.host("a").open_datagrams(1), system_error);
+    auto a = co_await net.host("a").open_datagram_endpoint("", 1);
+    CO_CHECK_THROWS_AS(co_await net.host("a").open_datagram_endpoint("", 1), system_error);
     auto receiving = this_test().loop().create_task(a.receive_from());
     co_await settle();
     a.close();
     CO_CHECK_THROWS_AS(co_await receiving, coroscope::invalid_state_error);
     CO_CHECK_THROWS_AS(co_await a.send_to("x", address("a", 1)), coroscope::invalid_state_error);
-    auto again = net.host("a").open_datagrams(1);
+    auto again = co_await net.host("a").open_datagram_endpoint("", 1);
     CO_CHECK(again.port() == 1);
 }
 
 CO_TEST_CASE("a datagram that a cancelled receiver was woken for goes to the next", "[network]") {
     network net;
-    auto a = net.host("a").open_datagrams(1);
+    auto a = co_await net.host("a").open_datagram_endpoint("", 1);
     auto first = this_test().loop().create_task(a.receive_from());
     auto second = this_test().loop().create_task(a.receive_from());
     co_await settle();

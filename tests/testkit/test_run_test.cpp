@@ -8,8 +8,10 @@
 #include <coroscope/runtime/sleep.hpp>
 
 #include <optional>
+#include <random>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 using namespace std::chrono_literals;
 using coroscope::coro;
@@ -68,6 +70,23 @@ TEST_CASE("this_test knows the test's clock, loop and seed", "[run_test]") {
     CHECK(result.ok());
     CHECK(result.seed == 5);
     CHECK_THROWS_AS(this_test(), std::logic_error);
+}
+
+TEST_CASE("what a test draws from its own generator follows from its seed", "[run_test]") {
+    std::vector<std::uint64_t> drawn;
+    const auto body = [](std::vector<std::uint64_t>& to) -> coro<> {
+        to.push_back(this_test().random().next());
+        to.push_back(std::uniform_int_distribution<std::uint64_t>(1, 6)(this_test().random()));
+        co_return;
+    };
+    test_options options;
+    for (const std::uint64_t seed : {5U, 5U, 6U}) {
+        options.seed = seed;
+        CHECK(run_test([&] { return body(drawn); }, options).ok());
+    }
+    CHECK(drawn[0] == drawn[2]);
+    CHECK(drawn[1] == drawn[3]);
+    CHECK(drawn[0] != drawn[4]);
 }
 
 TEST_CASE("each test has a seed of its own unless it is given one", "[run_test]") {

@@ -6,6 +6,7 @@
 #include "seed.hpp"
 #include "unfinished_test.hpp"
 
+#include <coroscope/runtime/detail/outside_post.hpp>
 #include <coroscope/runtime/error.hpp>
 
 #include <algorithm>
@@ -59,18 +60,11 @@ public:
     }
 
 private:
-    /// As from outside, so that it has to keep nobody's order: it can run right after this step.
+    /// It has to keep nobody's order: it can run right after this step.
     void post_canceller() {
-        auto& loop = this_test().loop();
-        auto& core = loop.core();
-        const auto turn = std::exchange(core.turn, coroscope::detail::loop_core::from_outside);
-        coroscope::detail::task_core* const current = core.current;
-        core.current = nullptr;
         is_expected_ = true;
-        loop.call_soon([this] { plan_.request(); });
+        coroscope::detail::post_from_outside(this_test().loop(), [this] { plan_.request(); });
         is_expected_ = false;
-        core.current = current;
-        core.turn = turn;
     }
 
     planned_cancellation& plan_;
@@ -105,14 +99,16 @@ cancellation_sweep explore_cancellations(const std::function<coro<>()>& body,
     settings.seed = choose_seed(options.seed.has_value() ? options.seed : settings.seed);
     explored_environment environment(settings, where);
     cancellation_sweep sweep;
-    if (environment.report_orphans()) {
+    if (environment.has_failed_before()) {
         sweep.failures.push_back({{}, 0, false, std::move(environment.result())});
         return sweep;
     }
     const auto run = [&](planned_cancellation& plan) {
         cancelling_order order(plan);
-        return environment.run(order, environment.seed(), options.max_steps,
-                               [&] { return await_cancelled(body, plan); });
+        auto result = environment.run(order, environment.seed(), options.max_steps,
+                                      [&] { return await_cancelled(body, plan); });
+        if (result.ok() && environment.has_failed_since()) { result = environment.result(); }
+        return result;
     };
     planned_cancellation none;
     auto as_it_is = run(none);

@@ -66,6 +66,13 @@ void check(const explore_options& options) {
             "strategy::dpor learns from each execution where the next has to differ, so that its "
             "work cannot be shared; explore with one worker and no shards");
     }
+    const bool wakes_early = options.max_spurious_wakeups > 0 || options.max_early_timeouts > 0;
+    if (wakes_early && (options.strategy == strategy::dpor || options.counts_classes)) {
+        throw std::invalid_argument(
+            "what is woken early depends on nothing that is reported, so that orders with it have "
+            "no classes; explore without max_spurious_wakeups and max_early_timeouts, or with "
+            "another strategy and without counts_classes");
+    }
     if (options.max_steps == 0) {
         throw std::invalid_argument("explore_options::max_steps must be at least 1");
     }
@@ -284,8 +291,11 @@ test_result replay(const std::function<coro<>()>& body, std::string_view schedul
     const auto serial = judge_outcomes(test, same_seed, where);
     explored_environment environment(settings, where);
     environment.expect_outcomes(test.serial);
-    if (environment.report_orphans()) { return std::move(environment.result()); }
+    if (environment.has_failed_before()) { return std::move(environment.result()); }
     auto run = run_schedule(environment, test, to_follow);
+    if (run.result.ok() && environment.has_failed_since()) {
+        run.result = std::move(environment.result());
+    }
     if (!run.divergence.empty()) {
         run.result.failures.insert(run.result.failures.begin(),
                                    {failure_kind::schedule, run.divergence, nullptr, {}});

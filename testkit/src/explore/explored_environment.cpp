@@ -72,6 +72,18 @@ void explored_environment::plan_restart() {
     restart_at_ = tick_clock::now() + tick_clock::to_ticks(limit_ / parts);
 }
 
+void explored_environment::on_body_ended() {
+    if (loop_->core().policy != &driver_) {
+        fail({failure_kind::schedule,
+              "the test has set a schedule policy (loop::set_schedule_policy), in whose place the "
+              "exploration's own could choose nothing; use run_test for it",
+              nullptr,
+              {}});
+        loop_->set_schedule_policy(&driver_);
+    }
+    driver_.end_body();
+}
+
 void explored_environment::unwatch_loop() noexcept {
     guard_.reset();
     loop_->set_schedule_policy(nullptr);
@@ -119,6 +131,14 @@ const test_result& explored_environment::run(search_strategy& strategy, std::uin
         plan_restart();
     }
     return result();
+}
+
+bool explored_environment::has_failed_since() {
+    for (auto& each : result().failures) {
+        each.kind = failure_kind::between_tests;  // to run the same once more would not show it
+    }
+    return report_orphans(
+        "between two executions, of a task or future that one has left to others");
 }
 
 }  // namespace coroscope::testkit::detail

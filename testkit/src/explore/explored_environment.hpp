@@ -59,7 +59,13 @@ public:
     [[nodiscard]] time_point time_of_body();
     [[nodiscard]] bool is_background_agent(agent_index which);
 
-    using test_environment::report_orphans;
+    /// True, and a failure of the result, if an exception had surfaced before the first run.
+    [[nodiscard]] bool has_failed_before() {
+        return report_orphans("before this exploration, which therefore tried nothing");
+    }
+    /// True, and failures of the result, which was ok, if exceptions have surfaced since then, or
+    /// of tasks whose own loop is gone.
+    [[nodiscard]] bool has_failed_since();
     using test_environment::result;
 
 private:
@@ -70,7 +76,7 @@ private:
     [[nodiscard]] bool measures_steps() const noexcept override { return false; }
     void plan_restart();
     void judge_outcome();
-    void on_body_ended() noexcept override { driver_.end_body(); }
+    void on_body_ended() override;
 
     schedule_driver driver_;
     outcome_log outcomes_{driver_};

@@ -185,10 +185,13 @@ private:
     [[nodiscard]] std::string what(std::size_t i) const {
         const auto& step = run_.trace[i];
         if (!agents_.is_task(step.agent)) {
+            if (step.is_early) { return "the time limit of " + place(step.at) + " is up early"; }
             return step.at.line() != 0 ? "the callback that was posted in " + place(step.at)
                                        : "a callback";
         }
-        const auto from = step.at.line() != 0 ? "from " + place(step.at) + " " : "begins, runs ";
+        const auto from =
+            (step.is_early ? std::string("woken early, ") : std::string())
+            + (step.at.line() != 0 ? "from " + place(step.at) + " " : "begins, runs ");
         const auto next = next_[i];
         const bool is_resumed = next < told_.size();
         if (!is_resumed && (next == none || tasks_.has_ended(step.agent))) {

@@ -39,7 +39,7 @@ public:
     }
 
     [[nodiscard]] race_hunt hunt(std::uint64_t most_executions) {
-        if (environment_.report_orphans() || most_executions == 0) { return {}; }
+        if (environment_.has_failed_before() || most_executions == 0) { return {}; }
         const auto runs = record();
         for (const auto& run : runs) {
             if (found_.executions == most_executions) { break; }

@@ -30,8 +30,9 @@ void replay_strategy::diverge(std::uint64_t step, const std::string& why) {
 
 std::size_t replay_strategy::first_not_held(std::span<const candidate> ready) const {
     if (holds_.empty()) { return 0; }
-    const auto found = std::ranges::find_if(
-        ready, [this](const candidate& c) { return !holds_.is_held(agents_->hash(c.agent)); });
+    const auto found = std::ranges::find_if(ready, [this](const candidate& c) {
+        return !c.is_early && !holds_.is_held(agents_->hash(c.agent));
+    });
     return found != ready.end() ? static_cast<std::size_t>(found - ready.begin()) : 0;
 }
 

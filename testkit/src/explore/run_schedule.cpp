@@ -15,7 +15,10 @@ scheduled_run run_schedule(explored_environment& in, const explored_test& test,
     auto& driver = in.driver();
     strategy.set_agents(driver.agents());
     driver.set_trace(&run.trace);
+    // What the schedule wakes early is woken, whatever the options of the exploration are.
+    const auto before = driver.set_early({early_limits::any, early_limits::any});
     run.result = in.run(strategy, to_follow.seed, test.max_steps, test.body);
+    driver.set_early(before);
     driver.set_trace(nullptr);
     run.divergence = strategy.divergence();
     run.decided = driver.decided();

@@ -30,6 +30,9 @@ void schedule_driver::begin(search_strategy& strategy, std::uint64_t seed, std::
     deviations_.clear();
     faults_.clear();
     faults_in_step_ = 0;
+    early_ = most_early_;
+    asked_for_time_at_ = 0;
+    woken_early_ = agent_tree::outside;
     summary_ = {};
     hash_ = 0;
     if (trace_ != nullptr) { trace_->clear(); }
@@ -114,7 +117,7 @@ std::size_t schedule_driver::pick(std::span<const choice> ready) {
         return std::numeric_limits<std::size_t>::max();
     }
     if (is_ordered_ && decides_) { note_offer(); }
-    const auto index = decides_ && ready.size() > 1 ? decide(ready) : 0;
+    const auto index = decides_ && ready.size() > 1 ? decide() : 0;
     note_step(ready_[index], ready.size());
     return index;
 }
@@ -124,6 +127,42 @@ void schedule_driver::note_offer() {
     if (now != instant_) { order_.on_time_moved(); }
     instant_ = now;
     order_.on_ready(ready_);
+}
+
+schedule_driver::wakes schedule_driver::allowed() const noexcept {
+    return {decides_ && early_.conditions > 0, decides_ && early_.limits > 0};
+}
+
+std::optional<std::size_t> schedule_driver::pick_any(std::span<const choice> ready,
+                                                     std::span<const early_choice> early) {
+    if (ready.empty()) { return decide_in_place_of_time(early); }
+    note_ready(ready);
+    note_early(early);
+    look_for_end();
+    const auto index = decides_ ? decide() : 0;
+    if (index >= ready.size()) { count_early(early[index - ready.size()]); }
+    note_step(ready_[index], ready.size());
+    return index;
+}
+
+/// Asked once between two steps, so that a schedule, which counts steps, says which answer is
+/// meant.
+std::optional<std::size_t> schedule_driver::decide_in_place_of_time(
+    std::span<const early_choice> early) {
+    if (asked_for_time_at_ == summary_.steps + 1) { return {}; }
+    asked_for_time_at_ = summary_.steps + 1;
+    ready_.assign(1, {agent_tree::outside, {}});
+    note_early(early);
+    const auto index = decide();
+    if (index == 0) { return {}; }
+    count_early(early[index - 1]);
+    return index - 1;
+}
+
+void schedule_driver::count_early(const early_choice& woken) {
+    woken_early_ = index_of({woken.id, woken.is_task});
+    auto& left = woken.is_limit ? early_.limits : early_.conditions;
+    if (left != early_limits::any) { --left; }
 }
 
 void schedule_driver::look_for_end() {
@@ -150,9 +189,16 @@ void schedule_driver::note_ready(std::span<const choice> ready) {
     }
 }
 
-std::size_t schedule_driver::decide(std::span<const choice> ready) {
+/// They are no part of the state.
+void schedule_driver::note_early(std::span<const early_choice> early) {
+    for (const auto& each : early) {
+        ready_.push_back({index_of({each.id, each.is_task}), each.at, each.order, true});
+    }
+}
+
+std::size_t schedule_driver::decide() {
     ++summary_.decisions;
-    const auto index = std::min(strategy_->decide(ready_), ready.size() - 1);
+    const auto index = std::min(strategy_->decide(ready_), ready_.size() - 1);
     if (index != 0) { deviations_.push_back({summary_.steps, ready_[index].agent}); }
     return index;
 }
@@ -161,7 +207,11 @@ void schedule_driver::note_step(const candidate& runs, std::size_t ready) {
     mix(hash_, ready_hash_);
     mix(hash_, agents_.hash(runs.agent));
     mix(hash_, static_cast<std::uint64_t>(time_->now().time_since_epoch().count()));
-    if (trace_ != nullptr) { trace_->push_back({runs.agent, runs.at, time_->now(), hash_, ready}); }
+    const bool is_early = runs.agent != agent_tree::outside && runs.agent == woken_early_;
+    if (is_early) { woken_early_ = agent_tree::outside; }
+    if (trace_ != nullptr) {
+        trace_->push_back({runs.agent, runs.at, time_->now(), hash_, ready, is_early});
+    }
     if (decides_) {
         if (is_ordered_) { order_.on_step(runs); }
         strategy_->on_step(runs);

@@ -9,7 +9,7 @@
 
 #include <coroscope/runtime/clock.hpp>
 #include <coroscope/runtime/detail/access_sink.hpp>
-#include <coroscope/runtime/schedule_policy.hpp>
+#include <coroscope/runtime/early_wake_policy.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace coroscope::testkit::detail {
@@ -27,7 +28,16 @@ struct step_trace {
     await_site at{};
     time_point when{};
     std::uint64_t state_hash = 0;  ///< of everything up to this step, it included
-    std::size_t ready = 0;         ///< how many could have run
+    std::size_t ready = 0;         ///< how many were ready
+    bool is_early = false;         ///< it was woken early for that
+};
+
+/// How often an execution may wake something early.
+struct early_limits {
+    static constexpr std::size_t any = ~std::size_t{0};
+
+    std::size_t conditions = 0;
+    std::size_t limits = 0;
 };
 
 /// What a loop asks during an execution: passes each question on to a `search_strategy`, in terms
@@ -35,7 +45,7 @@ struct step_trace {
 /// execution has, it answers itself: first in, first out.
 ///
 /// **Thread safety**: one thread. **Lifetime**: of many executions, one after the other.
-class schedule_driver final : public schedule_policy,
+class schedule_driver final : public early_wake_policy,
                               public run_log,
                               private coroscope::detail::access_sink {
 public:
@@ -72,6 +82,9 @@ public:
     void end(bool failed);
 
     [[nodiscard]] std::size_t pick(std::span<const choice> ready) override;
+    [[nodiscard]] wakes allowed() const noexcept override;
+    [[nodiscard]] std::optional<std::size_t> pick_any(std::span<const choice> ready,
+                                                      std::span<const early_choice> early) override;
     void on_created(const agent& what, const agent& by) noexcept override;
     /// A fault point was reached. True: it is to fail.
     [[nodiscard]] bool decide_fault(std::string_view name);
@@ -88,6 +101,10 @@ public:
     [[nodiscard]] const execution_summary& summary() const noexcept { return summary_; }
     [[nodiscard]] agent_tree& agents() noexcept { return agents_; }
     [[nodiscard]] const agent_tree& agents() const noexcept { return agents_; }
+    /// From the next execution on; gives what held before.
+    early_limits set_early(const early_limits& most) noexcept {
+        return std::exchange(most_early_, most);
+    }
     /// Steps are put down there from the next execution on; null: nowhere.
     void set_trace(std::vector<step_trace>* trace) noexcept { trace_ = trace; }
 
@@ -107,8 +124,12 @@ private:
 
     [[nodiscard]] agent_index& index_of(const agent& what);
     void note_ready(std::span<const choice> ready);
-    [[nodiscard]] std::size_t decide(std::span<const choice> ready);
     void note_offer();
+    void note_early(std::span<const early_choice> early);
+    [[nodiscard]] std::size_t decide();
+    [[nodiscard]] std::optional<std::size_t> decide_in_place_of_time(
+        std::span<const early_choice> early);
+    void count_early(const early_choice& woken);
     void note_step(const candidate& runs, std::size_t ready);
     void look_for_end();
     void report_runaway(const candidate& runs);
@@ -126,11 +147,15 @@ private:
     bool is_ordered_ = false;  ///< somebody wants the order of this execution
     coroscope::detail::access_sink* outer_ = nullptr;  ///< who listened before
     time_point instant_{};
-    std::vector<candidate> ready_;
+    std::vector<candidate> ready_;  ///< and what could be woken early
     std::uint64_t ready_hash_ = 0;
     std::vector<answered> deviations_;
     std::vector<fault> faults_;
     std::uint32_t faults_in_step_ = 0;
+    early_limits most_early_;
+    early_limits early_;                   ///< that are left to this execution
+    std::uint64_t asked_for_time_at_ = 0;  ///< the step before which time was last to go on, plus 1
+    agent_index woken_early_ = agent_tree::outside;  ///< and has not run since
     execution_summary summary_;
     std::uint64_t hash_ = 0;
     std::uint64_t max_steps_ = 0;

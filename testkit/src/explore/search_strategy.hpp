@@ -21,6 +21,9 @@ struct candidate {
     /// The co_await it goes on from, unknown before the first step; a callback's place of posting.
     await_site at{};
     std::uint64_t order = 0;  ///< see `schedule_policy::choice`
+    /// It is not ready: to choose it is to wake it early (see `early_wake_policy`). Behind those
+    /// that are.
+    bool is_early = false;
 };
 
 /// Whether two sites are the same in the source.
@@ -57,7 +60,8 @@ public:
         static_cast<void>(ready);
         return false;
     }
-    /// Which of `ready`, two or more, is to run.
+    /// Which of `ready`, two or more, is to run. Where nothing is ready but something could be
+    /// woken early, the first is `agent_tree::outside`: time goes on.
     [[nodiscard]] virtual std::size_t decide(std::span<const candidate> ready) = 0;
     /// Whether the `fault_point` that was reached is to fail.
     [[nodiscard]] virtual bool decide_fault() = 0;

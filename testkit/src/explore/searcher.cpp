@@ -22,10 +22,11 @@ searcher::searcher(const explored_test& test, const explore_options& options, aw
       strategy_(make_strategy(options, share)) {
     environment_.expect_outcomes(test.serial);
     environment_.driver().set_counts_classes(options.counts_classes);
+    environment_.driver().set_early({options.max_spurious_wakeups, options.max_early_timeouts});
 }
 
 void searcher::run(const std::function<void()>& between) {
-    if (environment_.report_orphans()) {
+    if (environment_.has_failed_before()) {
         fail(share_.index, std::move(environment_.result()));
         return;
     }
@@ -38,6 +39,10 @@ void searcher::run(const std::function<void()>& between) {
         run_one(number);
         if (failure_.has_value()) { return; }
         if (between != nullptr) { between(); }
+        if (environment_.has_failed_since()) {
+            fail(number, std::move(environment_.result()));
+            return;
+        }
     }
 }
 

@@ -77,14 +77,16 @@ coro<stream> network_host::open_connection(std::string host, std::uint16_t port,
 
 namespace {
 
+void expect_own(const std::string& host, const std::string& name, const char* doing) {
+    if (host.empty() || host == name) { return; }
+    throw boost::system::system_error(make_error_code(boost::system::errc::address_not_available),
+                                      doing + host + ", where the host is " + name);
+}
+
 coro<server> listen(std::shared_ptr<detail::network_state> network, std::string name,
                     std::string host, std::uint16_t port, connection_handler handler,
                     server_options options, await_site where) {
-    if (!host.empty() && host != name) {
-        throw boost::system::system_error(
-            make_error_code(boost::system::errc::address_not_available),
-            "listening on " + host + ", where the host is " + name);
-    }
+    expect_own(host, name, "listening on ");
     co_return network->listen(name, port, std::move(handler), options, where);
 }
 
@@ -96,42 +98,36 @@ coro<server> network_host::start_server(connection_handler handler, std::string 
     return listen(network_, name_, std::move(host), port, std::move(handler), options, where);
 }
 
-simulated_datagrams network_host::open_datagrams(std::uint16_t port) const {
-    return simulated_datagrams(network_->bind(network_, name_, port));
-}
-
 // --- Datagrams
-
-simulated_datagrams::simulated_datagrams(std::shared_ptr<detail::datagram_box> box) noexcept
-    : box_(std::move(box)) {}
-
-simulated_datagrams::~simulated_datagrams() {
-    if (box_ != nullptr) { box_->close(); }
-}
 
 namespace {
 
-coro<> send(std::shared_ptr<detail::datagram_box> from, std::string bytes, datagram_address to) {
-    from->send(std::move(bytes), to);
-    co_return;
+using network_pointer = std::shared_ptr<detail::network_state>;
+
+coro<datagram_endpoint> open_datagrams(network_pointer network, std::string name, std::string host,
+                                       std::uint16_t port) {
+    expect_own(host, name, "binding a datagram endpoint to ");
+    co_return datagram_endpoint(network->bind(network, name, port, {}));
+}
+
+coro<datagram_endpoint> connect_datagrams(network_pointer network, std::string name,
+                                          datagram_address there) {
+    network->expect_host(there.host, "connecting a datagram endpoint to " + there.host + " port "
+                                         + std::to_string(there.port));
+    co_return datagram_endpoint(network->bind(network, name, 0, there));
 }
 
 }  // namespace
 
-coro<> simulated_datagrams::send_to(std::string bytes, datagram_address to, await_site) {
-    return send(box_, std::move(bytes), std::move(to));
+coro<datagram_endpoint> network_host::open_datagram_endpoint(std::string host, std::uint16_t port,
+                                                             await_site) const {
+    return open_datagrams(network_, name_, std::move(host), port);
 }
 
-coro<datagram> simulated_datagrams::receive_from(await_site) {
-    return detail::datagram_box::take(box_);
-}
-
-void simulated_datagrams::close() noexcept {
-    box_->close();
-}
-
-std::uint16_t simulated_datagrams::port() const noexcept {
-    return box_->address.port;
+coro<datagram_endpoint> network_host::connect_datagram_endpoint(std::string host,
+                                                                std::uint16_t port,
+                                                                await_site) const {
+    return connect_datagrams(network_, name_, datagram_address(std::move(host), port));
 }
 
 }  // namespace coroscope::testkit

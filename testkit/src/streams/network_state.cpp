@@ -39,6 +39,10 @@ const std::shared_ptr<network_link>& network_state::link(const std::string& from
     return found;
 }
 
+void network_state::expect_host(const std::string& name, const std::string& doing) const {
+    if (!hosts_.contains(name)) { throw system_error(boost::asio::error::host_not_found, doing); }
+}
+
 std::uint16_t network_state::free_port(const std::string& host) {
     auto& next = next_ports_.try_emplace(host, first_free_port).first->second;
     const auto port = next++;
@@ -70,9 +74,7 @@ network_state::acceptor network_state::acceptor_at(const std::string& host,
 coro<stream> network_state::connect(std::shared_ptr<network_state> network, std::string from,
                                     std::string to, std::uint16_t port, stream_options options) {
     const auto doing = "connecting to " + named(to, port);
-    if (!network->hosts_.contains(to)) {
-        throw system_error(boost::asio::error::host_not_found, doing);
-    }
+    network->expect_host(to, doing);
     const auto limit = network->options_.connect_timeout;
     try {
         co_return co_await wait_for(shake_hands(network, from, to, port, options), limit);
@@ -116,12 +118,13 @@ stream network_state::join(const std::string& from, const std::string& to, std::
 // --- Datagrams
 
 std::shared_ptr<datagram_box> network_state::bind(const std::shared_ptr<network_state>& network,
-                                                  const std::string& host, std::uint16_t port) {
+                                                  const std::string& host, std::uint16_t port,
+                                                  const std::optional<datagram_address>& peer) {
     if (port == 0) { port = network->free_port(host); }
     if (network->box_at({host, port}) != nullptr) {
         throw system_error(boost::asio::error::address_in_use, "binding to " + named(host, port));
     }
-    auto box = std::make_shared<datagram_box>(network, host, port);
+    auto box = std::make_shared<datagram_box>(network, datagram_address(host, port), peer);
     network->boxes_[{host, port}] = box;
     return box;
 }
@@ -132,28 +135,48 @@ std::shared_ptr<datagram_box> network_state::box_at(const datagram_address& at) 
     return box != nullptr && !box->is_closed() ? box : nullptr;
 }
 
-void datagram_box::send(std::string bytes, const datagram_address& to) {
-    if (is_closed_) {
-        throw invalid_state_error("send_to from " + named(address.host, address.port)
-                                  + " after its close()");
+datagram_box::datagram_box(std::shared_ptr<network_state> network, datagram_address address,
+                           std::optional<datagram_address> peer)
+    : network_(std::move(network)),
+      address_(std::move(address)),
+      peer_(std::move(peer)),
+      local_(named(address_.host, address_.port)) {}
+
+coro<> datagram_box::send(std::string bytes, std::optional<datagram_address> to, await_site) {
+    return send_from(self(), std::move(bytes), std::move(to));
+}
+
+coro<> datagram_box::send_from(pointer from, std::string bytes,
+                               std::optional<datagram_address> to) {
+    from->send_now(std::move(bytes), to);
+    co_return;
+}
+
+void datagram_box::send_now(std::string bytes, const std::optional<datagram_address>& to) {
+    if (is_closed_) { throw invalid_state_error("send_to from " + local_ + " after its close()"); }
+    if (!to.has_value() && !peer_.has_value()) {
+        throw invalid_state_error("the datagram endpoint " + local_
+                                  + " is not connected; use send_to, or connect_datagram_endpoint");
     }
+    const auto& target = to.has_value() ? *to : *peer_;
     if (bytes.size() > largest_datagram) {
         throw system_error(boost::asio::error::message_size,
-                           "sending to " + named(to.host, to.port));
+                           "sending to " + named(target.host, target.port));
     }
-    auto& by = *network_->link(address.host, to.host);
+    auto& by = *network_->link(address_.host, target.host);
     const auto arrives = by.arrival_of(bytes.size());
     if (by.loses() || by.is_cut()) { return; }
     datagram sent;
     sent.bytes = std::move(bytes);
-    sent.from = address;
-    network_->in().call_at(arrives, [network = network_, to, sent] {
-        const bool is_cut = network->link(sent.from.host, to.host)->is_cut();
-        if (const auto box = network->box_at(to); box != nullptr && !is_cut) { box->put(sent); }
+    sent.from = address_;
+    network_->in().call_at(arrives, [network = network_, target, sent] {
+        const bool is_cut = network->link(sent.from.host, target.host)->is_cut();
+        if (const auto box = network->box_at(target); box != nullptr && !is_cut) { box->put(sent); }
     });
 }
 
 void datagram_box::put(datagram one) {
+    if (peer_.has_value() && one.from != *peer_) { return; }
     arrived_.push_back(std::move(one));
     wake_one();
 }
@@ -168,12 +191,14 @@ void datagram_box::wake_one() noexcept {
     }
 }
 
-coro<datagram> datagram_box::take(std::shared_ptr<datagram_box> from) {
+coro<datagram> datagram_box::receive(await_site) {
+    return take(self());
+}
+
+coro<datagram> datagram_box::take(pointer from) {
     while (from->arrived_.empty()) {
         if (from->is_closed_) {
-            throw invalid_state_error("receive_from on "
-                                      + named(from->address.host, from->address.port)
-                                      + ", which is closed");
+            throw invalid_state_error("receive_from on " + from->local_ + ", which is closed");
         }
         auto woken = from->network_->in().create_future<>();
         from->receivers_.push_back(woken);

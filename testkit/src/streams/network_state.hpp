@@ -3,12 +3,14 @@
 
 #include "network_link.hpp"
 
+#include <coroscope/runtime/detail/datagram_channel.hpp>
 #include <coroscope/runtime/future.hpp>
 
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -16,26 +18,39 @@
 
 namespace coroscope::testkit::detail {
 
-/// Datagrams that have arrived at a port.
-class datagram_box {
+/// A port for datagrams, and those that have arrived there.
+class datagram_box final : public coroscope::detail::datagram_channel {
 public:
-    datagram_box(std::shared_ptr<network_state> network, std::string host, std::uint16_t port)
-        : address(std::move(host), port),
-          network_(std::move(network)) {}
+    /// `peer`: to whom it is connected, and from whom alone it takes anything.
+    datagram_box(std::shared_ptr<network_state> network, datagram_address address,
+                 std::optional<datagram_address> peer);
 
-    [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
-    void close() noexcept;
+    [[nodiscard]] coro<> send(std::string bytes, std::optional<datagram_address> to,
+                              await_site where) override;
+    [[nodiscard]] coro<datagram> receive(await_site where) override;
+    void close() noexcept override;
+    [[nodiscard]] bool is_closed() const noexcept override { return is_closed_; }
+    [[nodiscard]] std::uint16_t port() const noexcept override { return address_.port; }
+    [[nodiscard]] const std::string& local() const noexcept override { return local_; }
     void put(datagram one);
-    void send(std::string bytes, const datagram_address& to);
-    [[nodiscard]] static coro<datagram> take(std::shared_ptr<datagram_box> from);
-
-    const datagram_address address;
 
 private:
+    using pointer = std::shared_ptr<datagram_box>;
+
+    [[nodiscard]] pointer self() {
+        return std::static_pointer_cast<datagram_box>(shared_from_this());
+    }
+    void send_now(std::string bytes, const std::optional<datagram_address>& to);
+    [[nodiscard]] static coro<> send_from(pointer from, std::string bytes,
+                                          std::optional<datagram_address> to);
+    [[nodiscard]] static coro<datagram> take(pointer from);
     /// One of those who receive.
     void wake_one() noexcept;
 
     std::shared_ptr<network_state> network_;
+    const datagram_address address_;
+    const std::optional<datagram_address> peer_;
+    const std::string local_;
     std::deque<datagram> arrived_;
     std::deque<future<>> receivers_;
     bool is_closed_ = false;
@@ -47,6 +62,8 @@ public:
     network_state(loop& in, const network_options& options, std::uint64_t seed);
 
     void add_host(const std::string& name) { hosts_.insert(name); }
+    /// Throws `host_not_found`, with `doing` as what failed.
+    void expect_host(const std::string& name, const std::string& doing) const;
     /// From one host to the other; made when it is asked for.
     [[nodiscard]] const std::shared_ptr<network_link>& link(const std::string& from,
                                                             const std::string& to);
@@ -57,7 +74,8 @@ public:
                                               std::string from, std::string to, std::uint16_t port,
                                               stream_options options);
     [[nodiscard]] static std::shared_ptr<datagram_box> bind(
-        const std::shared_ptr<network_state>& network, const std::string& host, std::uint16_t port);
+        const std::shared_ptr<network_state>& network, const std::string& host, std::uint16_t port,
+        const std::optional<datagram_address>& peer);
     /// The receiver at an address; null if there is none.
     [[nodiscard]] std::shared_ptr<datagram_box> box_at(const datagram_address& at) const;
     [[nodiscard]] loop& in() const noexcept { return loop_; }

@@ -3,6 +3,8 @@
 // linked.
 #include <coroscope/testkit/catch_main.hpp>
 
+#include <coroscope/testkit/catch_explore.hpp>
+
 #include <coroscope/runtime/sleep.hpp>
 
 #include <stdexcept>
@@ -50,6 +52,10 @@ CO_TEMPLATE_TEST_CASE("template", "[tag]", int, long) {
 
 CO_TEMPLATE_TEST_CASE_METHOD(typed_fixture, "template method", "[tag]", int, long) {
     CO_CHECK(this->value == co_await answer());
+}
+
+CO_EXPLORE_TEST_CASE("explored", "[tag]") {
+    CO_CHECK(co_await answer() == 42);
 }
 
 int main(int argc, char** argv) {

@@ -32,6 +32,11 @@ public:
     void await_resume();
     [[nodiscard]] task_core* cancel_wait() noexcept override;
 
+    /// It waits for a notification, and nobody has the mutex. For schedule policies.
+    [[nodiscard]] bool could_go_on() const noexcept;
+    /// As if it had been notified.
+    void wake_for_no_reason() noexcept;
+
 private:
     friend class coroscope::condition;
     void suspend(frame_base& frame);
@@ -61,7 +66,9 @@ private:
 ///
 /// `wait` unlocks the mutex, waits for a notification, and has locked it again when it completes. A
 /// task that is notified queues up for the mutex at that moment. Several conditions may share one
-/// mutex.
+/// mutex. In production a task is woken by notifications alone; explorations of tests wake it for
+/// no reason as well, if asked to, since that is what waiting in a loop, as `wait_for` does, is
+/// for.
 ///
 /// **Cancellation**: `wait` locks the mutex again, then throws `cancelled_error`, so that a guard
 /// around it stays right; a notification that the task had got goes to the next that waits.

@@ -13,7 +13,7 @@
 namespace coroscope {
 
 namespace detail {
-class datagram_state;
+class datagram_channel;
 }
 
 /// The other side of a datagram: a numeric address and a port.
@@ -49,7 +49,7 @@ struct datagram {
 class datagram_endpoint {
 public:
     /// For the library's own components.
-    explicit datagram_endpoint(std::shared_ptr<detail::datagram_state> state) noexcept;
+    explicit datagram_endpoint(std::shared_ptr<detail::datagram_channel> channel) noexcept;
     datagram_endpoint(datagram_endpoint&& other) noexcept;
     datagram_endpoint& operator=(datagram_endpoint&& other) noexcept;
     ~datagram_endpoint();
@@ -73,7 +73,7 @@ public:
     [[nodiscard]] const std::string& local_endpoint() const noexcept;
 
 private:
-    std::shared_ptr<detail::datagram_state> state_;
+    std::shared_ptr<detail::datagram_channel> channel_;  ///< null: moved from
 };
 
 /// Binds to the first address of `host` that works (empty: all of the machine's, IPv4); port 0

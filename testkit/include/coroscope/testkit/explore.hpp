@@ -72,6 +72,12 @@ struct explore_options {
     /// Steps of one execution, after which it goes on first in, first out, since a strategy may let
     /// one task poll for ever. If it does not end within as many more, it has failed.
     std::uint64_t max_steps = 10'000;
+    /// How often one execution may wake a task that waits for a `condition` though nobody has
+    /// notified it, which programs must be prepared for, and how often a time limit (`wait_for`,
+    /// `timeout_scope`, `wait`, `as_completed`) may be up before its time, as where what it limits
+    /// takes longer than in the test. When that happens is part of the schedule.
+    std::size_t max_spurious_wakeups = 0;
+    std::size_t max_early_timeouts = 0;
     /// Threads that explore, each with loops of its own: `f` is called in all of them, and must not
     /// share anything between two calls.
     unsigned workers = 1;

@@ -19,7 +19,6 @@ namespace coroscope::testkit {
 
 namespace detail {
 class network_state;
-class datagram_box;
 }  // namespace detail
 
 /// What the way between two hosts is like, each way by itself.
@@ -33,27 +32,6 @@ struct link_options {
     double loss = 0;
     /// after this time, and whatever follows it in its stream waits.
     duration retransmission = std::chrono::milliseconds(200);
-};
-
-/// Datagrams of a simulated host, with the operations of `datagram_endpoint`. Those for which there
-/// is no host, no receiver or no way are lost in silence. **Thread safety**: the loop's thread.
-/// **Lifetime**: may outlive the network's handle.
-class simulated_datagrams {
-public:
-    explicit simulated_datagrams(std::shared_ptr<detail::datagram_box> box) noexcept;
-    simulated_datagrams(simulated_datagrams&&) noexcept = default;
-    simulated_datagrams& operator=(simulated_datagrams&&) = delete;
-    ~simulated_datagrams();
-
-    [[nodiscard]] coro<> send_to(std::string bytes, datagram_address to,
-                                 await_site where = await_site::current());
-    /// Throws `invalid_state_error` once it is closed, also while it waits.
-    [[nodiscard]] coro<datagram> receive_from(await_site where = await_site::current());
-    void close() noexcept;
-    [[nodiscard]] std::uint16_t port() const noexcept;
-
-private:
-    std::shared_ptr<detail::datagram_box> box_;
 };
 
 /// A host of a simulated network. A counted handle.
@@ -75,8 +53,15 @@ public:
     [[nodiscard]] coro<server> start_server(connection_handler handler, std::string host,
                                             std::uint16_t port, server_options options = {},
                                             await_site where = await_site::current()) const;
-    /// Port 0 takes any free one.
-    [[nodiscard]] simulated_datagrams open_datagrams(std::uint16_t port) const;
+    /// As `coroscope::open_datagram_endpoint`; `host` is this one's name, or empty. Datagrams for
+    /// which there is no host, no receiver or no way are lost in silence. Throws
+    /// `boost::system::system_error` where the port is in use.
+    [[nodiscard]] coro<datagram_endpoint> open_datagram_endpoint(
+        std::string host, std::uint16_t port, await_site where = await_site::current()) const;
+    /// As `coroscope::connect_datagram_endpoint`. Throws `boost::system::system_error` where there
+    /// is no such host.
+    [[nodiscard]] coro<datagram_endpoint> connect_datagram_endpoint(
+        std::string host, std::uint16_t port, await_site where = await_site::current()) const;
 
 private:
     std::shared_ptr<detail::network_state> network_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/testkit/detail/random_source.hpp>
 #include <coroscope/testkit/fake_clock.hpp>
 
 #include <coroscope/runtime/coro.hpp>
@@ -39,7 +40,8 @@ enum class failure_kind : std::uint8_t {
     exception,        ///< left the test's body
     assertion,        ///< one of a test framework's, in an execution of `explore`
     unretrieved,      ///< an exception of some task, future or callback that nobody asked for
-    between_tests,    ///< the same, surfaced before the body began; the body did not run
+    between_tests,    ///< the same, surfaced before the body began, which did not run then; in
+                      ///< explorations also between two executions
     deadlock,         ///< nothing could run, no timer was armed, nothing external was awaited
     leaked_task,      ///< alive after the body had ended, and not made by `background`
     leaked_job,       ///< an executor job nobody waited for
@@ -54,7 +56,8 @@ enum class failure_kind : std::uint8_t {
     clock,            ///< the clock or the loop itself failed, for instance `io_policy::forbid`
     rule,             ///< a rule named in `test_options::fail_on`
     nondeterminism,   ///< two executions of one schedule differed; see explore.hpp
-    schedule,         ///< what was to be replayed is not possible any more
+    schedule,         ///< what was to be replayed is not possible any more, or an explored test
+                      ///< has a schedule policy of its own
     mock,             ///< a mock or a scripted stream was not used as expected
     outcome,          ///< no serial run has it; see `explore_options::check_outcomes`
 };
@@ -141,6 +144,9 @@ public:
     [[nodiscard]] coroscope::loop& loop() noexcept { return *loop_; }
     /// For whatever the test draws at random; printed with its failures.
     [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
+    /// The test's own generator: `next()`, `below(n)`, or for the standard's distributions. What is
+    /// drawn from it follows from the seed, and so is part of the schedule of an exploration.
+    [[nodiscard]] detail::random_source& random() noexcept { return random_; }
 
 protected:
     test_context() = default;
@@ -149,6 +155,7 @@ protected:
     fake_clock clock_;
     std::unique_ptr<coroscope::loop> loop_;
     std::uint64_t seed_ = 0;
+    detail::random_source random_;
 };
 
 /// Throws `std::logic_error` where no test runs.

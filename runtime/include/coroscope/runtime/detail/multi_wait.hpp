@@ -43,6 +43,11 @@ public:
     }
     [[nodiscard]] task_core* cancel_wait() noexcept override;
 
+    /// The largest: none. For schedule policies.
+    [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
+    /// As if the deadline had come.
+    void end_early();
+
 protected:
     ~multi_wait();
     /// Throws if the waiting task was cancelled.
@@ -73,6 +78,7 @@ private:
     std::size_t left_ = 0;
     task_core* task_ = nullptr;
     timer_node timer_;
+    time_point deadline_ = time_point::max();
     duration timeout_;
     return_when when_;
 };

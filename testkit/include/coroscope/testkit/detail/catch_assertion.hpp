@@ -135,9 +135,8 @@ public:
     async_context(const assertion_site& site, bool is_failure) {
         auto text = is_failure ? describe_running_test() : std::string();
         if (text.empty()) { return; }
-        auto message = site.message();
-        message << text;
-        message_.emplace(std::move(message));
+        // Version 3 has no operator for one that has a name.
+        message_.emplace(site.message() << text);
         has_async_context = true;
     }
     async_context(const async_context&) = delete;

@@ -2,13 +2,16 @@
 #pragma once
 
 // Declarations of the shape that Catch2 3 has where the test kit uses it, written for compiling
-// against: nothing here is defined.
+// against: nothing here is defined. What can be called on which kind of value, what is explicit,
+// deleted, const or noexcept is as in the headers of version 3; where these differ, what the test
+// kit does has to be right with the stricter one, which is what stands here.
 
 #include <cstddef>
 #include <iosfwd>
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace Catch {
@@ -84,8 +87,12 @@ template <class Left>
 class ExprLhs {
 public:
     constexpr explicit ExprLhs(Left l) : left(l) {}
-    template <class Right>
-    constexpr friend BinaryExpr<Left, const Right&> operator==(ExprLhs&& l, const Right& r) {
+    template <class Right, std::enable_if_t<!std::is_scalar_v<std::remove_cvref_t<Right>>, int> = 0>
+    constexpr friend BinaryExpr<Left, const Right&> operator==(ExprLhs&& l, Right&& r) {
+        return {static_cast<bool>(l.left == r), l.left, StringRef("==", 2), r};
+    }
+    template <class Right, std::enable_if_t<std::is_scalar_v<Right>, int> = 0>
+    constexpr friend BinaryExpr<Left, Right> operator==(ExprLhs&& l, Right r) {
         return {static_cast<bool>(l.left == r), l.left, StringRef("==", 2), r};
     }
     constexpr UnaryExpr<Left> makeUnaryExpr() const { return UnaryExpr<Left>(left); }
@@ -95,9 +102,13 @@ private:
 };
 
 struct Decomposer {
-    template <class T>
-    constexpr friend ExprLhs<const T&> operator<=(Decomposer&&, const T& left) {
+    template <class T, std::enable_if_t<!std::is_scalar_v<std::remove_cvref_t<T>>, int> = 0>
+    constexpr friend ExprLhs<const T&> operator<=(Decomposer&&, T&& left) {
         return ExprLhs<const T&>(left);
+    }
+    template <class T, std::enable_if_t<std::is_scalar_v<T>, int> = 0>
+    constexpr friend ExprLhs<T> operator<=(Decomposer&&, T left) {
+        return ExprLhs<T>(left);
     }
 };
 
@@ -119,6 +130,7 @@ public:
 };
 
 struct TestFailureException {};
+struct TestSkipException {};
 [[noreturn]] void throw_test_failure_exception();
 
 // --- Messages
@@ -127,12 +139,19 @@ struct MessageInfo {
     MessageInfo(StringRef macro, const SourceLineInfo& line, ResultWas::OfType type);
     std::string message;
 };
-struct MessageBuilder {
-    MessageBuilder(StringRef macro, const SourceLineInfo& line, ResultWas::OfType type);
+struct MessageStream {
     template <class T>
-    MessageBuilder& operator<<(const T&) {
+    MessageStream& operator<<(const T&) {
         return *this;
     }
+};
+struct MessageBuilder : MessageStream {
+    MessageBuilder(StringRef macro, const SourceLineInfo& line, ResultWas::OfType type);
+    template <class T>
+    MessageBuilder&& operator<<(const T&) && {
+        return static_cast<MessageBuilder&&>(*this);
+    }
+    MessageInfo m_info;
 };
 class ScopedMessage {
 public:
@@ -151,27 +170,38 @@ public:
     SourceLineInfo getSourceInfo() const;
 };
 struct AssertionStats {
+    AssertionStats(const AssertionStats&) = default;
+    AssertionStats(AssertionStats&&) = default;
+    AssertionStats& operator=(const AssertionStats&) = delete;
+    AssertionStats& operator=(AssertionStats&&) = delete;
+    ~AssertionStats() = default;
+
     AssertionResult assertionResult;
     std::vector<MessageInfo> infoMessages;
 };
-class EventListenerBase {
+class IEventListener {
 public:
-    EventListenerBase(const IConfig* config);  // NOLINT(google-explicit-constructor): as there
-    virtual ~EventListenerBase();
-    virtual void assertionEnded(const AssertionStats& stats);
+    IEventListener(const IConfig* config);  // NOLINT(google-explicit-constructor): as there
+    virtual ~IEventListener();
+    virtual void assertionEnded(const AssertionStats& stats) = 0;
+};
+class EventListenerBase : public IEventListener {
+public:
+    using IEventListener::IEventListener;
+    void assertionEnded(const AssertionStats& stats) override;
 };
 template <class T>
 class ListenerRegistrar {
 public:
     ListenerRegistrar(StringRef name) {  // NOLINT(google-explicit-constructor): as there
-        make = [](const IConfig* config) -> std::unique_ptr<EventListenerBase> {
+        make = [](const IConfig* config) -> std::unique_ptr<IEventListener> {
             return std::make_unique<T>(config);
         };
         static_cast<void>(name);
     }
 
 private:
-    std::unique_ptr<EventListenerBase> (*make)(const IConfig*);
+    std::unique_ptr<IEventListener> (*make)(const IConfig*);
 };
 
 // --- The command line
@@ -180,14 +210,27 @@ namespace Clara {
 class Opt {
 public:
     template <class T>
-    Opt(T& to, const std::string& hint);
-    Opt& operator[](const std::string& name);
-    Opt& operator()(const std::string& description);
+    Opt(T& to, StringRef hint);
+    Opt& operator[](StringRef name) &;
+    Opt&& operator[](StringRef name) &&;
+    Opt& operator()(StringRef description) &;
+    Opt&& operator()(StringRef description) &&;
 };
 class Parser {
 public:
+    friend Parser& operator|=(Parser& to, const Opt& other);
+    friend Parser& operator|=(Parser& to, Opt&& other);
     template <class T>
-    Parser operator|(const T& other) const;
+    friend Parser operator|(const Parser& to, T&& other) {
+        Parser all(to);
+        all |= other;
+        return all;
+    }
+    template <class T>
+    friend Parser operator|(Parser&& to, T&& other) {
+        to |= std::forward<T>(other);
+        return std::move(to);
+    }
 };
 }  // namespace Clara
 
@@ -211,6 +254,15 @@ public:
 #define COROSCOPE_CATCH3_JOIN_2(a, b) a##b
 #define COROSCOPE_CATCH3_JOIN(a, b) COROSCOPE_CATCH3_JOIN_2(a, b)
 #define INTERNAL_CATCH_UNIQUE_NAME(name) COROSCOPE_CATCH3_JOIN(name, __COUNTER__)
+
+constexpr Catch::StringRef operator""_catch_sr(const char* text, std::size_t size) noexcept {
+    return {text, size};
+}
+#define INTERNAL_CATCH_INFO(name, text)                                                   \
+    const Catch::ScopedMessage INTERNAL_CATCH_UNIQUE_NAME(catch3_message_)(               \
+        Catch::MessageBuilder(name##_catch_sr, Catch::SourceLineInfo(__FILE__, __LINE__), \
+                              Catch::ResultWas::Info)                                     \
+        << text)
 
 #define COROSCOPE_CATCH3_TEST_CASE(function, test)                                                \
     static void function();                                                                       \
