@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "races/corpus.hpp"
+#include "races/prediction.hpp"
 #include "races/search.hpp"
 
 #include <coroscope/testkit/explore.hpp>
@@ -54,18 +55,17 @@ struct options {
     std::string output;
 };
 
+[[nodiscard]] std::optional<std::uint64_t> median(std::vector<std::uint64_t> of) {
+    if (of.empty()) { return {}; }
+    std::ranges::sort(of);
+    return of[of.size() / 2];
+}
+
 /// What searches of one program with several seeds came to.
 struct searched {
     std::uint64_t confirmed = 0;  ///< searches
     std::vector<std::uint64_t> numbers;
     std::string kind;  ///< of the first failure
-
-    [[nodiscard]] std::optional<std::uint64_t> median() const {
-        if (numbers.empty()) { return {}; }
-        auto sorted = numbers;
-        std::ranges::sort(sorted);
-        return sorted[sorted.size() / 2];
-    }
 };
 
 struct row {
@@ -77,6 +77,7 @@ struct row {
     bool is_exhausted = false;
     std::string reported_by;  ///< a strategy; empty: it was left alone
     std::string unchecked;    ///< why outcomes were not compared; empty: they were
+    std::optional<prediction> predicted;
 };
 
 [[nodiscard]] searched search(const program& p, const options& chosen) {
@@ -107,6 +108,9 @@ void leave_alone(row& r, const options& chosen) {
 [[nodiscard]] row measure(const program& p, const options& chosen) {
     row r;
     r.of = &p;
+#if COROSCOPE_RACES_ARE_SEEN
+    r.predicted = predict(p);
+#endif
     if (p.expected == verdict::correct) {
         leave_alone(r, chosen);
         return r;
@@ -121,6 +125,17 @@ void leave_alone(row& r, const options& chosen) {
     return n.has_value() ? std::to_string(*n) : "-";
 }
 
+/// What the detector predicted from one run; `-` where it could not see the accesses.
+[[nodiscard]] std::string predicted(const row& r) {
+    return r.predicted.has_value() ? std::to_string(r.predicted->candidates) : "-";
+}
+
+/// How many of these were tried until one was confirmed.
+[[nodiscard]] std::string directed(const row& r) {
+    if (!r.predicted.has_value()) { return "-"; }
+    return r.predicted->failed_by_itself ? "by itself" : number(r.predicted->directed);
+}
+
 void print_head() {
     std::cout << std::left << std::setw(34) << "program" << std::setw(28) << "kind" << std::setw(8)
               << "verdict" << std::right << std::setw(11) << "executions" << std::setw(9)
@@ -131,10 +146,9 @@ void print_head() {
 void print(const row& r) {
     const auto& p = *r.of;
     std::cout << std::left << std::setw(34) << p.name << std::setw(28) << p.kind << std::setw(8)
-              << to_string(p.expected) << std::right << std::setw(11) << number(r.with.median())
-              << std::setw(9) << number(r.without.median()) << std::setw(10) << "-" << std::setw(10)
-              << "-"
-              << "  ";
+              << to_string(p.expected) << std::right << std::setw(11)
+              << number(median(r.with.numbers)) << std::setw(9) << number(median(r.without.numbers))
+              << std::setw(10) << predicted(r) << std::setw(10) << directed(r) << "  ";
     if (p.expected == verdict::correct) {
         std::cout << r.tried << (r.is_exhausted ? ", all orders" : "")
                   << (r.reported_by.empty() ? "" : ", REPORTED by " + r.reported_by)
@@ -156,11 +170,15 @@ struct verdicts {
     std::size_t missed_without = 0;  ///< though they should not need assertions
     std::size_t correct = 0;
     std::size_t reported = 0;
+    std::size_t hidden = 0;               ///< wrong, and not so in the recorded run
+    std::vector<std::uint64_t> directed;  ///< of these, executions until one was confirmed
+    std::size_t predicted_correct = 0;    ///< correct ones with a candidate
 
     void add(const row& r, const options& chosen) {
         if (r.of->expected == verdict::correct) {
             ++correct;
             reported += r.reported_by.empty() ? 0U : 1U;
+            predicted_correct += r.predicted.has_value() && r.predicted->candidates > 0 ? 1U : 0U;
             return;
         }
         ++wrong;
@@ -168,6 +186,9 @@ struct verdicts {
         const bool needs_none = r.without.confirmed == chosen.seeds;
         without_assertions += needs_none ? 1U : 0U;
         missed_without += needs_none || r.of->needs_assertions ? 0U : 1U;
+        if (!r.predicted.has_value() || r.predicted->failed_by_itself) { return; }
+        ++hidden;
+        if (r.predicted->directed.has_value()) { directed.push_back(*r.predicted->directed); }
     }
     [[nodiscard]] bool hold() const {
         return confirmed == wrong && missed_without == 0 && reported == 0;
@@ -176,7 +197,7 @@ struct verdicts {
 
 [[nodiscard]] nlohmann::json to_json(const searched& s) {
     nlohmann::json j{{"searches_that_confirmed", s.confirmed}, {"confirmed_as", s.kind}};
-    if (const auto median = s.median()) { j["median_executions"] = *median; }
+    if (const auto middle = median(s.numbers)) { j["median_executions"] = *middle; }
     return j;
 }
 
@@ -194,6 +215,13 @@ struct verdicts {
         j["with_assertions"] = to_json(r.with);
         j["without_assertions"] = to_json(r.without);
     }
+    if (r.predicted.has_value()) {
+        const auto& p = *r.predicted;
+        j["predicted"] = {{"fails_by_itself", p.failed_by_itself},
+                          {"rules", p.rules},
+                          {"candidates", p.candidates}};
+        if (p.directed.has_value()) { j["predicted"]["directed_executions"] = *p.directed; }
+    }
     return j;
 }
 
@@ -203,7 +231,11 @@ struct verdicts {
                      {"confirmed_without_assertions", all.without_assertions},
                      {"correct", all.correct},
                      {"reported", all.reported},
+                     {"hidden", all.hidden},
+                     {"confirmed_from_predictions", all.directed.size()},
+                     {"correct_with_predictions", all.predicted_correct},
                      {"programs", nlohmann::json::array()}};
+    if (const auto middle = median(all.directed)) { j["median_directed_executions"] = *middle; }
     for (const auto& each : rows) {
         j["programs"].push_back(to_json(each));
     }
@@ -252,6 +284,12 @@ private:
         std::cout << sum.confirmed << " of " << sum.wrong << " wrong programs confirmed, "
                   << sum.without_assertions << " without assertions; " << sum.reported << " of "
                   << sum.correct << " correct ones reported\n";
+        if (sum.hidden > 0) {
+            std::cout << sum.directed.size() << " of " << sum.hidden
+                      << " that are hidden by default confirmed from what one run predicts, after "
+                      << number(median(sum.directed)) << " directed executions (median); "
+                      << sum.predicted_correct << " correct ones have a prediction, too\n";
+        }
     }
     if (chosen.prints_json) { std::cout << json_text(rows, sum); }
     if (!chosen.output.empty()) {
