@@ -32,9 +32,12 @@ void loop::implementation::run_ready_by_policy(std::size_t count) {
         // A step may have taken the policy away.
         const auto entry = c.policy != nullptr ? take_next() : c.ready.pop();
         if (entry.is_task()) {
+            // Whether somebody has asked it to stop, or called it off, is always the question.
+            detail::note_use(&entry.task()->must_cancel, detail::access_kind::test);
             entry.task()->woken_by_others = false;
             run_one_task(*entry.task());
         } else {
+            detail::note_use(entry.handle(), detail::access_kind::test);
             run_handle(*entry.handle());
         }
     }
@@ -105,10 +108,13 @@ std::uint64_t loop_core::creator() const noexcept {
 
 void loop_core::note_creator(handle_state& posted) noexcept {
     posted.posted_by = creator();
+    note_use(&posted, access_kind::test);
     policy->on_created({posted.id, false}, agent_of(posted.posted_by));
 }
 
 void loop_core::note_creator(const task_core& started) const noexcept {
+    note_use(&started, access_kind::test);
+    note_use(&started.must_cancel, access_kind::test);
     policy->on_created({started.id(), true}, agent_of(creator()));
 }
 
