@@ -94,9 +94,11 @@ void loop::implementation::offer(std::size_t place) {
     places_.push_back(place);
     if (entry.is_task()) {
         const auto& record = entry.task()->record();
-        choices_.push_back({entry.task()->id(), true, record.site.load(std::memory_order_relaxed)});
+        choices_.push_back({entry.task()->id(), true, record.site.load(std::memory_order_relaxed),
+                            entry.task()->woken_by_others ? 0 : order_of(entry)});
     } else {
-        choices_.push_back({entry.handle()->id, false, entry.handle()->created_at});
+        choices_.push_back(
+            {entry.handle()->id, false, entry.handle()->created_at, order_of(entry)});
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace coroscope::testkit::detail {
 namespace {
@@ -68,6 +69,7 @@ void execution_order::begin(const agent_tree& agents) {
     agents_ = &agents;
     ++execution_;
     ready_.clear();
+    last_in_order_.clear();
     count_ = 0;
     moved_ = 0;
     things_.begin();
@@ -126,6 +128,11 @@ void execution_order::on_step(const candidate& runs) {
     step.own = agent.last;
     step.made_by = agent.made_by;
     step.enabled_by = agent.enabled_by;
+    step.behind = none;
+    if (runs.order != 0) {
+        const auto [last, is_first] = last_in_order_.try_emplace(runs.order, count_);
+        if (!is_first) { step.behind = std::exchange(last->second, count_); }
+    }
     step.moved = moved_;
     agent.last = count_;
     agent.is_ready = false;
@@ -256,6 +263,7 @@ void execution_order::order_by_necessity(std::size_t index) {
     add_past(index, step.own);
     add_past(index, step.made_by);
     add_past(index, step.enabled_by);
+    add_past(index, step.behind);
     for (std::size_t i = 0; i < step.moved; ++i) {
         past[i / 64] |= std::uint64_t{1} << (i % 64);
     }

@@ -45,6 +45,7 @@ struct ordered_step {
     std::uint32_t own = 0;         ///< its agent's last
     std::uint32_t made_by = 0;     ///< in which its agent was made
     std::uint32_t enabled_by = 0;  ///< after which it could run
+    std::uint32_t behind = 0;      ///< the last with which it keeps its order
     std::uint32_t moved = 0;       ///< all steps before this one belong to earlier instants
     std::uint32_t made = 0;        ///< agents, in this step
     std::uint64_t faults = 1;      ///< what its fault points did, a bit each, below a 1
@@ -159,6 +160,7 @@ private:
     std::uint64_t execution_ = 0;
     std::vector<agent_state> states_;
     std::vector<agent_index> ready_;
+    std::unordered_map<std::uint64_t, std::uint32_t> last_in_order_;
     std::uint64_t offers_ = 0;
     std::vector<ordered_step> steps_;  ///< the first `count_` are this execution's
     std::uint32_t count_ = 0;

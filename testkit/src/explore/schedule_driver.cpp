@@ -142,7 +142,7 @@ void schedule_driver::note_ready(std::span<const choice> ready) {
     for (const auto& each : ready) {
         const auto index = index_of({each.id, each.is_task});
         ready_hash_ += agents_.hash(index);
-        ready_.push_back({index, each.at});
+        ready_.push_back({index, each.at, each.order});
     }
 }
 

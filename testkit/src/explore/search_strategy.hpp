@@ -20,6 +20,7 @@ struct candidate {
     agent_index agent = agent_tree::outside;
     /// The co_await it goes on from, unknown before the first step; a callback's place of posting.
     await_site at{};
+    std::uint64_t order = 0;  ///< see `schedule_policy::choice`
 };
 
 /// Whether two sites are the same in the source.
