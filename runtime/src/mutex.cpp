@@ -9,11 +9,19 @@
 namespace coroscope {
 
 bool mutex::try_lock(await_site where) noexcept {
-    if (locked_) { return false; }
+    return take(where, detail::lock_use::try_lock);
+}
+
+bool mutex::take(await_site where, detail::lock_use how) noexcept {
+    if (locked_) {
+        detail::note_use(this, detail::access_kind::test, where);
+        return false;
+    }
     locked_ = true;
     owner_ = detail::lock_owner::current();
     locked_at_ = where;
     if (detail::running_loop != nullptr) { waiters_.identify(*detail::running_loop); }
+    note(detail::access_kind::acquire, true, where, how);
     return true;
 }
 
@@ -29,6 +37,7 @@ void mutex::unlock() {
 }
 
 void mutex::hand_over() noexcept {
+    note(detail::access_kind::release, true, locked_at_);
     auto* next = static_cast<detail::mutex_waiter*>(waiters_.wake_first());
     if (next == nullptr) {
         detail::remark_passage("mutex::unlock", waiters_.id(), locked_at_);
@@ -43,6 +52,7 @@ void mutex::hand_over() noexcept {
 }
 
 void mutex::admit(detail::mutex_waiter& waiter) noexcept {
+    detail::note_change(this, waiter.where());
     waiters_.add_again(waiter);
     waiter.task().record().wait_detail.store(owner_address(), std::memory_order_release);
     if (!locked_) { hand_over(); }
@@ -66,7 +76,7 @@ void scoped_lock::unlock() {
 
 void scoped_lock::give_back() noexcept {
     if (held_ == nullptr) { return; }
-    const auto where = held_->locked_at();
+    const auto where = held_->locked_at_;
     try {
         unlock();
     } catch (...) { detail::report_misuse(std::current_exception(), where); }
@@ -76,7 +86,7 @@ namespace detail {
 
 // One that waits for a condition's notification is in another list.
 std::uint64_t mutex_waiter::held_by() const noexcept {
-    return list() == &mutex_->waiters_ ? mutex_->owner() : 0;
+    return list() == &mutex_->waiters_ ? mutex_->owner_.task : 0;
 }
 
 void mutex_waiter::pass_on() noexcept {
@@ -84,12 +94,13 @@ void mutex_waiter::pass_on() noexcept {
 }
 
 bool lock_awaiter_base::await_ready() const {
-    if (mutex_->try_lock(where_)) [[likely]] { return true; }
+    if (mutex_->take(where_, lock_use::lock)) [[likely]] { return true; }
     if (mutex_->locked_by_current()) [[unlikely]] { mutex_->throw_locked_twice(where_); }
     return false;
 }
 
 void lock_awaiter_base::suspend(frame_base& frame) {
+    mutex_->note(access_kind::test, true, where_);  // a place in its line
     enter(mutex_->waiters_, frame, where_);
     frame.task->record().wait_detail.store(mutex_->owner_address(), std::memory_order_release);
 }

@@ -63,7 +63,10 @@ const test_result& explored_environment::run(search_strategy& strategy, std::uin
     restart();
     if (!is_open) { open_loop(); }
     driver_.begin(strategy, seed, max_steps, clock_);
-    execute(body);
+    {
+        const schedule_driver::listening listens(driver_);
+        execute(body);
+    }
     result().steps = driver_.steps();
     result().event_log_hash = driver_.hash();
     if (!result().ok() || !is_as_new()) { close_loop(); }

@@ -73,6 +73,7 @@ public:
 protected:
     using mutex_waiter::mutex_waiter;
     ~lock_awaiter_base() override = default;
+    void finish_lock();
 
 private:
     void suspend(frame_base& frame);
@@ -83,7 +84,7 @@ public:
     using result = void;
     lock_awaiter(mutex& m, await_site where) noexcept : lock_awaiter_base(m, where) {}
     ~lock_awaiter() override { abandon(); }
-    void await_resume() { finish(); }
+    void await_resume() { finish_lock(); }
 };
 
 class scoped_lock_awaiter final : public lock_awaiter_base {
@@ -92,7 +93,7 @@ public:
     scoped_lock_awaiter(mutex& m, await_site where) noexcept : lock_awaiter_base(m, where) {}
     ~scoped_lock_awaiter() override { abandon(); }
     [[nodiscard]] scoped_lock await_resume() {
-        finish();
+        finish_lock();
         return scoped_lock(*mutex_);
     }
 };
@@ -139,11 +140,18 @@ public:
     /// By whichever task; `invalid_state_error` if it is not locked.
     void unlock();
 
-    [[nodiscard]] bool locked() const noexcept { return locked_; }
+    [[nodiscard]] bool locked() const noexcept {
+        detail::note_use(this, detail::access_kind::test);
+        return locked_;
+    }
     /// The id of the task that holds it; 0: nobody, or a callback.
-    [[nodiscard]] std::uint64_t owner() const noexcept { return owner_.task; }
+    [[nodiscard]] std::uint64_t owner() const noexcept {
+        detail::note_use(this, detail::access_kind::test);
+        return owner_.task;
+    }
     /// Whether the task (or callback) that runs now holds it.
     [[nodiscard]] bool locked_by_current() const noexcept {
+        detail::note_use(this, detail::access_kind::test);
         return locked_ && owner_ == detail::lock_owner::current();
     }
     /// Where the one who holds it asked for it.
@@ -161,6 +169,12 @@ private:
         return std::bit_cast<std::int64_t>(&owner_.task);
     }
 
+    /// To those who want to know who uses what.
+    void note(detail::access_kind kind, bool changes, await_site where,
+              detail::lock_use how = detail::lock_use::lock) const noexcept {
+        detail::note_lock(this, waiters_.id(), kind, changes, how, where);
+    }
+    [[nodiscard]] bool take(await_site where, detail::lock_use how) noexcept;
     void hand_over() noexcept;
     /// Lets one wait again that slept elsewhere, or gives it the mutex at once.
     void admit(detail::mutex_waiter& waiter) noexcept;
@@ -171,5 +185,10 @@ private:
     await_site locked_at_{};
     bool locked_ = false;
 };
+
+inline void detail::lock_awaiter_base::finish_lock() {
+    finish();
+    if (waited()) { mutex_->note(access_kind::acquire, false, where_); }  // `take` notes the others
+}
 
 }  // namespace coroscope

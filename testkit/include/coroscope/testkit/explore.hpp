@@ -22,7 +22,7 @@ namespace coroscope::testkit {
 /// How an exploration chooses the orders that it tries. docs/exploration.md says which is good for
 /// what, and where each comes from.
 enum class strategy : std::uint8_t {
-    portfolio,               ///< all of the following in turn
+    portfolio,               ///< all of the following in turn, without the last
     default_order,           ///< first in, first out: one execution
     random_walk,             ///< any that could run, each as likely
     uniform_walk,            ///< all interleavings as likely
@@ -32,6 +32,7 @@ enum class strategy : std::uint8_t {
     pct_3,                   ///< with two
     pct_5,                   ///< with four
     depth_first,             ///< everything, or everything within `max_deviations`
+    dpor,                    ///< one order of each class; one worker, no shards
 };
 
 [[nodiscard]] const char* to_string(strategy s) noexcept;
@@ -72,6 +73,10 @@ struct explore_options {
     unsigned workers = 1;
     /// How many executions, from the first, are run twice to see whether they are the same.
     std::uint64_t checked_executions = 1;
+    /// Counts the classes of orders that were tried, whatever the strategy: two orders are of one
+    /// class if they differ in nothing but the order of steps that have nothing to do with each
+    /// other. It takes several times as long.
+    bool counts_classes = false;
     /// Executions that the search for a simpler schedule of a failure may take. 0: no search.
     std::size_t max_shrink_executions = 200;
     /// Told from time to time, on the calling thread. Unset: a line to standard error.
@@ -90,6 +95,8 @@ struct exploration_coverage {
     std::uint64_t decisions_min = 0;
     std::uint64_t decisions_max = 0;
     double decisions_mean = 0;
+    /// Of orders that differ in what depends on each other; 0: not counted. See `counts_classes`.
+    std::uint64_t classes = 0;
     std::uint64_t steps = 0;  ///< of all executions
     std::uint64_t cut = 0;    ///< executions that came to `max_steps`
 };
