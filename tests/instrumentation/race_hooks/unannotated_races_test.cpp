@@ -4,6 +4,7 @@
 #include "instrumentation/races/raced_loop.hpp"
 #include "support/catch.hpp"
 
+#include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
 #include <map>
@@ -29,6 +30,13 @@ coro<> add_after_delay(duration delay, dictionary& d, std::string key, double va
     if (d[key] < 0) { co_return; }
     co_await sleep_for(delay);
     d[key] += value;
+}
+
+coro<> locked_add(duration delay, dictionary& d, mutex& lock, std::string key, double value) {
+    const auto held = co_await lock.scoped();
+    const auto old = d[key];
+    co_await sleep_for(delay);
+    d[key] = old + value;
 }
 
 [[nodiscard]] std::string line(unsigned of_body) {
@@ -59,6 +67,17 @@ TEST_CASE("a dictionary that is read again after the sleep is fine") {
     dictionary d{{"value", 0}};
     r.start(add_after_delay(2s, d, "value", 1), "slow");
     r.start(add_after_delay(1s, d, "value", 1), "quick");
+    r.run();
+    CHECK(d["value"] == 2);
+    CHECK(r.rules().empty());
+}
+
+TEST_CASE("a dictionary that is updated under a lock is fine") {
+    raced_loop r;
+    dictionary d{{"value", 0}};
+    mutex lock;
+    r.start(locked_add(2s, d, lock, "value", 1), "slow");
+    r.start(locked_add(1s, d, lock, "value", 1), "quick");
     r.run();
     CHECK(d["value"] == 2);
     CHECK(r.rules().empty());
