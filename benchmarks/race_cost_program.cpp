@@ -2,8 +2,9 @@
 // A test that computes and one that waits, as users write them; built three times: as it is, for
 // the unannotated mode of race detection, and with the thread sanitizer. Prints nanoseconds for
 // each operation. See race_cost.cpp.
-#include "last_accesses.hpp"
 #include "stopwatch.hpp"
+
+#include <coroscope/instrumentation/races/race_detector.hpp>
 
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/mutex.hpp>
@@ -129,13 +130,30 @@ coro<> run_service(service& shared, int clients, std::size_t count) {
     co_await s.wait_closed();
 }
 
+/// In the build with hooks, with a detector.
+class watched_loop {
+public:
+    watched_loop() {
+#if defined(COROSCOPE_RACE_COST_DETECTS)
+        races_.attach_to(loop_);
+#endif
+    }
+    [[nodiscard]] loop* operator->() noexcept { return &loop_; }
+
+private:
+#if defined(COROSCOPE_RACE_COST_DETECTS)
+    instrumentation::race_detector races_;
+#endif
+    loop loop_;  // goes first
+};
+
 double run_compute(std::size_t count) {
     computation work;
-    loop l;
+    watched_loop l;
     const auto rounds = count / 1'000 + 1;
-    auto task = l.create_task(compute(work, rounds));
+    auto task = l->create_task(compute(work, rounds));
     const stopwatch watch(stopwatch::kind::thread_processor);
-    l.run_until_complete(task);
+    l->run_until_complete(task);
     return watch.nanoseconds_per(rounds * 1'000);
 }
 
@@ -143,10 +161,10 @@ double run_await(std::size_t count) {
     constexpr int clients = 8;
     const auto each = count / clients + 1;
     service shared;
-    loop l;
-    auto task = l.create_task(run_service(shared, clients, each));
+    watched_loop l;
+    auto task = l->create_task(run_service(shared, clients, each));
     const stopwatch watch(stopwatch::kind::thread_processor);
-    l.run_until_complete(task);
+    l->run_until_complete(task);
     return watch.nanoseconds_per(each * clients);
 }
 
@@ -159,9 +177,6 @@ int main(int argc, char** argv) {
         std::cerr << "usage: " << argv[0] << " compute|await COUNT\n";
         return 2;
     }
-#if defined(COROSCOPE_RACE_COST_LISTENS)
-    const last_accesses heard;
-#endif
     const auto count = std::stoul(argv[2]);
     std::cout << (std::string_view(argv[1]) == "compute" ? run_compute(count) : run_await(count))
               << std::endl;

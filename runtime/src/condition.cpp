@@ -81,7 +81,7 @@ task_core* condition_awaiter::cancel_wait() noexcept {
 
 void condition_awaiter::await_resume() {
     const bool holds_mutex = settle();
-    if (holds_mutex) { note_passage(mutex_, where_); }
+    if (holds_mutex) { mutex_->note(access_kind::acquire, false, where_); }
     if (notified_) { note_passage(&condition_->waiters_, where_); }
     if (task().must_cancel || !notified_) [[unlikely]] {
         if (holds_mutex && notified_) {

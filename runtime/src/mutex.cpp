@@ -9,15 +9,19 @@
 namespace coroscope {
 
 bool mutex::try_lock(await_site where) noexcept {
+    return take(where, detail::lock_use::try_lock);
+}
+
+bool mutex::take(await_site where, detail::lock_use how) noexcept {
     if (locked_) {
         detail::note_use(this, detail::access_kind::test, where);
         return false;
     }
-    detail::note_use(this, detail::access_kind::acquire, where);
     locked_ = true;
     owner_ = detail::lock_owner::current();
     locked_at_ = where;
     if (detail::running_loop != nullptr) { waiters_.identify(*detail::running_loop); }
+    note(detail::access_kind::acquire, true, where, how);
     return true;
 }
 
@@ -33,7 +37,7 @@ void mutex::unlock() {
 }
 
 void mutex::hand_over() noexcept {
-    detail::note_use(this, detail::access_kind::release, locked_at_);
+    note(detail::access_kind::release, true, locked_at_);
     auto* next = static_cast<detail::mutex_waiter*>(waiters_.wake_first());
     if (next == nullptr) {
         detail::remark_passage("mutex::unlock", waiters_.id(), locked_at_);
@@ -90,13 +94,13 @@ void mutex_waiter::pass_on() noexcept {
 }
 
 bool lock_awaiter_base::await_ready() const {
-    if (mutex_->try_lock(where_)) [[likely]] { return true; }
+    if (mutex_->take(where_, lock_use::lock)) [[likely]] { return true; }
     if (mutex_->locked_by_current()) [[unlikely]] { mutex_->throw_locked_twice(where_); }
     return false;
 }
 
 void lock_awaiter_base::suspend(frame_base& frame) {
-    note_change(mutex_, where_);  // a place in its line
+    mutex_->note(access_kind::test, true, where_);  // a place in its line
     enter(mutex_->waiters_, frame, where_);
     frame.task->record().wait_detail.store(mutex_->owner_address(), std::memory_order_release);
 }

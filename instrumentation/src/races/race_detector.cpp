@@ -149,7 +149,10 @@ public:
         guarded([&] { end_unit(race_units::key_of({handle, false})); });
     }
     void on_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept override {
-        guarded([&] { parts_->orders.note_edge(kind, from, to, parts_->recorder.now().key); });
+        guarded([&] {
+            parts_->recorder.end_part();
+            parts_->orders.note_edge(kind, from, to, parts_->recorder.now().key);
+        });
     }
 
 private:
@@ -200,7 +203,10 @@ private:
     void note_synchronisation(const access& made) {
         if (made.bytes != 0) {
             parts_->recorder.note_single(made);
-        } else if (made.lock != coroscope::detail::lock_use::none) {
+            return;
+        }
+        parts_->recorder.end_part();
+        if (made.lock != coroscope::detail::lock_use::none) {
             parts_->locks.note(made);
         } else {
             parts_->orders.note_use(made, parts_->recorder.now().key);

@@ -148,37 +148,69 @@ std::uint64_t race_recorder::note(const annotated_access& made) {
 void race_recorder::note_single(const coroscope::detail::access& made) {
     const auto at = now();
     if (at.key == 0 || made.bytes == 0) { return; }
-    const auto segment = segment_of(at);
-    if (!unjudged_.empty() && unjudged_.back().record->segment != segment) { settle(); }
-    constexpr std::uintptr_t granule_bytes = 8;
+    const auto* const part = present_part(at);
+    if (part == nullptr) {
+        log_.count_dropped();
+        return;
+    }
+    if (!unjudged_.empty() && unjudged_.back().record->segment != part->segment) { settle(); }
+    constexpr auto granule_bytes = private_memory::granule_bytes;
     constexpr std::size_t most_bytes = 512;  // of a range, what begins it stands for all
     const auto begin = reinterpret_cast<std::uintptr_t>(made.object);
     const auto end = begin + std::min(made.bytes, most_bytes);
     for (auto granule = begin - begin % granule_bytes; granule < end; granule += granule_bytes) {
-        unsigned bytes = 0xff;
-        if (granule < begin) { bytes &= 0xffU << (begin - granule); }
-        if (granule + granule_bytes > end) { bytes &= 0xffU >> (granule + granule_bytes - end); }
-        note_granule(at, reinterpret_cast<const void*>(granule),  // NOLINT: an address again
-                     static_cast<std::uint8_t>(bytes), made);
+        unsigned bits = 0xff;
+        if (granule < begin) { bits &= 0xffU << (begin - granule); }
+        if (granule + granule_bytes > end) { bits &= 0xffU >> (granule + granule_bytes - end); }
+        const auto bytes = static_cast<std::uint8_t>(bits);
+        auto& memory = private_.at(granule);
+        if (private_.keep(memory, {made.code, 0, made.kind, bytes})) { continue; }
+        const auto* const address = reinterpret_cast<const void*>(granule);  // NOLINT: as it was
+        if (!memory.is_shared()) { share(address, memory); }
+        note_granule(*part, address, bytes, made);
     }
 }
 
-void race_recorder::note_granule(const present& at, const void* granule, std::uint8_t bytes,
+/// Null: there is no room for another unit.
+const access_record* race_recorder::present_part(const present& at) {
+    const auto segment = segment_of(at);
+    if (const auto* known = private_.part_of(segment); known != nullptr) { return known; }
+    auto made = std::make_shared<access_record>();
+    if (!identify(at, *made, {})) { return nullptr; }
+    next_order_ += private_memory::most_kept;
+    private_.begin_part(std::move(made));
+    return private_.part_of(segment);
+}
+
+/// Another unit has come: what the first one did is what it would have been without delay.
+void race_recorder::share(const void* granule, private_memory::granule& which) {
+    auto& history = variables_.try_emplace(granule, capacity_).first->second.history;
+    const auto records = private_.share(which);
+    for (const auto& each : records) {
+        history.add(each, previous_of(history, *each));
+    }
+    for (const auto& each : records) {
+        if (!each->is_write()) { continue; }
+        auto* const read = history.find(each->segment, access_kind::read);
+        if (read == nullptr) { continue; }
+        read->value = written_value::update;
+        each->value = written_value::update;
+    }
+}
+
+void race_recorder::note_granule(const access_record& part, const void* granule, std::uint8_t bytes,
                                  const coroscope::detail::access& made) {
     auto& variable = variables_.try_emplace(granule, capacity_).first->second;
-    if (auto* same = variable.history.find(segment_of(at), made.kind); same != nullptr) {
+    if (auto* same = variable.history.find(part.segment, made.kind); same != nullptr) {
         same->bytes |= bytes;
         return;
     }
-    auto record = std::make_shared<access_record>();
+    auto record = std::make_shared<access_record>(part);
+    record->order = next_order_++;
     record->kind = made.kind;
     record->bytes = bytes;
     record->code = made.code;
     record->is_computed = made.kind == access_kind::read;
-    if (!identify(at, *record, made.where)) {
-        log_.count_dropped();
-        return;
-    }
     variable.history.add(record, previous_of(variable.history, *record));
     unjudged_.push_back({granule, record, false, nullptr});
 }
@@ -250,26 +282,22 @@ void race_recorder::note_benign(const char* reason) {
 }
 
 void race_recorder::forget_variable(const void* object, std::size_t bytes) {
-    if (variables_.empty()) { return; }
-    const auto* const begin = static_cast<const std::byte*>(object);
-    const auto lies_there = [&](const void* address) {
-        const auto* const at = static_cast<const std::byte*>(address);
-        return std::less_equal<>()(begin, at) && std::less<>()(at, begin + bytes);
-    };
-    const bool is_known =
-        bytes == 1
-            ? variables_.contains(object)
-            : std::ranges::any_of(variables_, [&](const auto& v) { return lies_there(v.first); });
-    if (!is_known) { return; }
+    private_.forget(reinterpret_cast<std::uintptr_t>(object), bytes);
+    const auto* const end = static_cast<const std::byte*>(object) + bytes;
+    if (variables_.lower_bound(object) == variables_.lower_bound(end)) { return; }
     settle();
-    std::erase_if(variables_, [&](const auto& v) { return lies_there(v.first); });
+    variables_.erase(variables_.lower_bound(object), variables_.lower_bound(end));
     for (auto& [unit, guards] : guards_) {
-        std::erase_if(guards, [&](const guard& g) { return lies_there(g.variable); });
+        std::erase_if(guards, [&](const guard& g) {
+            return std::less_equal<const void*>()(object, g.variable)
+                   && std::less<const void*>()(g.variable, end);
+        });
     }
 }
 
 void race_recorder::end_unit(std::uint64_t key) {
     settle();
+    end_part();
     guards_.erase(key);
     for (auto& [address, group] : groups_) {
         group.progress.erase(key);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "private_memory.hpp"
 #include "race_findings.hpp"
 #include "race_log.hpp"
 #include "race_records.hpp"
@@ -13,6 +14,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <unordered_map>
@@ -56,6 +59,8 @@ public:
     std::uint64_t note(const annotated_access& made);
     /// One that the compiler saw. Nothing is known of its value: what was read counts as used.
     void note_single(const coroscope::detail::access& made);
+    /// What comes before the present unit, or its locks, may be something else from now on.
+    void end_part() noexcept { private_.end_part(); }
     void note_value_used(const provenance& from, value_use how);
     void note_group(const void* group, const variable_label& label,
                     std::span<const void* const> members);
@@ -106,8 +111,10 @@ private:
     };
 
     [[nodiscard]] variable_state& variable_at(const annotated_access& made);
-    void note_granule(const present& at, const void* granule, std::uint8_t bytes,
+    void note_granule(const access_record& part, const void* granule, std::uint8_t bytes,
                       const coroscope::detail::access& made);
+    void share(const void* granule, private_memory::granule& which);
+    [[nodiscard]] const access_record* present_part(const present& at);
     [[nodiscard]] static record_pointer previous_of(const variable_history& in,
                                                     const access_record& made);
     void add_to_groups(const access_record& made, const void* object, std::uint64_t unit);
@@ -130,7 +137,8 @@ private:
     std::uint64_t next_order_ = 1;
     std::uint64_t segment_ = 0;  ///< of `last_`, where steps are not told
     present last_;
-    std::unordered_map<const void*, variable_state> variables_;
+    std::map<const void*, variable_state, std::less<>> variables_;
+    private_memory private_;
     std::unordered_map<const void*, group_state> groups_;
     std::unordered_map<std::uint64_t, std::vector<guard>> guards_;  ///< of units
     std::vector<unjudged> unjudged_;

@@ -2,6 +2,7 @@
 #include <coroscope/instrumentation/races/race_detector.hpp>
 
 #include <coroscope/instrumentation/races/shared.hpp>
+#include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/queue.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
@@ -13,6 +14,8 @@
 #include <array>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <vector>
 
 using namespace coroscope;
 using namespace coroscope::instrumentation;
@@ -147,8 +150,14 @@ TEST_CASE("what is got from a queue comes after it was put there") {
     raced_loop v;
     number x(0, "x");
     queue<int> items;
-    v.start(receive(items, x), "receiver");
-    v.start(send(items, x), "sender");
+    SECTION("by one who waited") {
+        v.start(receive(items, x), "receiver");
+        v.start(send(items, x), "sender");
+    }
+    SECTION("by one who did not have to") {
+        v.start(send(items, x), "sender");
+        v.start(receive(items, x), "receiver");
+    }
     v.run();
     CHECK(v.rules().empty());
 }
@@ -267,4 +276,190 @@ TEST_CASE("clocks are bounded however many tasks there were") {
     CHECK(total.peek() == 5000);
     CHECK(v.rules().empty());
     CHECK(v.races.clock_slots_used() < 200);
+}
+
+// --- Locks
+
+namespace {
+
+coro<> add_locked(number& x, mutex& m) {
+    const auto lock = co_await m.scoped();
+    const auto before = x.get();
+    co_await yield_now();
+    x.set(before + 1);
+}
+
+coro<> add_with_two_locks(number& x, mutex& m) {
+    int before = 0;
+    {
+        const auto lock = co_await m.scoped();
+        before = x.get();
+    }
+    co_await yield_now();
+    const auto lock = co_await m.scoped();
+    x.set(before + 1);
+}
+
+coro<> add_by_child(number& x, mutex& m) {
+    const auto lock = co_await m.scoped();
+    auto child = get_running_loop().create_task(deposit(x, 1), "child");
+    co_await child;
+}
+
+coro<> lock_two(mutex& first, mutex& second) {
+    const auto outer = co_await first.scoped();
+    co_await yield_now();
+    const auto inner = co_await second.scoped();
+}
+
+coro<> lock_two_below(mutex& gate, mutex& first, mutex& second) {
+    const auto above = co_await gate.scoped();
+    co_await lock_two(first, second);
+}
+
+coro<> lock_after(mutex& first, mutex& second, duration when) {
+    co_await sleep_for(when);
+    co_await lock_two(first, second);
+}
+
+coro<> try_second(mutex& first, mutex& second, duration when) {
+    co_await sleep_for(when);
+    const auto outer = co_await first.scoped();
+    co_await yield_now();
+    if (second.try_lock()) { second.unlock(); }
+}
+
+}  // namespace
+
+TEST_CASE("a lock from the read to the write makes it right") {
+    raced_loop v;
+    number x(0, "x");
+    mutex m;
+    v.start(add_locked(x, m), "one");
+    v.start(add_locked(x, m), "two");
+    v.run();
+    CHECK(v.rules().empty());
+}
+
+TEST_CASE("a lock for each access does not") {
+    raced_loop v;
+    number x(0, "x");
+    mutex m;
+    v.start(add_with_two_locks(x, m), "one");
+    v.start(add_with_two_locks(x, m), "two");
+    v.run();
+    CHECK(v.rules() == rule_list{"stale-write"});
+}
+
+TEST_CASE("a task that awaits another lends it its locks") {
+    raced_loop v;
+    number x(0, "x");
+    mutex m;
+    v.start(add_by_child(x, m), "one");
+    v.start(add_locked(x, m), "two");
+    v.run();
+    CHECK(v.rules().empty());
+}
+
+TEST_CASE("locks taken in both orders are found though nothing happened") {
+    raced_loop v;
+    mutex a;
+    mutex b;
+    v.start(lock_two(a, b), "one");
+    v.start(lock_after(b, a, 1s), "two");
+    v.run();
+    REQUIRE(v.rules() == rule_list{"lock-order"});
+    const auto found = v.races.findings()[0];
+    CHECK(found.verdict == report::verdict::predicted);
+    CHECK(without_lines(found.message)
+          == "task 2 (two) locks mutex 1 at race_detector_test.cpp:LINE in lock_two while it holds "
+             "mutex 2, locked at race_detector_test.cpp:LINE in lock_two; task 1 (one) locks mutex "
+             "2 at race_detector_test.cpp:LINE in lock_two while it holds mutex 1, locked at "
+             "race_detector_test.cpp:LINE in lock_two. If each has its first lock before another "
+             "asks for it, all of them wait for ever. Take the locks in one order everywhere, or "
+             "hold one more lock around both.");
+    const schedule_policy::agent one{v.tasks[0].id(), true};
+    const schedule_policy::agent two{v.tasks[1].id(), true};
+    REQUIRE(v.races.candidates().size() == 1);
+    CHECK(v.races.candidates()[0].holds
+          == std::vector<race_hold>{{two, 2, one, 0}, {one, 1, two, 1}});
+}
+
+TEST_CASE("so are three in a circle") {
+    raced_loop v;
+    mutex a;
+    mutex b;
+    mutex c;
+    v.start(lock_two(a, b), "one");
+    v.start(lock_after(b, c, 1s), "two");
+    v.start(lock_after(c, a, 2s), "three");
+    v.run();
+    CHECK(v.rules() == rule_list{"lock-order"});
+}
+
+TEST_CASE("both orders are harmless where they cannot meet") {
+    raced_loop v;
+    mutex gate;
+    mutex a;
+    mutex b;
+    SECTION("under one more lock") {
+        v.start(lock_two_below(gate, a, b), "one");
+        v.start(lock_two_below(gate, b, a), "two");
+    }
+    SECTION("in one task") {
+        auto both = [](mutex& first, mutex& second) -> coro<> {
+            co_await lock_two(first, second);
+            co_await lock_two(second, first);
+        };
+        v.start(both(a, b), "one");
+    }
+    SECTION("one after the other") {
+        auto both = [](mutex& first, mutex& second) -> coro<> {
+            auto one = get_running_loop().create_task(lock_two(first, second), "one");
+            co_await one;
+            auto two = get_running_loop().create_task(lock_two(second, first), "two");
+            co_await two;
+        };
+        v.start(both(a, b), "main");
+    }
+    SECTION("where one of them only tries") {
+        v.start(lock_two(a, b), "one");
+        v.start(try_second(b, a, 1s), "two");
+    }
+    v.run();
+    CHECK(v.rules().empty());
+}
+
+TEST_CASE("locks that are taken in the order of their addresses are no inversion") {
+    raced_loop v;
+    std::array<mutex, 3> accounts;
+    auto transfer = [](mutex& from, mutex& to) -> coro<> {
+        co_await lock_two(std::min(&from, &to) == &from ? from : to,
+                          std::max(&from, &to) == &to ? to : from);
+    };
+    v.start(transfer(accounts[0], accounts[1]), "one");
+    v.start(transfer(accounts[2], accounts[1]), "two");
+    v.start(transfer(accounts[2], accounts[0]), "three");
+    v.run();
+    CHECK(v.rules().empty());
+}
+
+TEST_CASE("a deadlock is confirmed when its last task waits") {
+    raced_loop v;
+    mutex a;
+    mutex b;
+    v.start(lock_two(a, b), "one");
+    v.start(lock_two(b, a), "two");
+    v.run();
+    auto rules = v.rules();
+    std::ranges::sort(rules);
+    REQUIRE(rules == rule_list{"deadlock", "lock-order"});
+    const auto all = v.races.findings();
+    const auto found = std::ranges::find(all, "deadlock", &report::finding::rule);
+    CHECK(found->verdict == report::verdict::confirmed);
+    CHECK(without_lines(found->message)
+          == "task 2 (two) waits at race_detector_test.cpp:LINE in lock_two for a mutex that task "
+             "1 (one) holds; task 1 (one) waits at race_detector_test.cpp:LINE in lock_two for a "
+             "mutex that task 2 (two) holds: none of them can go on. Take the locks in one order "
+             "everywhere.");
 }

@@ -73,10 +73,7 @@ public:
 protected:
     using mutex_waiter::mutex_waiter;
     ~lock_awaiter_base() override = default;
-    void finish_lock() {
-        finish();
-        if (waited()) { note_passage(mutex_, where_); }  // `try_lock` notes the others
-    }
+    void finish_lock();
 
 private:
     void suspend(frame_base& frame);
@@ -172,6 +169,12 @@ private:
         return std::bit_cast<std::int64_t>(&owner_.task);
     }
 
+    /// To those who want to know who uses what.
+    void note(detail::access_kind kind, bool changes, await_site where,
+              detail::lock_use how = detail::lock_use::lock) const noexcept {
+        detail::note_lock(this, waiters_.id(), kind, changes, how, where);
+    }
+    [[nodiscard]] bool take(await_site where, detail::lock_use how) noexcept;
     void hand_over() noexcept;
     /// Lets one wait again that slept elsewhere, or gives it the mutex at once.
     void admit(detail::mutex_waiter& waiter) noexcept;
@@ -182,5 +185,10 @@ private:
     await_site locked_at_{};
     bool locked_ = false;
 };
+
+inline void detail::lock_awaiter_base::finish_lock() {
+    finish();
+    if (waited()) { mutex_->note(access_kind::acquire, false, where_); }  // `take` notes the others
+}
 
 }  // namespace coroscope

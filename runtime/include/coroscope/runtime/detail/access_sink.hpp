@@ -138,6 +138,15 @@ inline void note_passage(const void* object, await_site where = {}) noexcept {
     }
 }
 
+/// A lock is asked for (`test`, a change: a place in its line), taken, or given back; `id` as
+/// listings show it.
+inline void note_lock(const void* lock, std::uint64_t id, access_kind kind, bool changes,
+                      lock_use how, await_site where) noexcept {
+    if (access_listener != nullptr) [[unlikely]] {
+        access_listener->on_access({lock, 0, kind, where, nullptr, changes, how, id});
+    }
+}
+
 /// One of several whom a wait is for has come: a release that changes nothing, since the wait ends
 /// after all of them, in whatever order they come. The last one changes the state as well.
 inline void note_arrival(const void* object) noexcept {

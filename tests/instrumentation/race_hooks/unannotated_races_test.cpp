@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/instrumentation/races/race_detector.hpp>
+
+#include "instrumentation/races/raced_loop.hpp"
+#include "support/catch.hpp"
+
+#include <coroscope/runtime/mutex.hpp>
+#include <coroscope/runtime/sleep.hpp>
+
+#include <map>
+#include <string>
+
+using namespace coroscope;
+using namespace coroscope::instrumentation;
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+
+namespace {
+
+using dictionary = std::map<std::string, double>;
+
+constexpr unsigned body_of_delayed_add = __LINE__;
+coro<> delayed_add(duration delay, dictionary& d, std::string key, double value) {
+    const auto old = d[key];
+    co_await sleep_for(delay);
+    d[key] = old + value;
+}
+
+coro<> add_after_delay(duration delay, dictionary& d, std::string key, double value) {
+    if (d[key] < 0) { co_return; }
+    co_await sleep_for(delay);
+    d[key] += value;
+}
+
+coro<> locked_add(duration delay, dictionary& d, mutex& lock, std::string key, double value) {
+    const auto held = co_await lock.scoped();
+    const auto old = d[key];
+    co_await sleep_for(delay);
+    d[key] = old + value;
+}
+
+[[nodiscard]] std::string line(unsigned of_body) {
+    return "unannotated_races_test.cpp:" + std::to_string(body_of_delayed_add + of_body);
+}
+
+}  // namespace
+
+TEST_CASE("a dictionary that is updated across a sleep is found with its four lines") {
+    raced_loop r;
+    dictionary d{{"value", 0}};
+    r.start(delayed_add(2s, d, "value", 1), "slow");
+    r.start(delayed_add(1s, d, "value", 1), "quick");
+    r.run();
+    CHECK(d["value"] == 1);
+    const auto found = r.races.findings();
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].rule == "stale-write");
+    const auto& text = found[0].message;
+    for (const auto& part : {"task 1 (slow) read"s, line(2), line(4), "task 2 (quick) wrote"s}) {
+        INFO(part << " in " << text);
+        CHECK(text.find(part) != std::string::npos);
+    }
+}
+
+TEST_CASE("a dictionary that is read again after the sleep is fine") {
+    raced_loop r;
+    dictionary d{{"value", 0}};
+    r.start(add_after_delay(2s, d, "value", 1), "slow");
+    r.start(add_after_delay(1s, d, "value", 1), "quick");
+    r.run();
+    CHECK(d["value"] == 2);
+    CHECK(r.rules().empty());
+}
+
+TEST_CASE("a dictionary that is updated under a lock is fine") {
+    raced_loop r;
+    dictionary d{{"value", 0}};
+    mutex lock;
+    r.start(locked_add(2s, d, lock, "value", 1), "slow");
+    r.start(locked_add(1s, d, lock, "value", 1), "quick");
+    r.run();
+    CHECK(d["value"] == 2);
+    CHECK(r.rules().empty());
+}
