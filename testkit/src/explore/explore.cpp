@@ -57,10 +57,17 @@ void check(const explore_options& options) {
             "test_options::check_heap profiles the whole process; explore with one worker, or in "
             "as many processes, with shards");
     }
-    if (options.strategy == strategy::dpor && (s.count > 1 || options.workers > 1)) {
+    const bool is_one_searchers =
+        options.strategy == strategy::dpor || options.strategy == strategy::directed;
+    if (is_one_searchers && (s.count > 1 || options.workers > 1)) {
         throw std::invalid_argument(
-            "strategy::dpor learns from each execution where the next has to differ, so that its "
-            "work cannot be shared; explore with one worker and no shards");
+            std::string("strategy::") + to_string(options.strategy)
+            + " learns from one execution what to do in the next, so that its work cannot be "
+              "shared; explore with one worker and no shards");
+    }
+    if (options.strategy == strategy::directed && options.candidates == nullptr) {
+        throw std::invalid_argument(
+            "strategy::directed tries what explore_options::candidates names, which is empty");
     }
     if (options.max_steps == 0) {
         throw std::invalid_argument("explore_options::max_steps must be at least 1");

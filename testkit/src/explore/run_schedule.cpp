@@ -13,7 +13,6 @@ scheduled_run run_schedule(explored_environment& in, const explored_test& test,
     scheduled_run run;
     replay_strategy strategy(to_follow);
     auto& driver = in.driver();
-    strategy.set_agents(driver.agents());
     driver.set_trace(&run.trace);
     run.result = in.run(strategy, to_follow.seed, test.max_steps, test.body);
     driver.set_trace(nullptr);
