@@ -155,7 +155,8 @@ void loop_core::notify_woken(task_core& task) noexcept {
             task.record().waits_for.load(std::memory_order_relaxed) == wait_kind::sleep
             && !task.must_cancel;
         task.woken_by_others = !by_own_timer;
-        note_use(&task.must_cancel, access_kind::test);  // to cancel it is another thing from now on
+        note_use(&task.must_cancel,
+                 access_kind::test);  // to cancel it is another thing from now on
     }
     if (!wants(hook::task_woken)) { return; }
     auto info = task.info();
@@ -176,7 +177,7 @@ void loop_core::notify_remark(const remark& made) noexcept {
 void notify_frame(const void* memory, std::ptrdiff_t bytes) noexcept {
     if (access_listener != nullptr) {
         if (bytes > 0) {
-            access_listener->on_new_frame(memory, static_cast<std::size_t>(bytes));
+            access_listener->on_begin_of_life(memory, static_cast<std::size_t>(bytes));
         } else {
             access_listener->on_end_of_life(memory, static_cast<std::size_t>(-bytes));
         }

@@ -126,7 +126,7 @@ std::uint64_t loop_core::creator() const noexcept {
 
 void loop_core::note_creator(handle_state& posted) noexcept {
     posted.posted_by = creator();
-    note_use(&posted, access_kind::test);
+    note_begin_of_life(&posted, sizeof(posted));
     policy->on_created({posted.id, false}, agent_of(posted.posted_by));
 }
 
@@ -142,8 +142,7 @@ void post_from_outside(loop& to, callback f, await_site where) {
 }
 
 void loop_core::note_creator(const task_core& started) const noexcept {
-    note_use(&started, access_kind::test);
-    note_use(&started.must_cancel, access_kind::test);
+    note_begin_of_life(&started, sizeof(started));
     policy->on_created({started.id(), true}, agent_of(creator()));
 }
 

@@ -9,7 +9,8 @@ namespace coroscope::detail {
 
 void queue_waiter::enter_list(wait_list& list, frame_base& frame) {
     core_->identify(*frame.task->loop);
-    note_change(&core_->getters(), where_);  // a place in its line
+    // Whoever comes first is served first; of those who wait for the end, all are woken.
+    if (&list != &core_->joining()) { note_change(&core_->getters(), where_); }
     enter(list, frame, where_);
 }
 

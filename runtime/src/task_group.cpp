@@ -72,8 +72,7 @@ void task_group::expect_open(await_site where) const {
 /// Whether there are tasks left makes no difference to the parent, which waits for them later.
 void task_group::note_newcomer(await_site where) const noexcept {
     const auto* core = detail::running_loop;
-    const bool is_parents =
-        core != nullptr && parent_.valid() && core->current == &parent_.core();
+    const bool is_parents = core != nullptr && parent_.valid() && core->current == &parent_.core();
     if (!is_parents) { detail::note_change(&children_, where); }
     detail::note_use(&aborting_, detail::access_kind::test, where);
 }

@@ -198,9 +198,9 @@ void execution_order::use(std::uintptr_t begin, std::size_t bytes, use_mode mode
     if (mode != use_mode::look) { step.changed |= filter; }
 }
 
-void execution_order::on_new_frame(const void* begin, std::size_t bytes) {
+void execution_order::on_begin_of_life(const void* begin, std::size_t bytes) {
     forget(address_of(begin), bytes);
-    things_.add_frame(address_of(begin), bytes, count_);
+    things_.begin_of_life(address_of(begin), bytes, count_);
 }
 
 /// The end of data is a change of it. Objects that synchronise say so themselves, if they have only

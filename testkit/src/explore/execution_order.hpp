@@ -87,7 +87,7 @@ public:
     void on_fault(bool fails);
     void on_time_moved() noexcept { moved_ = count_; }
     void on_access(const coroscope::detail::access& made);
-    void on_new_frame(const void* begin, std::size_t bytes);
+    void on_begin_of_life(const void* begin, std::size_t bytes);
     void on_end_of_life(const void* begin, std::size_t bytes);
     /// The last step is the one in which the body ended.
     void on_body_ended() noexcept;

@@ -7,6 +7,7 @@ namespace coroscope::testkit::detail {
 
 void partial_order_sampling::begin(std::uint64_t seed) {
     random_strategy::begin(seed);
+    uses_.begin();
     std::ranges::fill(priorities_, 0);
     waiting_.clear();
 }
@@ -33,10 +34,19 @@ std::size_t partial_order_sampling::decide(std::span<const candidate> ready) {
 
 void partial_order_sampling::on_step(const candidate& runs) {
     priority(runs.agent) = 0;
+    const auto step = uses_.next(runs.agent);
     for (const auto& each : waiting_) {
-        if (is_same_place(each.at, runs.at)) { priority(each.agent) = 0; }
+        const bool do_conflict = uses_.things() > 0
+                                     ? uses_.do_conflict(step, uses_.next(each.agent))
+                                     : is_same_place(each.at, runs.at);
+        if (do_conflict) { priority(each.agent) = 0; }
     }
     waiting_.clear();
+    uses_.on_step(runs.agent);
+}
+
+void partial_order_sampling::end(const execution_summary& summary) {
+    if (!summary.was_cut && !summary.failed) { uses_.learn(); }
 }
 
 }  // namespace coroscope::testkit::detail

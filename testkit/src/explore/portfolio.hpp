@@ -28,6 +28,8 @@ public:
         members_[turn_]->on_created(made, by);
     }
     void on_step(const candidate& runs) override { members_[turn_]->on_step(runs); }
+    [[nodiscard]] bool wants_uses() const override { return members_[turn_]->wants_uses(); }
+    void on_use(const coroscope::detail::access& made) override { members_[turn_]->on_use(made); }
     void end(const execution_summary& summary) override;
     [[nodiscard]] bool exhausted() const override { return exhausted_; }
     [[nodiscard]] bool is_complete() const override { return complete_; }

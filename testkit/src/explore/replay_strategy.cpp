@@ -31,7 +31,7 @@ void replay_strategy::diverge(std::uint64_t step, const std::string& why) {
 std::size_t replay_strategy::first_not_held(std::span<const candidate> ready) const {
     if (holds_.empty()) { return 0; }
     const auto found = std::ranges::find_if(ready, [this](const candidate& c) {
-        return !c.is_early && !holds_.is_held(agents_->hash(c.agent));
+        return !c.is_early && !holds_.is_held(agents()->hash(c.agent));
     });
     return found != ready.end() ? static_cast<std::size_t>(found - ready.begin()) : 0;
 }
@@ -43,14 +43,14 @@ std::size_t replay_strategy::decide(std::span<const candidate> ready) {
     }
     const auto wanted = hashes_[next_deviation_];
     for (std::size_t i = 0; i < ready.size(); ++i) {
-        if (agents_->hash(ready[i].agent) == wanted) {
+        if (agents()->hash(ready[i].agent) == wanted) {
             ++next_deviation_;
             return i;
         }
     }
     std::string those;
     for (const auto& each : ready) {
-        those += (those.empty() ? "" : ", ") + agents_->path(each.agent);
+        those += (those.empty() ? "" : ", ") + agents()->path(each.agent);
     }
     diverge(step_, "task " + all[next_deviation_].agent + " is not ready; ready are " + those);
     ++next_deviation_;
@@ -69,7 +69,7 @@ bool replay_strategy::decide_fault() {
 void replay_strategy::on_step(const candidate& runs) {
     const auto& all = schedule_.deviations;
     if (next_deviation_ < all.size() && all[next_deviation_].step <= step_) {
-        diverge(step_, "only task " + agents_->path(runs.agent) + " is ready, and not "
+        diverge(step_, "only task " + agents()->path(runs.agent) + " is ready, and not "
                            + all[next_deviation_].agent);
         ++next_deviation_;
     }
@@ -78,7 +78,7 @@ void replay_strategy::on_step(const candidate& runs) {
         diverge(faults[next_fault_].step, "it reaches fewer fault points");
         ++next_fault_;
     }
-    holds_.on_step(agents_->hash(runs.agent));
+    holds_.on_step(agents()->hash(runs.agent));
     ++step_;
     faults_in_step_ = 0;
 }

@@ -25,8 +25,6 @@ public:
     void end(const execution_summary& summary) override;
     [[nodiscard]] bool exhausted() const override { return exhausted_; }
 
-    /// Gives the strategy the hashes of agents. Before the first execution.
-    void set_agents(const agent_tree& agents) noexcept { agents_ = &agents; }
     /// `schedule no longer valid at step 7: ...`; empty: it was followed to its end.
     [[nodiscard]] const std::string& divergence() const noexcept { return divergence_; }
 
@@ -37,7 +35,6 @@ private:
     schedule schedule_;
     std::vector<std::uint64_t> hashes_;  ///< of the agents of its deviations
     hold_keeper holds_;
-    const agent_tree* agents_ = nullptr;
     std::size_t next_deviation_ = 0;
     std::size_t next_fault_ = 0;
     std::uint64_t step_ = 0;

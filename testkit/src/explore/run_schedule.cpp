@@ -13,7 +13,6 @@ scheduled_run run_schedule(explored_environment& in, const explored_test& test,
     scheduled_run run;
     replay_strategy strategy(to_follow);
     auto& driver = in.driver();
-    strategy.set_agents(driver.agents());
     driver.set_trace(&run.trace);
     // What the schedule wakes early is woken, whatever the options of the exploration are.
     const auto before = driver.set_early({early_limits::any, early_limits::any});

@@ -39,8 +39,10 @@ void schedule_driver::begin(search_strategy& strategy, std::uint64_t seed, std::
     forget_background();
     decides_ = true;
     is_in_body_ = true;
+    strategy.set_agents(&agents_);
     strategy.begin(seed);
     is_ordered_ = strategy.wants_order() || counts_classes_;
+    is_used_ = strategy.wants_uses();
     instant_ = time.now();
     if (is_ordered_) { order_.begin(agents_); }
     strategy.set_order(&order_);
@@ -77,30 +79,32 @@ void schedule_driver::on_created(const agent& what, const agent& by) noexcept {
 
 schedule_driver::listening::listening(schedule_driver& driver) noexcept : driver_(driver) {
     driver_.outer_ = coroscope::detail::access_listener;
-    if (!driver_.is_ordered_) { return; }
+    if (!driver_.is_ordered_ && !driver_.is_used_) { return; }
     coroscope::detail::access_listener = &driver_;
-    coroscope::detail::frames_are_watched = true;  // the body's is made before the loop runs
+    coroscope::detail::frames_are_watched = driver_.is_ordered_;  // the body's comes before the run
 }
 
 schedule_driver::listening::~listening() {
-    if (!driver_.is_ordered_) { return; }
+    if (!driver_.is_ordered_ && !driver_.is_used_) { return; }
     coroscope::detail::access_listener = driver_.outer_;
     coroscope::detail::frames_are_watched = false;
 }
 
 void schedule_driver::on_access(const coroscope::detail::access& made) noexcept {
     if (outer_ != nullptr) { outer_->on_access(made); }
-    if (decides_) { order_.on_access(made); }
+    if (!decides_) { return; }
+    if (is_ordered_) { order_.on_access(made); }
+    if (is_used_) { strategy_->on_use(made); }
 }
 
 void schedule_driver::on_end_of_life(const void* begin, std::size_t bytes) noexcept {
     if (outer_ != nullptr) { outer_->on_end_of_life(begin, bytes); }
-    if (decides_) { order_.on_end_of_life(begin, bytes); }
+    if (decides_ && is_ordered_) { order_.on_end_of_life(begin, bytes); }
 }
 
-void schedule_driver::on_new_frame(const void* begin, std::size_t bytes) noexcept {
-    if (outer_ != nullptr) { outer_->on_new_frame(begin, bytes); }
-    if (decides_) { order_.on_new_frame(begin, bytes); }
+void schedule_driver::on_begin_of_life(const void* begin, std::size_t bytes) noexcept {
+    if (outer_ != nullptr) { outer_->on_begin_of_life(begin, bytes); }
+    if (decides_ && is_ordered_) { order_.on_begin_of_life(begin, bytes); }
 }
 
 std::optional<std::uint64_t> schedule_driver::class_hash() const noexcept {

@@ -120,7 +120,7 @@ private:
 
     void on_access(const coroscope::detail::access& made) noexcept override;
     void on_end_of_life(const void* begin, std::size_t bytes) noexcept override;
-    void on_new_frame(const void* begin, std::size_t bytes) noexcept override;
+    void on_begin_of_life(const void* begin, std::size_t bytes) noexcept override;
 
     [[nodiscard]] agent_index& index_of(const agent& what);
     void note_ready(std::span<const choice> ready);
@@ -145,6 +145,7 @@ private:
     execution_order order_;
     bool counts_classes_ = false;
     bool is_ordered_ = false;  ///< somebody wants the order of this execution
+    bool is_used_ = false;     ///< the strategy wants to know who uses what
     coroscope::detail::access_sink* outer_ = nullptr;  ///< who listened before
     time_point instant_{};
     std::vector<candidate> ready_;  ///< and what could be woken early

@@ -2,11 +2,16 @@
 #pragma once
 
 #include "agent_tree.hpp"
+#include "schedule.hpp"
+
+#include <coroscope/testkit/detail/directed_candidate.hpp>
 
 #include <coroscope/runtime/await_site.hpp>
+#include <coroscope/runtime/detail/access_sink.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -72,14 +77,24 @@ public:
     /// This one runs now, be it that nobody else could.
     virtual void on_step(const candidate& runs) { static_cast<void>(runs); }
     virtual void end(const execution_summary& summary) { static_cast<void>(summary); }
-    /// Whether it wants to be told who uses what, by `order`. Asked after `begin`.
+    /// Whether it wants to be told who uses what. Asked after `begin`.
+    [[nodiscard]] virtual bool wants_uses() const { return false; }
+    /// Of the step that runs.
+    virtual void on_use(const coroscope::detail::access& made) { static_cast<void>(made); }
+    /// Whether it wants to know by `order` what depends on what. Asked after `begin`.
     [[nodiscard]] virtual bool wants_order() const { return false; }
     /// What depends on what in the execution that has begun, up to now; at its end, settled.
     void set_order(execution_order* order) noexcept { order_ = order; }
+    /// Gives it the names of agents. Before the first execution.
+    void set_agents(const agent_tree* agents) noexcept { agents_ = agents; }
     /// The rest of the execution was like others before it, which it did not know at the beginning.
     [[nodiscard]] virtual bool tried_nothing_new() const { return false; }
     /// Why what it relies on is not true of the test; empty: it is, as far as was seen.
     [[nodiscard]] virtual std::string complaint() const { return {}; }
+    /// The execution before this call has ended well. Called where there is a `candidate_source`.
+    virtual void on_recorded(const path_of_task& paths) { static_cast<void>(paths); }
+    /// The schedule that says best what it did in the last execution; empty: that of its decisions.
+    [[nodiscard]] virtual std::optional<schedule> followed() const { return {}; }
     /// There is nothing left that it could try.
     [[nodiscard]] virtual bool exhausted() const { return false; }
     /// What it has exhausted is all there is: no bound has left anything out.
@@ -87,9 +102,11 @@ public:
 
 protected:
     [[nodiscard]] execution_order* order() const noexcept { return order_; }
+    [[nodiscard]] const agent_tree* agents() const noexcept { return agents_; }
 
 private:
     execution_order* order_ = nullptr;
+    const agent_tree* agents_ = nullptr;
 };
 
 }  // namespace coroscope::testkit::detail

@@ -17,7 +17,9 @@ void selective_walk::begin(std::uint64_t seed) {
     for (auto& each : lines_) {
         each.counts.begin();
     }
-    selected_ = lines_.empty() ? 0 : random().below(lines_.size());
+    uses_.begin();
+    const auto choices = uses_.things() > 0 ? uses_.things() : lines_.size();
+    selected_ = choices == 0 ? 0 : random().below(choices);
     has_intended_ = false;
 }
 
@@ -28,13 +30,15 @@ selective_walk::line* selective_walk::find(const await_site& at) noexcept {
 }
 
 bool selective_walk::is_selected(const candidate& c) const noexcept {
+    if (uses_.things() > 0) { return uses_.uses(uses_.next(c.agent), selected_); }
     return selected_ < lines_.size() && is_same_place(lines_[selected_].at, c.at);
 }
 
 void selective_walk::choose_intended(std::span<const candidate> ready) {
-    const auto& counts = lines_[selected_].counts;
-    const auto index =
-        choose_weighted(ready, random(), [&](const candidate& c) { return counts.left(c.agent); });
+    const auto index = choose_weighted(ready, random(), [&](const candidate& c) {
+        return uses_.things() > 0 ? uses_.left(c.agent, selected_)
+                                  : lines_[selected_].counts.left(c.agent);
+    });
     intended_ = ready[index].agent;
     has_intended_ = true;
 }
@@ -55,6 +59,7 @@ std::size_t selective_walk::decide(std::span<const candidate> ready) {
 }
 
 void selective_walk::on_created(agent_index made, agent_index by) {
+    uses_.on_created(made, by);
     for (auto& each : lines_) {
         each.counts.on_created(made, by);
     }
@@ -62,6 +67,7 @@ void selective_walk::on_created(agent_index made, agent_index by) {
 
 void selective_walk::on_step(const candidate& runs) {
     if (is_selected(runs)) { has_intended_ = false; }
+    uses_.on_step(runs.agent);
     auto* known = find(runs.at);
     if (known == nullptr && lines_.size() < most_lines) {
         lines_.push_back({runs.at, {}});  // counted from the next execution on
@@ -72,6 +78,7 @@ void selective_walk::on_step(const candidate& runs) {
 
 void selective_walk::end(const execution_summary& summary) {
     if (summary.was_cut || summary.failed) { return; }
+    uses_.learn();
     for (auto& each : lines_) {
         each.counts.learn();
     }

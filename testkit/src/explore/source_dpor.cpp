@@ -78,7 +78,7 @@ std::vector<source_dpor::sleeper> source_dpor::still_asleep() const {
     const auto& before = path_[depth_ - 1];
     const auto& taken = order()->step(depth_ - 1);
     const auto is_woken = [&](const sleeper& s) {
-        return s.is_global || std::ranges::any_of(s.uses, [&](const thing_use& theirs) {
+        return s.is_global || std::ranges::any_of(*s.uses, [&](const thing_use& theirs) {
                    return std::ranges::any_of(taken.uses, [&](const thing_use& now) {
                        return do_conflict(theirs.mode, now.mode)
                               && may_be_same(theirs.name, now.name, s.base);
@@ -255,7 +255,9 @@ bool source_dpor::step_back() {
 
 bool source_dpor::next_agent(place& at) {
     const auto base = static_cast<std::uint32_t>(path_.size());
-    at.sleeping.push_back({at.runs, base, std::move(at.uses), at.is_global});
+    at.sleeping.push_back({at.runs, base,
+                           std::make_shared<const std::vector<thing_use>>(std::move(at.uses)),
+                           at.is_global});
     at.uses.clear();
     at.is_global = false;
     const auto next = std::ranges::find_if(at.planned, [&](agent_index agent) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -45,7 +46,7 @@ private:
     struct sleeper {
         agent_index agent;
         std::uint32_t base;  ///< see `may_be_same`
-        std::vector<thing_use> uses;
+        std::shared_ptr<const std::vector<thing_use>> uses;
         bool is_global;  ///< any step wakes it
     };
     using agent_list = std::vector<agent_index>;

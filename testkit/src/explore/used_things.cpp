@@ -43,14 +43,14 @@ bool may_be_same(const thing_name& first, const thing_name& other, std::uint32_t
         return first.where == other.where && first.step == other.step
                && first.number == other.number && overlap(first, other);
     }
-    // A frame made since then is known to those alone who came after it was made.
-    const auto is_young_frame = [base](const thing_name& thing) {
-        return thing.where == home::frame && thing.step >= base;
+    // What was made since then is known to those alone who came after that.
+    const auto is_young = [base](const thing_name& thing) {
+        return thing.where == home::born && thing.step >= base;
     };
-    if (is_young_frame(first) || is_young_frame(other)) { return false; }
-    // Frames, and what is older than the exploration, are known wherever they are seen.
+    if (is_young(first) || is_young(other)) { return false; }
+    // What was born, and what is older than the exploration, is known wherever it is seen.
     const auto is_elsewhere = [](const thing_name& thing) {
-        return thing.where == home::fixed || thing.where == home::frame;
+        return thing.where == home::fixed || thing.where == home::born;
     };
     if (is_elsewhere(first) || is_elsewhere(other)) { return false; }
     // What was used before is known again, unless a part of it was.
@@ -61,7 +61,7 @@ bool may_be_same(const thing_name& first, const thing_name& other, std::uint32_t
 used_things::used_things() : stack_end_(end_of_stack()) {}
 
 void used_things::begin() noexcept {
-    frames_.clear();
+    born_.clear();
     objects_.clear();
     data_.clear();
     numbered_step_ = 0;
@@ -93,13 +93,13 @@ void used_things::forget(births& of, std::uintptr_t begin, std::size_t bytes) {
     }
 }
 
-void used_things::add_frame(std::uintptr_t begin, std::size_t bytes, std::uint32_t step) {
+void used_things::begin_of_life(std::uintptr_t begin, std::size_t bytes, std::uint32_t step) {
     end_of_life(begin, bytes);
-    frames_.insert_or_assign(begin, birth{bytes, step, next_number(step)});
+    born_.insert_or_assign(begin, birth{bytes, step, next_number(step)});
 }
 
 void used_things::end_of_life(std::uintptr_t begin, std::size_t bytes) {
-    for (auto* of : {&frames_, &objects_, &data_}) {
+    for (auto* of : {&born_, &objects_, &data_}) {
         forget(*of, begin, bytes);
     }
 }
@@ -107,10 +107,10 @@ void used_things::end_of_life(std::uintptr_t begin, std::size_t bytes) {
 thing_name used_things::name(std::uintptr_t begin, std::size_t bytes, std::uint32_t step) {
     using home = thing_name::home;
     if (begin >= older_ && begin < stack_end_) { return {home::fixed, 0, 0, begin, bytes}; }
-    const auto frame = first_overlap(frames_, begin, bytes);
-    if (frame != frames_.end()) {
-        const auto& born = frame->second;
-        return {home::frame, born.step, born.number, begin - frame->first, bytes};
+    const auto within = first_overlap(born_, begin, bytes);
+    if (within != born_.end()) {
+        const auto& born = within->second;
+        return {home::born, born.step, born.number, begin - within->first, bytes};
     }
     auto& known = bytes == 0 ? objects_ : data_;
     const auto found = first_overlap(known, begin, bytes);

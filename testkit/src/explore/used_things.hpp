@@ -12,13 +12,13 @@ namespace coroscope::testkit::detail {
 struct thing_name {
     enum class home : std::uint8_t {
         fixed,    ///< older than the exploration: its address is its name
-        frame,    ///< in a coroutine's frame: the frame's birth, and where in it
+        born,     ///< in a frame, task, callback or future: their birth, and where in them
         touched,  ///< anywhere else: the first use
         unknown,  ///< of a part of something else, or of more than it
     };
     home where = home::unknown;
-    std::uint32_t step = 0;    ///< of the frame's birth or the first use, from 1; 0: before all
-    std::uint32_t number = 0;  ///< among the frames, or first uses, of that step
+    std::uint32_t step = 0;    ///< of the birth or the first use, from 1; 0: before all
+    std::uint32_t number = 0;  ///< among the births and first uses of that step
     std::uintptr_t begin = 0;  ///< from the home's begin
     std::size_t bytes = 0;     ///< 0: a synchronisation object
 };
@@ -36,7 +36,7 @@ public:
     used_things();
 
     void begin() noexcept;
-    void add_frame(std::uintptr_t begin, std::size_t bytes, std::uint32_t step);
+    void begin_of_life(std::uintptr_t begin, std::size_t bytes, std::uint32_t step);
     void end_of_life(std::uintptr_t begin, std::size_t bytes);
     /// Of what is used in `step`; it may be the first use.
     [[nodiscard]] thing_name name(std::uintptr_t begin, std::size_t bytes, std::uint32_t step);
@@ -54,7 +54,7 @@ private:
     static void forget(births& of, std::uintptr_t begin, std::size_t bytes);
     [[nodiscard]] std::uint32_t next_number(std::uint32_t step) noexcept;
 
-    births frames_;
+    births born_;
     births objects_;  ///< that synchronise, by their addresses
     births data_;
     std::uint32_t numbered_step_ = 0;

@@ -104,6 +104,24 @@ coro<> asleep_together() {
                                coroscope::sleep_for(2s));
 }
 
+coro<> change_in_lock(int& unseen, coroscope::mutex& m, int to) {
+    const auto lock = co_await m.scoped();
+    unseen = to;
+}
+
+coro<> look_without(const int& unseen) {
+    co_await coroscope::yield_now();
+    if (unseen == 1) { co_await coroscope::yield_now(); }
+    co_await coroscope::yield_now();
+}
+
+coro<> hidden() {
+    int unseen = 0;
+    coroscope::mutex m;
+    co_await coroscope::gather(change_in_lock(unseen, m, 1), look_without(unseen),
+                               change_in_lock(unseen, m, 2));
+}
+
 }  // namespace
 
 TEST_CASE("tasks that have nothing to do with each other need one schedule", "[explore]") {
@@ -222,23 +240,6 @@ TEST_CASE("what hangs in few orders is found in few executions", "[explore]") {
 
 TEST_CASE("state that nobody reports is noticed where steps differ after the same history",
           "[explore]") {
-    const auto hidden = [] {
-        const auto change = [](int& shared, coroscope::mutex& m) -> coro<> {
-            const auto lock = co_await m.scoped();
-            ++shared;
-        };
-        const auto look = [](int& shared) -> coro<> {
-            co_await coroscope::yield_now();
-            if (shared == 1) { co_await coroscope::yield_now(); }
-            co_await coroscope::yield_now();
-        };
-        const auto body = [](auto changes, auto looks) -> coro<> {
-            int shared = 0;
-            coroscope::mutex m;
-            co_await coroscope::gather(changes(shared, m), looks(shared), changes(shared, m));
-        };
-        return body(change, look);
-    };
     const auto found = explore(hidden, options_for(strategy::dpor));
     REQUIRE_FALSE(found.ok());
     INFO(to_string(found));

@@ -16,6 +16,7 @@
 
 #include "explore/random_source.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <utility>
@@ -141,11 +142,37 @@ coro<> run_list(world& in, const program& what, std::size_t number) {
     return text + std::to_string(in.items.size());
 }
 
+[[nodiscard]] bool waits(const program& what) {
+    return std::ranges::any_of(what.lists, [](const task_list& list) {
+        return std::ranges::any_of(list, [](const operation& op) {
+            return op.verb == does::wait || op.verb == does::await_item
+                   || op.verb == does::wait_notified;
+        });
+    });
+}
+
+/// Lets everybody go on who still waits when all else has happened.
+coro<> end_waits(world& in) {
+    co_await coroscope::sleep_for(std::chrono::seconds(1));
+    for (auto& each : in.events) {
+        each.set();
+    }
+    for (int i = 0; i < 8; ++i) {
+        in.items.put_nowait(100 + i);
+    }
+    const auto lock = co_await in.notified.scoped();
+    in.notified.notify_all();
+}
+
 }  // namespace
 
 coro<> run(const program& what, std::set<std::string>* outcomes) {
     world in;
     in.sums.resize(what.lists.size());
+    coroscope::task<> helper;
+    if (what.is_helped && waits(what)) {
+        helper = coroscope::get_running_loop().create_task(end_waits(in));
+    }
     for (std::size_t i = 0; i < what.roots; ++i) {
         in.tasks.push_back(coroscope::get_running_loop().create_task(run_list(in, what, i)));
     }
@@ -154,6 +181,7 @@ coro<> run(const program& what, std::set<std::string>* outcomes) {
             co_await each;
         } catch (const coroscope::cancelled_error&) {}  // it had not begun
     }
+    if (helper.valid()) { co_await helper; }
     if (outcomes != nullptr) { outcomes->insert(text_of(in)); }
 }
 
@@ -164,7 +192,7 @@ using coroscope::testkit::detail::random_source;
 /// A few operations in a row that go together.
 void add_some(task_list& to, random_source& random, std::size_t roots) {
     const auto which = static_cast<int>(random.below(2));
-    switch (random.below(13)) {
+    switch (random.below(16)) {
     case 0:
     case 1: to.push_back({does::read, static_cast<int>(random.below(3))}); break;
     case 2:
@@ -186,6 +214,9 @@ void add_some(task_list& to, random_source& random, std::size_t roots) {
         to.push_back({does::write, which});
         to.push_back({does::up});
         break;
+    case 12: to.push_back({does::wait, which}); break;
+    case 13: to.push_back({random.below(2) == 0 ? does::await_item : does::put}); break;
+    case 14: to.push_back({random.below(2) == 0 ? does::wait_notified : does::notify}); break;
     default:
         to.push_back(random.below(3) == 0
                          ? operation{does::cancel, static_cast<int>(random.below(roots))}
@@ -200,7 +231,9 @@ void add_some(task_list& to, random_source& random, std::size_t roots) {
     for (const auto& list : what.lists) {
         for (const auto& each : list) {
             const bool is_step = each.verb == does::yield || each.verb == does::sleep
-                                 || each.verb == does::spawn || each.verb == does::post;
+                                 || each.verb == does::spawn || each.verb == does::post
+                                 || each.verb == does::wait || each.verb == does::await_item
+                                 || each.verb == does::wait_notified;
             steps += is_step ? 1 : 0;
         }
         ++steps;
@@ -214,6 +247,7 @@ program random_program(std::uint64_t seed) {
     random_source random(seed);
     for (;;) {
         program made;
+        made.is_helped = true;
         made.roots = 2 + random.below(2);
         made.lists.resize(made.roots + random.below(2));
         for (auto& list : made.lists) {

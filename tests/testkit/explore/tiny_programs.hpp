@@ -46,12 +46,13 @@ using task_list = std::vector<operation>;
 struct program {
     std::vector<task_list> lists;
     std::size_t roots = 0;
+    bool is_helped = false;  ///< one more task ends all waits when nothing else happens any more
 };
 
 /// Runs it, and adds how it ended to `outcomes`: the sums of all tasks, and the variables.
 coroscope::coro<> run(const program& what, std::set<std::string>* outcomes);
 
-/// One of many; `seed` says which. Nothing in it waits for what need not come.
+/// One of many; `seed` says which. Where it waits, it is helped.
 [[nodiscard]] program random_program(std::uint64_t seed);
 
 /// For messages.

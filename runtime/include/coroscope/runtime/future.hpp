@@ -30,7 +30,7 @@ public:
           id(core.next_object_id++),
           kind(waits_for),
           created_at(where) {
-        note_use(this, access_kind::test);
+        note_begin_of_life(this, sizeof(*this));
         core.add_reference();
     }
     future_core(const future_core&) = delete;

@@ -51,8 +51,8 @@ public:
         static_cast<void>(begin);
         static_cast<void>(bytes);
     }
-    /// A coroutine's frame lies there from now on.
-    virtual void on_new_frame(const void* begin, std::size_t bytes) noexcept {
+    /// A coroutine's frame, a task, a callback or a future lies there from now on.
+    virtual void on_begin_of_life(const void* begin, std::size_t bytes) noexcept {
         static_cast<void>(begin);
         static_cast<void>(bytes);
     }
@@ -152,6 +152,12 @@ inline void note_lock(const void* lock, std::uint64_t id, access_kind kind, bool
 inline void note_arrival(const void* object) noexcept {
     if (access_listener != nullptr) [[unlikely]] {
         access_listener->on_access({object, 0, access_kind::release, {}, nullptr, false});
+    }
+}
+
+inline void note_begin_of_life(const void* begin, std::size_t bytes) noexcept {
+    if (access_listener != nullptr) [[unlikely]] {
+        access_listener->on_begin_of_life(begin, bytes);
     }
 }
 

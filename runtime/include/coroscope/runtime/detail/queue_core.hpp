@@ -186,7 +186,7 @@ public:
     }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> suspended) {
-        enter(core_->joining(), suspended.promise(), where_);
+        enter_list(core_->joining(), suspended.promise());
     }
     void await_resume() {
         finish();
