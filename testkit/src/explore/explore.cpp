@@ -61,17 +61,10 @@ void check(const explore_options& options) {
             "test_options::check_heap profiles the whole process; explore with one worker, or in "
             "as many processes, with shards");
     }
-    const bool is_one_searchers =
-        options.strategy == strategy::dpor || options.strategy == strategy::directed;
-    if (is_one_searchers && (s.count > 1 || options.workers > 1)) {
+    if (options.strategy == strategy::dpor && (s.count > 1 || options.workers > 1)) {
         throw std::invalid_argument(
-            std::string("strategy::") + to_string(options.strategy)
-            + " learns from one execution what to do in the next, so that its work cannot be "
-              "shared; explore with one worker and no shards");
-    }
-    if (options.strategy == strategy::directed && options.candidates == nullptr) {
-        throw std::invalid_argument(
-            "strategy::directed tries what explore_options::candidates names, which is empty");
+            "strategy::dpor learns from one execution what to do in the next, so that its work "
+            "cannot be shared; explore with one worker and no shards");
     }
     const bool wakes_early = options.max_spurious_wakeups > 0 || options.max_early_timeouts > 0;
     if (wakes_early && (options.strategy == strategy::dpor || options.counts_classes)) {

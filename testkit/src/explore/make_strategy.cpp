@@ -2,7 +2,6 @@
 #include "make_strategy.hpp"
 
 #include "depth_first.hpp"
-#include "directed_holds.hpp"
 #include "partial_order_sampling.hpp"
 #include "portfolio.hpp"
 #include "priority_schedule.hpp"
@@ -34,8 +33,7 @@ constexpr std::array names{named{strategy::portfolio, "portfolio"},
                            named{strategy::pct_3, "pct-3"},
                            named{strategy::pct_5, "pct-5"},
                            named{strategy::depth_first, "depth-first"},
-                           named{strategy::dpor, "dpor"},
-                           named{strategy::directed, "directed"}};
+                           named{strategy::dpor, "dpor"}};
 
 }  // namespace
 
@@ -92,7 +90,6 @@ std::unique_ptr<search_strategy> make_strategy(const explore_options& options,
     case strategy::depth_first:
         return std::make_unique<depth_first>(options.max_deviations, share.index, share.count);
     case strategy::dpor: return std::make_unique<source_dpor>();
-    case strategy::directed: return std::make_unique<directed_holds>(options.candidates);
     }
     throw std::invalid_argument("explore_options::strategy is none of the strategies");
 }

@@ -2,16 +2,12 @@
 #pragma once
 
 #include "agent_tree.hpp"
-#include "schedule.hpp"
-
-#include <coroscope/testkit/detail/directed_candidate.hpp>
 
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/detail/access_sink.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -91,10 +87,6 @@ public:
     [[nodiscard]] virtual bool tried_nothing_new() const { return false; }
     /// Why what it relies on is not true of the test; empty: it is, as far as was seen.
     [[nodiscard]] virtual std::string complaint() const { return {}; }
-    /// The execution before this call has ended well. Called where there is a `candidate_source`.
-    virtual void on_recorded(const path_of_task& paths) { static_cast<void>(paths); }
-    /// The schedule that says best what it did in the last execution; empty: that of its decisions.
-    [[nodiscard]] virtual std::optional<schedule> followed() const { return {}; }
     /// There is nothing left that it could try.
     [[nodiscard]] virtual bool exhausted() const { return false; }
     /// What it has exhausted is all there is: no bound has left anything out.

@@ -59,12 +59,8 @@ void searcher::run_one(std::uint64_t number) {
         fail(number, std::move(environment_.result()));
     } else if (auto complaint = strategy_->complaint(); !complaint.empty()) {
         complain(number, std::move(complaint));
-    } else {
-        if (options_.candidates != nullptr) {
-            strategy_->on_recorded(
-                [&](std::uint64_t id) { return driver.agents().path(driver.task_agent(id)); });
-        }
-        if (is_checked) { check_determinism(number); }
+    } else if (is_checked) {
+        check_determinism(number);
     }
 }
 
@@ -102,8 +98,7 @@ void searcher::add_to(exploration_coverage& coverage, std::unordered_set<std::ui
 }
 
 schedule searcher::decided() const {
-    const auto followed = strategy_->followed();
-    auto result = followed.has_value() ? *followed : environment_.driver().decided();
+    auto result = environment_.driver().decided();
     result.seed = environment_.seed();
     return result;
 }

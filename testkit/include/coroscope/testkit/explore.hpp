@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <coroscope/testkit/detail/directed_candidate.hpp>
 #include <coroscope/testkit/test_run.hpp>
 
 #include <coroscope/report/finding.hpp>
@@ -38,7 +37,6 @@ enum class strategy : std::uint8_t {
     pct_5,                   ///< with four
     depth_first,             ///< everything, or everything within `max_deviations`
     dpor,                    ///< one order of each class; one worker, no shards
-    directed,                ///< the default order, and then what `candidates` asks for
 };
 
 [[nodiscard]] const char* to_string(strategy s) noexcept;
@@ -71,9 +69,6 @@ struct explore_options {
     testkit::shard shard;
     /// For `depth_first`: at most so many steps that are not the default order's. Unset: no bound.
     std::optional<std::size_t> max_deviations;
-    /// For `directed`, from a race detector: asked once the default order was run; each order that
-    /// it names is then tried once.
-    detail::candidate_source candidates;
     /// Steps of one execution, after which it goes on first in, first out, since a strategy may let
     /// one task poll for ever. If it does not end within as many more, it has failed.
     std::uint64_t max_steps = 10'000;
