@@ -2,6 +2,7 @@
 #include "loop_implementation.hpp"
 
 #include <coroscope/runtime/detail/generator_promise.hpp>
+#include <coroscope/runtime/detail/job_follower.hpp>
 #include <coroscope/runtime/error.hpp>
 
 #include "child_process.hpp"
@@ -109,7 +110,8 @@ public:
     carried_job(implementation& loop, std::unique_ptr<detail::executor_job> job) noexcept
         : loop_(&loop),
           mail_(loop.core.mail),
-          job_(std::move(job)) {}
+          job_(std::move(job)),
+          followed_(detail::job_listener != nullptr ? detail::job_listener->follow() : nullptr) {}
     carried_job(carried_job&&) noexcept = default;
     carried_job& operator=(carried_job&&) = delete;
     ~carried_job() {
@@ -122,10 +124,12 @@ public:
     }
     void operator()() {
         job_->has_begun.store(true);
+        if (followed_ != nullptr) { followed_->begin(); }
         {
             const detail::context_scope inside(job_->context);
             job_->run();
         }
+        if (followed_ != nullptr) { followed_->end(); }
         come_back();
     }
 
@@ -134,7 +138,9 @@ public:
 
 private:
     void come_back() {
-        auto deliver = [loop = loop_, done = std::move(job_)]() mutable {
+        auto deliver = [loop = loop_, done = std::move(job_),
+                        followed = std::move(followed_)]() mutable {
+            if (followed != nullptr) { followed->deliver(); }
             loop->job_done(std::move(done));
         };
         detail::post_mail(*mail_, std::move(deliver));
@@ -142,6 +148,7 @@ private:
     implementation* loop_;
     std::shared_ptr<detail::inbox> mail_;
     std::unique_ptr<detail::executor_job> job_;
+    std::shared_ptr<detail::followed_job> followed_;
 };
 
 constinit thread_local const detail::executor_job*

@@ -7,9 +7,11 @@
 #include "race_recorder.hpp"
 #include "race_units.hpp"
 #include "segment_numbers.hpp"
+#include "thread_races.hpp"
 #include "unit_orders.hpp"
 
 #include <coroscope/runtime/detail/access_sink.hpp>
+#include <coroscope/runtime/detail/job_follower.hpp>
 #include <coroscope/runtime/detail/pause_sink.hpp>
 #include <coroscope/runtime/detail/task_core.hpp>
 #include <coroscope/runtime/loop.hpp>
@@ -32,7 +34,8 @@ using detail::race_units;
 class race_detector::watcher final : public observer,
                                      public access_sink,
                                      public annotation_sink,
-                                     public coroscope::detail::pause_sink {
+                                     public coroscope::detail::pause_sink,
+                                     public coroscope::detail::job_follower {
 public:
     watcher(const race_options& options, std::shared_ptr<detail::race_log> log)
         : pause_sink{.note = &watcher::note_begin, .note_step = &watcher::note_end},
@@ -60,6 +63,7 @@ public:
         counts_segments_ = to.core().step_began != nullptr;
         next_access_ = std::exchange(access_listener, this);
         annotation_listener = this;
+        next_follower_ = std::exchange(coroscope::detail::job_listener, this);
         detail::group_registration::tell_all(*this);
     }
     void detach() noexcept {
@@ -67,6 +71,9 @@ public:
         settle();
         if (access_listener == this) { access_listener = next_access_; }
         if (annotation_listener == this) { annotation_listener = nullptr; }
+        if (coroscope::detail::job_listener == this) {
+            coroscope::detail::job_listener = next_follower_;
+        }
         detail::current_segment = 0;
         auto& core = parts_->core;
         if (core.self != nullptr) {
@@ -74,6 +81,7 @@ public:
             core.self->remove_observer(*this);
         }
         parts_ = nullptr;
+        threads_ = nullptr;
         core.release();
     }
     [[nodiscard]] std::size_t clock_slots_used() const noexcept {
@@ -96,6 +104,7 @@ public:
             parts_->locks.forget(begin);
             parts_->orders.forget(begin);
             parts_->lives.forget(begin);
+            if (threads_ != nullptr) { threads_->forget(begin); }
         });
     }
 
@@ -106,7 +115,10 @@ public:
             next_access_->on_access({made.object, made.bytes, made.kind, made.where});
         }
         std::uint64_t segment = 0;
-        guarded([&] { segment = parts_->recorder.note(made); });
+        guarded([&] {
+            segment = parts_->recorder.note(made);
+            if (threads_ != nullptr) { threads_->note_on_loop(made, who_now()); }
+        });
         return segment;
     }
     void on_cell_gone(const detail::variable_cell& cell) noexcept override {
@@ -134,6 +146,22 @@ public:
     }
     void on_breach(const detail::breach& made) noexcept override {
         guarded([&] { parts_->lives.note_breach(made); });
+    }
+
+    void on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept override {
+        if (threads_ == nullptr) { return; }
+        guarded([&] { threads_->note_lock_on_loop(mutex, is_taken, where); });
+    }
+
+    // --- job_follower
+
+    std::shared_ptr<coroscope::detail::followed_job> follow() noexcept override {
+        std::shared_ptr<coroscope::detail::followed_job> followed;
+        guarded([&] {
+            if (threads_ == nullptr) { threads_ = std::make_shared<detail::thread_races>(log_); }
+            followed = threads_->follow(who_now());
+        });
+        return followed;
     }
 
     // --- observer
@@ -170,6 +198,10 @@ private:
         detail::life_watch lives;
         detail::unit_orders orders;
     };
+
+    [[nodiscard]] std::shared_ptr<const detail::unit_facts> who_now() {
+        return parts_->recorder.who(parts_->recorder.now());
+    }
 
     /// Hooks must not throw: without memory, something is not seen.
     template <class F>
@@ -218,6 +250,8 @@ private:
     std::unique_ptr<parts> parts_;
     bool counts_segments_ = false;
     access_sink* next_access_ = nullptr;
+    coroscope::detail::job_follower* next_follower_ = nullptr;
+    std::shared_ptr<detail::thread_races> threads_;  ///< from the first job on; shared with jobs
 };
 
 race_detector::race_detector(race_options options)

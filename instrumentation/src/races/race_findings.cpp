@@ -86,11 +86,16 @@ namespace {
            + " or after its second at " + line_of(of.second);
 }
 
+[[nodiscard]] bool is_in_thread(const access_triple& of) noexcept {
+    return std::string_view(of.first.who->kind) == job_kind;
+}
+
 [[nodiscard]] std::string message_of(const judged_triple& judged) {
     const auto& [first, other, second] = judged.accesses;
     const bool has_happened = judged.accesses.has_happened();
     return unit_text(*first.who) + " " + did(first) + " " + label_text(judged.variable) + " at "
-           + line_of(first) + ", awaited, and " + what_second_did(judged) + "; "
+           + line_of(first) + (is_in_thread(judged.accesses) ? ", and later " : ", awaited, and ")
+           + what_second_did(judged) + "; "
            + (has_happened ? "between the two, " : "in another order, between the two, ")
            + unit_text(*other.who) + (has_happened ? " " : " could have ")
            + (has_happened ? did(other) : (other.is_write() ? "written" : "read")) + " it at "
@@ -115,7 +120,10 @@ std::string label_text(const variable_label& label) {
 }
 
 std::string unit_text(const unit_facts& who) {
-    if (!who.agent.is_task) { return "callback " + std::to_string(who.agent.id); }
+    if (!who.agent.is_task) {
+        return who.kind + (" " + std::to_string(who.agent.id))
+               + (who.name.empty() ? "" : " (" + who.name + ")");
+    }
     return task_text(who.agent.id, who.name);
 }
 
@@ -204,7 +212,9 @@ report::finding describe_triple(const judged_triple& judged) {
                              position_of(other.resumed_at),
                              {}});
     made.evidence.push_back({"missing order", missing_order(judged.accesses), {}, {}});
-    add_holds(made, holds_for(judged.accesses), {first.who, other.who});
+    if (!is_in_thread(judged.accesses)) {
+        add_holds(made, holds_for(judged.accesses), {first.who, other.who});
+    }
     return made;
 }
 

@@ -62,15 +62,21 @@ std::uint64_t race_recorder::segment_of(const present& at) noexcept {
     return segment_;
 }
 
+std::shared_ptr<const unit_facts> race_recorder::who(const present& at) {
+    if (at.key == 0) { return nullptr; }
+    auto& facts = units_.at(at.key).facts;
+    if (facts != nullptr) { return facts; }
+    const auto* task = core_.current.get();
+    facts = task != nullptr ? facts_of_task(*task)
+                            : std::make_shared<const unit_facts>(
+                                unit_facts{{at.key / 2, false}, {}, core_.callback_created_at, {}});
+    return facts;
+}
+
 bool race_recorder::identify(const present& at, access_record& made, await_site where) {
+    made.who = who(at);
     auto& unit = units_.at(at.key);
     const auto* task = core_.current.get();
-    if (unit.facts == nullptr) {
-        unit.facts = task != nullptr ? facts_of_task(*task)
-                                     : std::make_shared<const unit_facts>(unit_facts{
-                                         {at.key / 2, false}, {}, core_.callback_created_at, {}});
-    }
-    made.who = unit.facts;
     made.step = at.step;
     made.segment = segment_of(at);
     made.order = next_order_++;

@@ -73,6 +73,8 @@ public:
     /// Judges what has not been judged.
     void settle();
 
+    /// Who runs now; null: nobody of this loop.
+    [[nodiscard]] std::shared_ptr<const unit_facts> who(const present& at);
     /// Fills in who makes it, where, and what comes before it; false: there is no room.
     [[nodiscard]] bool identify(const present& at, access_record& made, await_site where);
 

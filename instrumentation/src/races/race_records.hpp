@@ -13,10 +13,14 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace coroscope::instrumentation::detail {
+
+/// `unit_facts::kind` of what an executor's thread runs.
+inline constexpr std::string_view job_kind = "job";
 
 /// A task or a callback, as findings tell of it; outlives it.
 struct unit_facts {
@@ -24,6 +28,7 @@ struct unit_facts {
     std::string name;  ///< `task-ID` where none was given
     await_site created_at{};
     creation_origin origin;
+    const char* kind = "callback";  ///< of what is no task
 };
 
 struct held_lock {

@@ -7,3 +7,4 @@
 #include <coroscope/instrumentation/races/shared.hpp>
 #include <coroscope/instrumentation/races/tracked.hpp>
 #include <coroscope/instrumentation/races/watched.hpp>
+#include <coroscope/instrumentation/races/watched_mutex.hpp>

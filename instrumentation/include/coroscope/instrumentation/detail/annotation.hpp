@@ -88,6 +88,8 @@ public:
     /// Who does something that a later `on_breach` may refer to.
     virtual void on_claim(const void* object, await_site where) noexcept = 0;
     virtual void on_breach(const breach& made) noexcept = 0;
+    /// A mutex of threads was taken, or is about to be given back.
+    virtual void on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept = 0;
 
 protected:
     annotation_sink() = default;

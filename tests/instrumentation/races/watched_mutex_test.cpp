@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// Executor threads and the loop. What the tests' threads do is in order, by means that the detector
+// does not know.
+#include <coroscope/instrumentation/races/watched_mutex.hpp>
+
+#include <coroscope/instrumentation/races/shared.hpp>
+#include <coroscope/runtime/executor.hpp>
+#include <coroscope/runtime/loop.hpp>
+
+#include "instrumentation/races/raced_loop.hpp"
+#include "support/catch.hpp"
+
+#include <functional>
+#include <latch>
+#include <mutex>
+#include <string>
+#include <utility>
+
+using namespace coroscope;
+using namespace coroscope::instrumentation;
+
+namespace {
+
+using number = shared<int>;
+using job_function = std::function<void()>;
+
+/// Gives both to the pool, and waits for both.
+coro<> run_both(executor& pool, job_function one, job_function two) {
+    auto first = get_running_loop().run_in_executor(pool, std::move(one));
+    auto second = get_running_loop().run_in_executor(pool, std::move(two));
+    co_await first;
+    co_await second;
+}
+
+/// A loop that waits for two threads.
+struct threaded_loop : raced_loop {
+    threaded_loop() { v.clock.waits_for_others = true; }
+    thread_pool_executor pool{2};
+};
+
+}  // namespace
+
+TEST_CASE("two jobs that write one variable are a race", "[threads]") {
+    threaded_loop v;
+    number x(0, "x");
+    std::latch written(1);
+    v.start(run_both(
+                v.pool,
+                [&] {
+                    x.set(1);
+                    written.count_down();
+                },
+                [&] {
+                    written.wait();
+                    x.set(2);
+                }),
+            "main");
+    v.run();
+    REQUIRE(v.rules() == rule_list{"thread-race"});
+    const auto found = v.races.findings()[0];
+    CHECK(found.message.find("job 1 (of task 1 (main))") != std::string::npos);
+    CHECK(v.races.candidates().empty());
+}
+
+TEST_CASE("under one mutex they are not", "[threads]") {
+    threaded_loop v;
+    number x(0, "x");
+    watched_mutex m;
+    std::latch written(1);
+    v.start(run_both(
+                v.pool,
+                [&] {
+                    const std::scoped_lock lock(m);
+                    x.set(x.get() + 1);
+                    written.count_down();
+                },
+                [&] {
+                    written.wait();
+                    const std::scoped_lock lock(m);
+                    x.set(x.get() + 1);
+                }),
+            "main");
+    v.run();
+    CHECK(v.rules().empty());
+    CHECK(x.peek() == 2);
+}
+
+TEST_CASE("an update in two locked parts loses another thread's", "[threads]") {
+    threaded_loop v;
+    number x(0, "x");
+    watched_mutex m;
+    std::latch read(1);
+    std::latch written(1);
+    const auto add_in_parts = [&] {
+        int before = 0;
+        {
+            const std::scoped_lock lock(m);
+            before = x.get();
+        }
+        read.count_down();
+        written.wait();
+        const std::scoped_lock lock(m);
+        x.set(before + 1);
+    };
+    const auto add = [&] {
+        read.wait();
+        {
+            const std::scoped_lock lock(m);
+            x.set(x.get() + 1);
+        }
+        written.count_down();
+    };
+    v.start(run_both(v.pool, add_in_parts, add), "main");
+    v.run();
+    REQUIRE(v.rules() == rule_list{"stale-write"});
+    CHECK(v.races.findings()[0].message.find("and later wrote") != std::string::npos);
+    CHECK(x.peek() == 1);
+}
+
+TEST_CASE("the loop comes after a job whose result it has, and not before", "[threads]") {
+    threaded_loop v;
+    number x(0, "x");
+    std::latch written(1);
+    auto body = [](executor& pool, number& n, std::latch& done, bool waits) -> coro<> {
+        n.set(1);
+        auto job = get_running_loop().run_in_executor(pool, [&] {
+            n.set(2);
+            done.count_down();
+        });
+        if (waits) { co_await job; }
+        done.wait();
+        n.set(3);
+        if (!waits) { co_await job; }
+    };
+    const bool waits = GENERATE(true, false);
+    v.start(body(v.pool, x, written, waits), "main");
+    v.run();
+    CHECK(v.rules() == (waits ? rule_list{} : rule_list{"thread-race"}));
+}
