@@ -53,6 +53,39 @@ TEST_CASE("atomic operations are atomic", "[threads]") {
     CHECK(counts_right<std::uint64_t>());
 }
 
+__extension__ using wide = unsigned __int128;
+
+// Compilers that are told of such instructions call these; others call a library.
+extern "C" wide __tsan_atomic128_load(const volatile wide* place, int order);
+extern "C" wide __tsan_atomic128_fetch_add(volatile wide* place, wide value, int order);
+extern "C" int __tsan_atomic128_compare_exchange_strong(volatile wide* place, wide* expected,
+                                                        wide value, int order, int on_failure);
+
+TEST_CASE("atomic operations on 16 bytes are atomic", "[threads]") {
+    alignas(16) wide value = 0;
+    constexpr auto one_in_both = wide{1} << 64U | 1U;
+    {
+        std::vector<std::jthread> threads;
+        for (int i = 0; i < 4; ++i) {
+            threads.emplace_back([&value] {
+                for (int j = 0; j < 1'000; ++j) {
+                    __tsan_atomic128_fetch_add(&value, one_in_both, __ATOMIC_SEQ_CST);
+                }
+            });
+        }
+    }
+    CHECK((__tsan_atomic128_load(&value, __ATOMIC_SEQ_CST) == one_in_both * 4'000));
+    wide expected = 1;
+    CHECK(__tsan_atomic128_compare_exchange_strong(&value, &expected, 2, __ATOMIC_SEQ_CST,
+                                                   __ATOMIC_SEQ_CST)
+          == 0);
+    CHECK((expected == one_in_both * 4'000));
+    CHECK(__tsan_atomic128_compare_exchange_strong(&value, &expected, 2, __ATOMIC_SEQ_CST,
+                                                   __ATOMIC_SEQ_CST)
+          == 1);
+    CHECK((value == 2));
+}
+
 TEST_CASE("atomic operations do what they should") {
     std::atomic<int> value{12};
     CHECK(value.exchange(10) == 12);
