@@ -8,16 +8,17 @@
 
 namespace {
 
-class writes_of_one final : public coroscope::detail::access_sink {
+/// Of one object, reads and writes.
+class accesses_of_one final : public coroscope::detail::access_sink {
 public:
-    explicit writes_of_one(const void* object) noexcept : object_(object) {}
+    explicit accesses_of_one(const void* object) noexcept : object_(object) {}
     void on_access(const coroscope::detail::access& made) noexcept override {
-        if (made.object == object_ && made.kind == coroscope::detail::access_kind::write) {
-            ++count;
-        }
+        if (made.object != object_) { return; }
+        ++(made.kind == coroscope::detail::access_kind::write ? writes : reads);
     }
 
-    int count = 0;
+    int reads = 0;
+    int writes = 0;
 
 private:
     const void* object_;
@@ -27,7 +28,7 @@ private:
 
 int main() {
     const auto value = std::make_unique<int>(0);
-    writes_of_one seen(value.get());
+    accesses_of_one seen(value.get());
     coroscope::detail::access_listener = &seen;
     coroscope::loop loop;
     loop.call_soon([&] { *value += 1; });
@@ -37,5 +38,5 @@ int main() {
     });
     loop.run_forever();
     coroscope::detail::access_listener = nullptr;
-    return seen.count == 2 ? 0 : 1;
+    return seen.reads == 2 && seen.writes == 2 ? 0 : 1;
 }

@@ -63,7 +63,7 @@ private:
     static constexpr std::size_t page_granules = 512;
     static constexpr std::size_t page_bytes = page_granules * granule_bytes;
     using page = std::array<granule, page_granules>;
-    struct common_part {
+    struct kept_part {
         std::shared_ptr<const access_record> record;
         std::uint32_t uses = 0;
     };
@@ -75,7 +75,7 @@ private:
     std::unordered_map<std::uintptr_t, std::unique_ptr<page>> pages_;
     std::uintptr_t latest_number_ = 0;
     page* latest_ = nullptr;
-    std::vector<common_part> parts_;
+    std::vector<kept_part> parts_;
     std::vector<std::uint32_t> free_parts_;
     std::uint32_t present_ = 0;
     bool has_present_ = false;

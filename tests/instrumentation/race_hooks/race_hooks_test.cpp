@@ -22,7 +22,6 @@
 #include <set>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <variant>
 
@@ -216,6 +215,39 @@ TEST_CASE("what a step does again is told once, and what the next step does is t
     CHECK(line_in(here, reads[1]) == body_of_twice + 5);
 }
 
+namespace {
+
+[[gnu::always_inline]] inline void innermost(int& value) {
+    value += 1;
+}
+[[gnu::always_inline]] inline void middle(int& value) {
+    innermost(value);
+}
+[[gnu::noinline]] void outermost(int& value) {
+    middle(value);
+}
+
+}  // namespace
+
+TEST_CASE("all calls that were expanded around an access are named") {
+    auto value = std::make_unique<int>(0);
+    seen_accesses seen;
+    coroscope::loop loop;
+    loop.call_soon([&] {
+        outermost(*value);
+        loop.stop();
+    });
+    loop.run_forever();
+    REQUIRE_FALSE(seen.of(value.get()).empty());
+    const auto frames = frames_of(seen.of(value.get()).front());
+    REQUIRE(frames.size() == 3);
+    CHECK(frames[0].function.ends_with("innermost"));
+    CHECK(frames[1].function.ends_with("middle"));
+    CHECK(frames[2].function.ends_with("outermost"));
+    CHECK(frames[0].line < frames[1].line);
+    CHECK(frames[1].line < frames[2].line);
+}
+
 TEST_CASE("the steps of callbacks are seen, and what runs between steps is not") {
     auto value = std::make_unique<int>(0);
     seen_accesses seen;
@@ -404,77 +436,6 @@ const made_before_main early;
 TEST_CASE("constructors of static objects run with the hooks in place") {
     CHECK(early.text.size() == 49);
     CHECK(early.number == 7);
-}
-
-namespace {
-
-template <class T>
-[[nodiscard]] bool counts_right() {
-    constexpr int threads = 4;
-    constexpr int times = 2'000;
-    std::atomic<T> added{0};
-    std::atomic<T> exchanged{0};
-    std::atomic<T> flipped{0};
-    {
-        std::vector<std::jthread> all;
-        for (int i = 0; i < threads; ++i) {
-            all.emplace_back([&] {
-                for (int j = 0; j < times; ++j) {
-                    added.fetch_add(1, std::memory_order_relaxed);
-                    auto old = exchanged.load();
-                    while (!exchanged.compare_exchange_weak(old, static_cast<T>(old + 1))) {}
-                    flipped.fetch_xor(1);
-                }
-            });
-        }
-    }
-    const auto expected = static_cast<T>(threads * times);
-    return added == expected && exchanged == expected && flipped == 0;
-}
-
-}  // namespace
-
-TEST_CASE("atomic operations are atomic", "[threads]") {
-    CHECK(counts_right<std::uint8_t>());
-    CHECK(counts_right<std::uint16_t>());
-    CHECK(counts_right<std::uint32_t>());
-    CHECK(counts_right<std::uint64_t>());
-}
-
-TEST_CASE("atomic operations do what they should") {
-    std::atomic<int> value{12};
-    CHECK(value.exchange(10) == 12);
-    CHECK(value.fetch_sub(3) == 10);
-    CHECK(value.fetch_or(8) == 7);
-    CHECK(value.fetch_and(9) == 15);
-    CHECK(value.load() == 9);
-    int expected = 1;
-    CHECK_FALSE(value.compare_exchange_strong(expected, 2));
-    CHECK(expected == 9);
-    CHECK(value.compare_exchange_strong(expected, 2));
-    value.store(5, std::memory_order_release);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    CHECK(value == 5);
-}
-
-namespace {
-
-constexpr unsigned body_of_atomic_update = __LINE__;
-coro<> update(std::atomic<int>& counter) {
-    const int old = counter.load();
-    co_await yield_now();
-    counter.store(old + 1);
-}
-
-}  // namespace
-
-TEST_CASE("an atomic variable does not make an update across a suspension atomic") {
-    std::atomic<int> counter{0};
-    seen_accesses seen;
-    run_two([&] { return update(counter); });
-    CHECK(counter == 1);
-    CHECK(seen.lines_of_conflicts(here)
-          == lines{body_of_atomic_update + 2, body_of_atomic_update + 4});
 }
 
 TEST_CASE("the shadow takes no more than twelve bytes for each byte that was touched") {
