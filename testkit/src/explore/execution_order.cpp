@@ -232,14 +232,12 @@ void execution_order::settle(std::size_t count) {
     count_ = static_cast<std::uint32_t>(count);
     words_ = (count + 63) / 64;
     pasts_.assign(count * words_, 0);
-    needed_.assign(count * words_, 0);
     events_.assign(count, 0);
     arrivals_.clear();
     races_.clear();
     class_ = 0;
     for (std::size_t i = 0; i < count; ++i) {
         order_by_necessity(i);
-        std::copy_n(past_of(i), words_, needed_.data() + i * words_);
         order_by_use(i);
         note_arrivals(i);
         hash_event(i);
@@ -321,17 +319,6 @@ void execution_order::note_arrivals(std::size_t index) {
         those.completed_by = has_arrived ? self : none;
         those.steps.clear();
     }
-}
-
-bool execution_order::is_before_without(const race& r, std::size_t step) const {
-    const auto is_in = [step](const std::uint64_t* past) {
-        return (past[step / 64] >> (step % 64) & 1U) != 0;
-    };
-    if (is_in(needed_.data() + r.later * words_)) { return true; }
-    return std::ranges::any_of(races_, [&](const race& other) {
-        return other.later == r.later && other.earlier != r.earlier
-               && is_in(past_of(other.earlier));
-    });
 }
 
 void execution_order::hash_event(std::size_t index) {

@@ -103,8 +103,6 @@ public:
     [[nodiscard]] bool is_after(std::size_t later, std::size_t earlier) const noexcept {
         return (past_of(later)[earlier / 64] >> (earlier % 64) & 1U) != 0;
     }
-    /// Of the race's later step: `step` comes before it for other reasons than the race.
-    [[nodiscard]] bool is_before_without(const race& r, std::size_t step) const;
     /// What came before a step, that step, and what it did: the same in each execution with the
     /// same past, whatever else there is.
     [[nodiscard]] std::uint64_t event(std::size_t step) const { return events_[step]; }
@@ -171,8 +169,7 @@ private:
     std::uint32_t time_ = 0;
 
     std::size_t words_ = 0;
-    std::vector<std::uint64_t> pasts_;   ///< a set of steps for each
-    std::vector<std::uint64_t> needed_;  ///< the same, for other reasons than conflicts
+    std::vector<std::uint64_t> pasts_;  ///< a set of steps for each
     std::unordered_map<std::uintptr_t, arrivals> arrivals_;
     std::vector<race> races_;
     std::vector<vanished> vanished_;

@@ -73,20 +73,21 @@ void source_dpor::enter(place& at) {
     path_.push_back(std::move(at));
 }
 
+/// Whether the step depends on the sleeper's.
+bool source_dpor::wakes(const ordered_step& taken, const sleeper& s) {
+    return s.is_global || std::ranges::any_of(*s.uses, [&](const thing_use& theirs) {
+               return std::ranges::any_of(taken.uses, [&](const thing_use& now) {
+                   return do_conflict(theirs.mode, now.mode)
+                          && may_be_same(theirs.name, now.name, s.base);
+               });
+           });
+}
+
 /// Of those that were asleep when the last step was taken, whom it has not woken.
 std::vector<source_dpor::sleeper> source_dpor::still_asleep() const {
-    const auto& before = path_[depth_ - 1];
+    auto left = path_[depth_ - 1].sleeping;
     const auto& taken = order()->step(depth_ - 1);
-    const auto is_woken = [&](const sleeper& s) {
-        return s.is_global || std::ranges::any_of(*s.uses, [&](const thing_use& theirs) {
-                   return std::ranges::any_of(taken.uses, [&](const thing_use& now) {
-                       return do_conflict(theirs.mode, now.mode)
-                              && may_be_same(theirs.name, now.name, s.base);
-                   });
-               });
-    };
-    auto left = before.sleeping;
-    std::erase_if(left, is_woken);
+    std::erase_if(left, [&](const sleeper& s) { return wakes(taken, s); });
     return left;
 }
 
@@ -159,29 +160,41 @@ void source_dpor::plan_reversals() {
 }
 
 /// All that happens after the earlier step of a race, and not because of it, and then the later
-/// one: whoever can begin that has to be tried in the earlier one's place.
+/// one: whoever can begin that has to be tried in the earlier one's place. The later step, if it
+/// comes first, may use other things than it did. So others begin, if there are any, unless it is
+/// known from another execution that it depends on none of them.
 void source_dpor::plan_reversal(const execution_order::race& r) {
     const auto& orders = *order();
-    std::vector<std::uint32_t> sequence;
+    std::vector<std::size_t> before;
     agent_list first;
     agent_list all;
-    for (auto i = r.earlier + 1; i <= r.later; ++i) {
-        const bool is_last = i == r.later;
-        if (!is_last && orders.is_after(i, r.earlier)) { continue; }
+    for (std::size_t i = r.earlier + 1; i < path_.size(); ++i) {
+        if (i == r.later || orders.is_after(i, r.earlier)) { continue; }
         const auto agent = orders.step(i).agent;
-        const bool begins = std::ranges::none_of(sequence, [&](std::uint32_t before) {
-            return is_last ? orders.is_before_without(r, before) : orders.is_after(i, before);
-        });
-        if (begins) { first.push_back(agent); }
-        sequence.push_back(i);
+        const auto comes_after = [&](std::size_t other) {
+            return orders.is_after(i, other);
+        };
+        if (std::ranges::none_of(before, comes_after)) { first.push_back(agent); }
+        before.push_back(i);
         all.push_back(agent);
     }
+    const auto last = orders.step(r.later).agent;
+    all.push_back(last);
+    if (before.empty()) { first.push_back(last); }
+
     auto& at = path_[r.earlier];
+    const auto sleeper_of = [&](agent_index agent) {
+        return std::ranges::find(at.sleeping, agent, &sleeper::agent);
+    };
     const auto is_there = [&](agent_index agent) {
-        return contains(at.planned, agent)
-               || std::ranges::find(at.sleeping, agent, &sleeper::agent) != at.sleeping.end();
+        return contains(at.planned, agent) || sleeper_of(agent) != at.sleeping.end();
     };
     if (std::ranges::any_of(first, is_there)) { return; }
+    const auto known = sleeper_of(last);
+    const auto wakes_it = [&](std::size_t i) {
+        return wakes(orders.step(i), *known);
+    };
+    if (known != at.sleeping.end() && std::ranges::none_of(before, wakes_it)) { return; }
     const auto able =
         std::ranges::find_if(first, [&](agent_index agent) { return contains(at.ready, agent); });
     if (able != first.end()) {

@@ -62,6 +62,7 @@ private:
         bool is_global = false;
     };
 
+    [[nodiscard]] static bool wakes(const ordered_step& taken, const sleeper& s);
     void enter(place& at);
     [[nodiscard]] agent_index choose(const place& at);
     [[nodiscard]] std::vector<sleeper> still_asleep() const;
