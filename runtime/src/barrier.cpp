@@ -49,12 +49,14 @@ void barrier::leave() noexcept {
 
 void barrier::reset() {
     arrived_.expect_thread("barrier::reset");
+    note(detail::access_kind::release);
     break_round();
     state_ = leaving_ > 0 ? state::resetting : state::filling;
 }
 
 void barrier::abort() {
     arrived_.expect_thread("barrier::abort");
+    note(detail::access_kind::release);
     break_round();
     state_ = state::broken;
     while (!blocked_.empty()) {
@@ -66,6 +68,7 @@ namespace detail {
 
 bool barrier_awaiter::await_ready() {
     auto& b = *barrier_;
+    b.note(access_kind::release, where_);  // what came before it comes before all who go on
     if (b.state_ == barrier::state::broken) {
         broken_ = true;
         return true;
@@ -73,6 +76,7 @@ bool barrier_awaiter::await_ready() {
     if (b.state_ != barrier::state::filling || b.arrived_.size() + 1 < b.parties_) { return false; }
     index_ = b.parties_ - 1;
     b.open();
+    b.note(access_kind::acquire, where_);
     return true;
 }
 
@@ -86,7 +90,10 @@ void barrier_awaiter::suspend(frame_base& frame) {
 std::size_t barrier_awaiter::await_resume() {
     if (waited()) {
         const bool is_inside = settle();
-        if (is_inside) { pass_on(); }
+        if (is_inside) {
+            barrier_->note(access_kind::acquire, where_);
+            pass_on();
+        }
         if (task().must_cancel || !chosen()) [[unlikely]] { throw_cancelled(false); }
     }
     if (broken_) {
@@ -96,8 +103,15 @@ std::size_t barrier_awaiter::await_resume() {
     return index_;
 }
 
+task_core* barrier_awaiter::cancel_wait() noexcept {
+    note_change(&barrier_->arrived_, where_);
+    return list_waiter::cancel_wait();
+}
+
 void barrier_awaiter::pass_on() noexcept {
-    if (counted_) { barrier_->leave(); }
+    if (!counted_) { return; }
+    note_change(&barrier_->arrived_, where_);
+    barrier_->leave();
 }
 
 }  // namespace detail

@@ -34,6 +34,7 @@ void completion::complete(completion_status status, std::exception_ptr exception
 }
 
 void completion::complete(completion_status status, loop* owner, keeper keep) noexcept {
+    note_use(this, access_kind::release);
     status_ = status;
     while (first_ != nullptr) {
         auto* waiter = first_;
@@ -67,12 +68,18 @@ void completion::add_done_callback(callback done, loop* owner, await_site where)
             f();
         };
     }
+    note_change(&callbacks_, where);  // they run in the order in which they came
     if (this->done()) {
         if (owner != nullptr && !owner->is_closed()) { owner->call_soon(std::move(done), where); }
         return;
     }
     if (callbacks_ == nullptr) { callbacks_ = std::make_unique<std::vector<done_callback>>(); }
     callbacks_->push_back({std::move(done), where});
+}
+
+void completion::note_look() const noexcept {
+    note_use(this, access_kind::test);
+    note_passage(this);
 }
 
 void completion::throw_why_not(const char* what) {

@@ -58,12 +58,14 @@ void completion_feed::watch_all() {
 }
 
 void completion_feed::child_done(std::size_t index) noexcept {
+    note_use(&waiters_, access_kind::release);
     if (expired_) { return; }
     finished_.push_back(tasks_[index]);
     serve();
 }
 
 void completion_feed::expire() noexcept {
+    note_change(&waiters_);
     expired_ = true;
     while (waiters_.wake_first() != nullptr) {}
 }
@@ -90,6 +92,7 @@ void completion_feed::throw_timeout() const {
 
 void feed_awaiter::pass_on() noexcept {
     if (!given_.valid()) { return; }
+    note_change(&feed_->waiters_);
     feed_->finished_.push_front(std::move(given_));
     feed_->serve();
 }
@@ -97,6 +100,7 @@ void feed_awaiter::pass_on() noexcept {
 any_task feed_awaiter::take() {
     auto& feed = *feed_;
     finish();
+    note_use(&feed.waiters_, access_kind::acquire);
     if (!given_.valid() && !feed.finished_.empty()) {
         given_ = std::move(feed.finished_.front());
         feed.finished_.pop_front();

@@ -9,6 +9,7 @@ namespace coroscope {
 
 void condition::notify(std::size_t n, await_site where) {
     expect_held("condition::notify", where);
+    detail::note_use(&waiters_, detail::access_kind::release, where);
     notify_waiters(n);
 }
 
@@ -17,6 +18,7 @@ void condition::notify_waiters(std::size_t n) noexcept {
         auto& waiter = static_cast<detail::condition_awaiter&>(*waiters_.first());
         waiter.notified_ = true;
         waiters_.note_edge(waiter);
+        detail::note_change(mutex_, waiter.where());
         waiters_.move_to(mutex_->waiters_, waiter);
     }
 }
@@ -46,6 +48,7 @@ bool condition_awaiter::await_ready() const {
 }
 
 void condition_awaiter::suspend(frame_base& frame) {
+    note_change(&condition_->waiters_, where_);
     enter(condition_->waiters_, frame, where_);
     mutex_->hand_over();
 }
@@ -68,8 +71,13 @@ task_core* condition_awaiter::cancel_wait() noexcept {
 
 void condition_awaiter::await_resume() {
     const bool holds_mutex = settle();
+    if (holds_mutex) { note_passage(mutex_, where_); }
+    if (notified_) { note_passage(&condition_->waiters_, where_); }
     if (task().must_cancel || !notified_) [[unlikely]] {
-        if (holds_mutex && notified_) { condition_->notify_waiters(1); }
+        if (holds_mutex && notified_) {
+            note_change(&condition_->waiters_, where_);
+            condition_->notify_waiters(1);
+        }
         throw_cancelled(false);  // with the mutex held
     }
 }

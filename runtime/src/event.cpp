@@ -5,6 +5,7 @@ namespace coroscope {
 
 void event::set() {
     waiters_.expect_thread("event::set");
+    detail::note_use(this, detail::access_kind::release);
     set_ = true;
     while (!waiters_.empty()) {
         waiters_.wake_first();

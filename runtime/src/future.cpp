@@ -8,6 +8,7 @@
 namespace coroscope::detail {
 
 future_core::~future_core() {
+    note_end_of_life(this, sizeof(*this));
     if (lost_exception()) {
         exception_context context;
         context.message =

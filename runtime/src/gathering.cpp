@@ -46,6 +46,7 @@ void gathering::child_done(std::size_t index) noexcept {
         if (task.status() == completion_status::exception) { task.mark_retrieved(); }
         fail(task.status(), task.exception());
     }
+    if (!outcome_->is_over()) { note_arrival(outcome_); }
     if (--left_ == 0) { finish(); }
 }
 

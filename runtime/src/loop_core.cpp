@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/detail/loop_core.hpp>
 
+#include <coroscope/runtime/detail/access_sink.hpp>
+
 #include "loop_implementation.hpp"
 #include "remarks.hpp"
 
@@ -153,6 +155,7 @@ void loop_core::notify_woken(task_core& task) noexcept {
             task.record().waits_for.load(std::memory_order_relaxed) == wait_kind::sleep
             && !task.must_cancel;
         task.woken_by_others = !by_own_timer;
+        note_use(&task.must_cancel, access_kind::test);  // to cancel it is another thing from now on
     }
     if (!wants(hook::task_woken)) { return; }
     auto info = task.info();
@@ -170,8 +173,17 @@ void loop_core::notify_remark(const remark& made) noexcept {
     }
 }
 
-void notify_frame(std::ptrdiff_t bytes) noexcept {
-    running_loop->self->told(hook::frame, [&](observer& o) { o.on_frame(bytes); });
+void notify_frame(const void* memory, std::ptrdiff_t bytes) noexcept {
+    if (access_listener != nullptr) {
+        if (bytes > 0) {
+            access_listener->on_new_frame(memory, static_cast<std::size_t>(bytes));
+        } else {
+            access_listener->on_end_of_life(memory, static_cast<std::size_t>(-bytes));
+        }
+    }
+    if (running_loop != nullptr && running_loop->wants(hook::frame)) {
+        running_loop->self->told(hook::frame, [&](observer& o) { o.on_frame(bytes); });
+    }
 }
 
 }  // namespace detail

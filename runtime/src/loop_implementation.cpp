@@ -233,7 +233,8 @@ void loop::implementation::run() {
         implementation& loop;
         explicit running_scope(implementation& l) : loop(l) {
             detail::running_loop = &loop.core;
-            detail::frames_are_watched = loop.core.wants(hook::frame);
+            detail::frames_are_watched =
+                loop.core.wants(hook::frame) || detail::access_listener != nullptr;
             loop.last_stamp_ = tick_clock::now();  // before others may see that it runs
             loop.core.runs_on.store(std::this_thread::get_id());
         }

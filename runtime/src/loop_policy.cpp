@@ -41,9 +41,12 @@ void loop::implementation::run_ready_by_policy(std::size_t count) {
         }
         detail::begin_stretch();
         if (entry->is_task()) {
+            // Whether somebody has asked it to stop, or called it off, is always the question.
+            detail::note_use(&entry->task()->must_cancel, detail::access_kind::test);
             entry->task()->woken_by_others = false;
             run_one_task(*entry->task());
         } else {
+            detail::note_use(entry->handle(), detail::access_kind::test);
             run_handle(*entry->handle());
         }
         detail::end_stretch();
@@ -103,9 +106,11 @@ void loop::implementation::offer(std::size_t place) {
     places_.push_back(place);
     if (entry.is_task()) {
         const auto& record = entry.task()->record();
-        choices_.push_back({entry.task()->id(), true, record.site.load(std::memory_order_relaxed)});
+        choices_.push_back({entry.task()->id(), true, record.site.load(std::memory_order_relaxed),
+                            entry.task()->woken_by_others ? 0 : order_of(entry)});
     } else {
-        choices_.push_back({entry.handle()->id, false, entry.handle()->created_at});
+        choices_.push_back(
+            {entry.handle()->id, false, entry.handle()->created_at, order_of(entry)});
     }
 }
 
@@ -117,10 +122,13 @@ std::uint64_t loop_core::creator() const noexcept {
 
 void loop_core::note_creator(handle_state& posted) noexcept {
     posted.posted_by = creator();
+    note_use(&posted, access_kind::test);
     policy->on_created({posted.id, false}, agent_of(posted.posted_by));
 }
 
 void loop_core::note_creator(const task_core& started) const noexcept {
+    note_use(&started, access_kind::test);
+    note_use(&started.must_cancel, access_kind::test);
     policy->on_created({started.id(), true}, agent_of(creator()));
 }
 

@@ -102,7 +102,10 @@ void multi_wait::child_done(std::size_t index) noexcept {
     if (core.wants(hook::edge)) [[unlikely]] {
         core.notify_edge(edge_kind::join, child.id(), task_->id());
     }
+    note_arrival(this);
     if (left_ == 0 || is_enough(child)) {
+        // One that is enough ends the wait whether or not the others have come.
+        is_enough(child) ? note_change(this) : note_use(this, access_kind::release);
         core.timers.disarm(timer_);
         task_->wake();
     }

@@ -9,7 +9,11 @@
 namespace coroscope {
 
 bool mutex::try_lock(await_site where) noexcept {
-    if (locked_) { return false; }
+    if (locked_) {
+        detail::note_use(this, detail::access_kind::test, where);
+        return false;
+    }
+    detail::note_use(this, detail::access_kind::acquire, where);
     locked_ = true;
     owner_ = detail::lock_owner::current();
     locked_at_ = where;
@@ -29,6 +33,7 @@ void mutex::unlock() {
 }
 
 void mutex::hand_over() noexcept {
+    detail::note_use(this, detail::access_kind::release, locked_at_);
     auto* next = static_cast<detail::mutex_waiter*>(waiters_.wake_first());
     if (next == nullptr) {
         detail::remark_passage("mutex::unlock", waiters_.id(), locked_at_);
@@ -43,6 +48,7 @@ void mutex::hand_over() noexcept {
 }
 
 void mutex::admit(detail::mutex_waiter& waiter) noexcept {
+    detail::note_change(this, waiter.where());
     waiters_.add_again(waiter);
     waiter.task().record().wait_detail.store(owner_address(), std::memory_order_release);
     if (!locked_) { hand_over(); }
@@ -66,7 +72,7 @@ void scoped_lock::unlock() {
 
 void scoped_lock::give_back() noexcept {
     if (held_ == nullptr) { return; }
-    const auto where = held_->locked_at();
+    const auto where = held_->locked_at_;
     try {
         unlock();
     } catch (...) { detail::report_misuse(std::current_exception(), where); }
@@ -76,7 +82,7 @@ namespace detail {
 
 // One that waits for a condition's notification is in another list.
 std::uint64_t mutex_waiter::held_by() const noexcept {
-    return list() == &mutex_->waiters_ ? mutex_->owner() : 0;
+    return list() == &mutex_->waiters_ ? mutex_->owner_.task : 0;
 }
 
 void mutex_waiter::pass_on() noexcept {
@@ -90,6 +96,7 @@ bool lock_awaiter_base::await_ready() const {
 }
 
 void lock_awaiter_base::suspend(frame_base& frame) {
+    note_change(mutex_, where_);  // a place in its line
     enter(mutex_->waiters_, frame, where_);
     frame.task->record().wait_detail.store(mutex_->owner_address(), std::memory_order_release);
 }

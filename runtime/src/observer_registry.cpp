@@ -43,7 +43,7 @@ void observer_registry::remove(observer& o) noexcept {
 
 void observer_registry::watch_frames() const noexcept {
     // Another loop may be the one that runs on this thread.
-    if (running_loop == &core_) { frames_are_watched = core_.wants(hook::frame); }
+    if (running_loop == &core_) { frames_are_watched = core_.wants(hook::frame) || access_listener != nullptr; }
 }
 
 bool observer_registry::flush() noexcept {

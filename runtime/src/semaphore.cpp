@@ -16,6 +16,7 @@ void semaphore::release(std::size_t n, await_site where) {
                                   + to_string(where) + "; release what was acquired");
     }
     waiters_.expect_thread("semaphore::release");
+    note(detail::access_kind::release, where);
     hand_over(n);
 }
 
@@ -57,11 +58,17 @@ void scoped_permit::give_back() noexcept {
 namespace detail {
 
 void semaphore_waiter::suspend(frame_base& frame) {
+    note_change(&semaphore_->waiters_, where_);  // a place in its line
     enter(semaphore_->waiters_, frame, where_);
 }
 
 void semaphore_waiter::pass_on() noexcept {
+    semaphore_->note(access_kind::release, where_);
     semaphore_->hand_over(1);
+}
+
+void semaphore_waiter::note_handed_over() const noexcept {
+    note_passage(&semaphore_->waiters_, where_);
 }
 
 }  // namespace detail

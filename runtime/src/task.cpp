@@ -51,6 +51,7 @@ void task_core::set_name(std::string_view name) {
 
 bool task_core::cancel(std::string_view message) {
     if (done()) { return false; }
+    note_change(&must_cancel);
     if (loop->debug) { check_thread(*loop, "task::cancel"); }
     note_request(message);
     cancel_chain();
@@ -64,6 +65,7 @@ void task_core::note_request(std::string_view message) {
 
 void task_core::interrupt(std::exception_ptr why) {
     if (done()) { return; }
+    note_change(&must_cancel);
     extras().interruption = std::move(why);
     if (waiting_on != nullptr) {
         waiting_on->give_up_wait();
@@ -88,7 +90,8 @@ void task_core::cancel_chain() noexcept {
             task->waiting_on->give_up_wait();
             return;
         }
-        if (next_task->done()) {  // just now: its end is about to wake this task
+        note_change(&next_task->must_cancel);
+        if (next_task->is_over()) {  // just now: its end is about to wake this task
             task->must_cancel = true;
             return;
         }
@@ -175,6 +178,7 @@ void join_awaiter::notify_edge() noexcept {
 
 std::uint32_t task_handle::uncancel() {
     auto& requests = core().cancel_requests;
+    detail::note_change(&core().must_cancel);
     if (requests > 0) { --requests; }
     if (requests == 0) { core().must_cancel = false; }
     return requests;

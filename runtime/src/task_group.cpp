@@ -22,7 +22,10 @@ public:
         detail::frame_base& frame = suspended.promise();
         enter(idle_, frame, frame.site);
     }
-    void await_resume() { finish(); }
+    void await_resume() {
+        finish();
+        note_passage(&idle_);
+    }
     ~idle_awaiter() { settle(); }
 
 private:
@@ -50,6 +53,7 @@ void task_group::enter(await_site where) {
 }
 
 void task_group::expect_open(await_site where) const {
+    if (detail::access_listener != nullptr) [[unlikely]] { note_newcomer(where); }
     const char* why = nullptr;
     if (phase_ == phase::created) {
         why = "has not been entered; call create_task from the body that run was given";
@@ -63,6 +67,15 @@ void task_group::expect_open(await_site where) const {
     throw invalid_state_error("a task was to be created at " + to_string(where) + " in a task_group"
                               + (where_.line() != 0 ? " (run at " + to_string(where_) + ")" : "")
                               + " that " + why);
+}
+
+/// Whether there are tasks left makes no difference to the parent, which waits for them later.
+void task_group::note_newcomer(await_site where) const noexcept {
+    const auto* core = detail::running_loop;
+    const bool is_parents =
+        core != nullptr && parent_.valid() && core->current == &parent_.core();
+    if (!is_parents) { detail::note_change(&children_, where); }
+    detail::note_use(&aborting_, detail::access_kind::test, where);
 }
 
 void task_group::add(any_task made) {
@@ -83,8 +96,14 @@ void task_group::child_done(std::list<child>::iterator place) noexcept {
     if (core.loop->wants(hook::edge)) [[unlikely]] {
         core.loop->notify_edge(edge_kind::join, core.id(), parent_.id());
     }
-    if (children_.empty()) { idle_.wake_first(); }
+    detail::note_use(&children_, detail::access_kind::test);
+    detail::note_arrival(&idle_);
+    if (children_.empty()) {
+        detail::note_use(&idle_, detail::access_kind::release);
+        idle_.wake_first();
+    }
     if (core.status() != detail::completion_status::exception) { return; }
+    detail::note_change(&aborting_);
     core.mark_retrieved();
     errors_.push_back(core.exception());
     if (aborting_) { return; }
@@ -96,6 +115,7 @@ void task_group::child_done(std::list<child>::iterator place) noexcept {
 }
 
 void task_group::abort() noexcept {
+    detail::note_change(&aborting_);
     aborting_ = true;
     for (auto& each : children_) {
         each.task.cancel();
@@ -103,6 +123,8 @@ void task_group::abort() noexcept {
 }
 
 void task_group::leave_body() {
+    detail::note_change(&aborting_);
+    detail::note_use(&idle_, detail::access_kind::test);
     phase_ = phase::winding_up;
     if (cancelled_parent_ && parent_.uncancel() <= requests_before_) {
         parent_.core().must_cancel = false;  // ours alone, and perhaps not delivered yet
@@ -115,6 +137,7 @@ void task_group::leave_body() {
 }
 
 coro<> task_group::wind_up() {
+    detail::note_use(&idle_, detail::access_kind::test);
     try {
         co_await detail::at(where_, until_idle(idle_));
     } catch (...) {
@@ -126,6 +149,8 @@ coro<> task_group::wind_up() {
 }
 
 void task_group::finish() {
+    detail::note_use(&idle_, detail::access_kind::test);
+    detail::note_change(&aborting_);
     phase_ = phase::finished;
     if (body_error_ != nullptr) { errors_.push_back(std::exchange(body_error_, nullptr)); }
     if (errors_.empty()) {

@@ -12,6 +12,7 @@ timer_awaiter::~timer_awaiter() {
 }
 
 void timer_awaiter::suspend(frame_base& frame) {
+    note_use(timer_, access_kind::test, where_);
     frame.site = where_;
     task_ = frame.task;
     timer_->add(*this);
@@ -34,7 +35,10 @@ void timer_awaiter::disarm() noexcept {
 }
 
 bool timer_awaiter::await_resume() {
-    if (timer_ != nullptr) { timer_->remove(*this); }
+    if (timer_ != nullptr) {
+        note_use(timer_, access_kind::test, where_);
+        timer_->remove(*this);
+    }
     task_->throw_if_cancelled();
     return !was_cancelled_;
 }
@@ -62,6 +66,7 @@ std::size_t timer::reset(duration d) {
 }
 
 std::size_t timer::reset(time_point t) {
+    detail::note_change(this);
     expiry_ = t;
     std::size_t moved = 0;
     for (auto* each = first_; each != nullptr; each = each->next_) {
@@ -74,6 +79,7 @@ std::size_t timer::reset(time_point t) {
 }
 
 std::size_t timer::cancel() noexcept {
+    detail::note_change(this);
     std::size_t cancelled = 0;
     while (first_ != nullptr) {
         auto& each = *first_;

@@ -28,6 +28,7 @@ void list_waiter::enter(wait_list& list, frame_base& frame, await_site where) {
 
 task_core* list_waiter::cancel_wait() noexcept {
     const auto* from = list_;
+    note_change(from);
     leave();
     stop_waiting(*from);
     return nullptr;
@@ -46,6 +47,11 @@ void list_waiter::leave() noexcept {
         list_->remove(*this);
     }
     list_ = nullptr;
+}
+
+void wait_list::note_end() const noexcept {
+    note_change(this);
+    note_end_of_life(this, sizeof(*this));
 }
 
 void wait_list::dissolve() noexcept {

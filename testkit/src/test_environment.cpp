@@ -28,11 +28,16 @@ coro<> call(const std::function<coro<>()>& body) {
 
 class loop_stopper final : public coroscope::detail::completion_waiter {
 public:
-    explicit loop_stopper(loop& l) : loop_(l) {}
-    void on_complete() noexcept override { loop_.stop(); }
+    /// `then` is called at once, in the step in which what is waited for ends.
+    loop_stopper(loop& l, std::function<void()> then) : loop_(l), then_(std::move(then)) {}
+    void on_complete() noexcept override {
+        loop_.stop();
+        then_();
+    }
 
 private:
     loop& loop_;
+    std::function<void()> then_;
 };
 
 }  // namespace
@@ -179,7 +184,7 @@ void test_environment::run_body(const std::function<coro<>()>& body) {
     const any_task task = loop_->create_task(call(body), options_.name, where_);
     body_id_ = task.id();
     {
-        loop_stopper at_end(*loop_);
+        loop_stopper at_end(*loop_, [this] { on_body_ended(); });
         task.core().add_waiter(at_end);
         run_loop();
     }
@@ -245,7 +250,7 @@ void test_environment::cancel_and_await_all() {
         }
         for (const auto& task : left) {
             if (task.done() || must_stop_) { continue; }
-            loop_stopper at_end(*loop_);
+            loop_stopper at_end(*loop_, [] {});
             task.core().add_waiter(at_end);
             run_loop();
         }

@@ -59,6 +59,11 @@ void check(const explore_options& options) {
             "test_options::check_heap profiles the whole process; explore with one worker, or in "
             "as many processes, with shards");
     }
+    if (options.strategy == strategy::dpor && (s.count > 1 || options.workers > 1)) {
+        throw std::invalid_argument(
+            "strategy::dpor learns from each execution where the next has to differ, so that its "
+            "work cannot be shared; explore with one worker and no shards");
+    }
     if (options.max_steps == 0) {
         throw std::invalid_argument("explore_options::max_steps must be at least 1");
     }
@@ -185,6 +190,7 @@ void describe(exploration_failure& failure, const std::string& table) {
     result.executions = state.executions;
     result.exhausted = true;
     std::unordered_set<std::uint64_t> hashes;
+    std::unordered_set<std::uint64_t> classes;
     for (auto& part : parts) {
         if (part.exception != nullptr) { std::rethrow_exception(part.exception); }
         const auto& found = part.search->failure();
@@ -193,12 +199,13 @@ void describe(exploration_failure& failure, const std::string& table) {
             result.failure = found;
         }
         result.exhausted = result.exhausted && part.search->has_tried_everything();
-        part.search->add_to(result.coverage, hashes);
+        part.search->add_to(result.coverage, hashes, classes);
     }
     if (result.executions > 0) {
         result.coverage.decisions_mean /= static_cast<double>(result.executions);
     }
     result.coverage.distinct_schedules = hashes.size();
+    result.coverage.classes = classes.size();
     return result;
 }
 
@@ -270,6 +277,7 @@ std::ostream& operator<<(std::ostream& out, const exploration& e) {
     out << "ok: " << e.executions << " executions, " << c.distinct_schedules
         << (c.are_more_distinct ? " or more" : "") << " of them different, decisions "
         << c.decisions_min << " to " << c.decisions_max << " (mean " << c.decisions_mean << ")";
+    if (c.classes > 0) { out << ", " << c.classes << " classes"; }
     if (c.cut > 0) { out << ", " << c.cut << " came to max_steps"; }
     out << (e.exhausted ? "; every order was tried" : "");
     if (e.outcomes.were_checked) {

@@ -85,6 +85,7 @@ const test_result& explored_environment::run(search_strategy& strategy, std::uin
     {
         outcomes_.begin();
         const effect_listening hears(keeps_outcomes_ ? &outcomes_ : nullptr);
+        const schedule_driver::listening listens(driver_);
         execute(body);
     }
     judge_outcome();

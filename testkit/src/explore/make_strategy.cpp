@@ -7,6 +7,7 @@
 #include "priority_schedule.hpp"
 #include "random_walk.hpp"
 #include "selective_walk.hpp"
+#include "source_dpor.hpp"
 #include "uniform_walk.hpp"
 
 #include <array>
@@ -31,7 +32,8 @@ constexpr std::array names{named{strategy::portfolio, "portfolio"},
                            named{strategy::pct_2, "pct-2"},
                            named{strategy::pct_3, "pct-3"},
                            named{strategy::pct_5, "pct-5"},
-                           named{strategy::depth_first, "depth-first"}};
+                           named{strategy::depth_first, "depth-first"},
+                           named{strategy::dpor, "dpor"}};
 
 }  // namespace
 
@@ -87,6 +89,7 @@ std::unique_ptr<search_strategy> make_strategy(const explore_options& options,
     case strategy::pct_5: return std::make_unique<priority_schedule>(5);
     case strategy::depth_first:
         return std::make_unique<depth_first>(options.max_deviations, share.index, share.count);
+    case strategy::dpor: return std::make_unique<source_dpor>();
     }
     throw std::invalid_argument("explore_options::strategy is none of the strategies");
 }

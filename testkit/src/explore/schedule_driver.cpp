@@ -3,6 +3,8 @@
 
 #include "random_source.hpp"
 
+#include <coroscope/runtime/coro.hpp>
+
 #include <algorithm>
 #include <limits>
 
@@ -35,11 +37,16 @@ void schedule_driver::begin(search_strategy& strategy, std::uint64_t seed, std::
     decides_ = true;
     is_in_body_ = true;
     strategy.begin(seed);
+    is_ordered_ = strategy.wants_order() || counts_classes_;
+    instant_ = time.now();
+    if (is_ordered_) { order_.begin(agents_); }
+    strategy.set_order(&order_);
 }
 
 void schedule_driver::end(bool failed) {
     end_body();
     summary_.failed = failed;
+    if (is_ordered_) { order_.settle(order_.size()); }
     strategy_->end(summary_);
 }
 
@@ -58,7 +65,44 @@ void schedule_driver::on_created(const agent& what, const agent& by) noexcept {
     const auto made = agents_.add(creator, what.is_task);
     index_of(what) = made;
     if (what.is_task && by.is_task && is_background(by.id)) { mark_background(what.id); }
+    if (!is_in_body_) { return; }
+    if (is_ordered_) { order_.on_created(made, creator); }
     strategy_->on_created(made, creator);
+}
+
+// --- Uses
+
+schedule_driver::listening::listening(schedule_driver& driver) noexcept : driver_(driver) {
+    driver_.outer_ = coroscope::detail::access_listener;
+    if (!driver_.is_ordered_) { return; }
+    coroscope::detail::access_listener = &driver_;
+    coroscope::detail::frames_are_watched = true;  // the body's is made before the loop runs
+}
+
+schedule_driver::listening::~listening() {
+    if (!driver_.is_ordered_) { return; }
+    coroscope::detail::access_listener = driver_.outer_;
+    coroscope::detail::frames_are_watched = false;
+}
+
+void schedule_driver::on_access(const coroscope::detail::access& made) noexcept {
+    if (outer_ != nullptr) { outer_->on_access(made); }
+    if (decides_) { order_.on_access(made); }
+}
+
+void schedule_driver::on_end_of_life(const void* begin, std::size_t bytes) noexcept {
+    if (outer_ != nullptr) { outer_->on_end_of_life(begin, bytes); }
+    if (decides_) { order_.on_end_of_life(begin, bytes); }
+}
+
+void schedule_driver::on_new_frame(const void* begin, std::size_t bytes) noexcept {
+    if (outer_ != nullptr) { outer_->on_new_frame(begin, bytes); }
+    if (decides_) { order_.on_new_frame(begin, bytes); }
+}
+
+std::optional<std::uint64_t> schedule_driver::class_hash() const noexcept {
+    if (!is_ordered_ || summary_.was_cut || strategy_->tried_nothing_new()) { return {}; }
+    return order_.class_hash();
 }
 
 // --- Steps
@@ -69,9 +113,17 @@ std::size_t schedule_driver::pick(std::span<const choice> ready) {
     if (decides_ && strategy_->holds_all(ready_)) {
         return std::numeric_limits<std::size_t>::max();
     }
+    if (is_ordered_ && decides_) { note_offer(); }
     const auto index = decides_ && ready.size() > 1 ? decide(ready) : 0;
     note_step(ready_[index], ready.size());
     return index;
+}
+
+void schedule_driver::note_offer() {
+    const auto now = time_->now();
+    if (now != instant_) { order_.on_time_moved(); }
+    instant_ = now;
+    order_.on_ready(ready_);
 }
 
 void schedule_driver::look_for_end() {
@@ -94,7 +146,7 @@ void schedule_driver::note_ready(std::span<const choice> ready) {
     for (const auto& each : ready) {
         const auto index = index_of({each.id, each.is_task});
         ready_hash_ += agents_.hash(index);
-        ready_.push_back({index, each.at});
+        ready_.push_back({index, each.at, each.order});
     }
 }
 
@@ -110,7 +162,10 @@ void schedule_driver::note_step(const candidate& runs, std::size_t ready) {
     mix(hash_, agents_.hash(runs.agent));
     mix(hash_, static_cast<std::uint64_t>(time_->now().time_since_epoch().count()));
     if (trace_ != nullptr) { trace_->push_back({runs.agent, runs.at, time_->now(), hash_, ready}); }
-    if (decides_) { strategy_->on_step(runs); }
+    if (decides_) {
+        if (is_ordered_) { order_.on_step(runs); }
+        strategy_->on_step(runs);
+    }
     ++summary_.steps;
     faults_in_step_ = 0;
 }
@@ -122,6 +177,7 @@ bool schedule_driver::decide_fault(std::string_view name) {
     }
     const bool fails = decides_ && strategy_->decide_fault();
     mix(hash_, fails ? 1 : 0);
+    if (is_ordered_ && decides_) { order_.on_fault(fails); }
     // Of the step that runs, which is counted already.
     if (fails) { faults_.push_back({summary_.steps - 1, number}); }
     return fails;

@@ -2,16 +2,19 @@
 #pragma once
 
 #include "agent_tree.hpp"
+#include "execution_order.hpp"
 #include "run_log.hpp"
 #include "schedule.hpp"
 #include "search_strategy.hpp"
 
 #include <coroscope/runtime/clock.hpp>
+#include <coroscope/runtime/detail/access_sink.hpp>
 #include <coroscope/runtime/schedule_policy.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,8 +35,22 @@ struct step_trace {
 /// execution has, it answers itself: first in, first out.
 ///
 /// **Thread safety**: one thread. **Lifetime**: of many executions, one after the other.
-class schedule_driver final : public schedule_policy, public run_log {
+class schedule_driver final : public schedule_policy,
+                              public run_log,
+                              private coroscope::detail::access_sink {
 public:
+    /// While it exists, a driver is told who uses what, if its strategy wants to know.
+    class listening {
+    public:
+        explicit listening(schedule_driver& driver) noexcept;
+        listening(const listening&) = delete;
+        listening& operator=(const listening&) = delete;
+        ~listening();
+
+    private:
+        schedule_driver& driver_;
+    };
+
     /// `on_runaway` is called once there are too many steps even first in, first out.
     explicit schedule_driver(std::function<void(const std::string&)> on_runaway)
         : on_runaway_(std::move(on_runaway)) {}
@@ -43,6 +60,7 @@ public:
                const clock& time);
     /// The body has ended; from now on it is first in, first out.
     void end_body() noexcept {
+        if (is_ordered_ && decides_) { order_.on_body_ended(); }
         decides_ = false;
         if (is_in_body_) { steps_of_body_ = summary_.steps; }
         is_in_body_ = false;
@@ -62,6 +80,10 @@ public:
     [[nodiscard]] agent_index task_agent(std::uint64_t id) { return index_of({id, true}); }
     /// What was decided, apart from the seed.
     [[nodiscard]] schedule decided() const;
+    /// The class of the execution that has ended; empty: not known.
+    [[nodiscard]] std::optional<std::uint64_t> class_hash() const noexcept;
+    /// Classes are known from the next execution on, whatever the strategy.
+    void set_counts_classes(bool does) noexcept { counts_classes_ = does; }
     [[nodiscard]] const execution_summary& summary() const noexcept { return summary_; }
     [[nodiscard]] agent_tree& agents() noexcept { return agents_; }
     [[nodiscard]] const agent_tree& agents() const noexcept { return agents_; }
@@ -78,9 +100,14 @@ private:
         agent_index agent;
     };
 
+    void on_access(const coroscope::detail::access& made) noexcept override;
+    void on_end_of_life(const void* begin, std::size_t bytes) noexcept override;
+    void on_new_frame(const void* begin, std::size_t bytes) noexcept override;
+
     [[nodiscard]] agent_index& index_of(const agent& what);
     void note_ready(std::span<const choice> ready);
     [[nodiscard]] std::size_t decide(std::span<const choice> ready);
+    void note_offer();
     void note_step(const candidate& runs, std::size_t ready);
     void look_for_end();
     void report_runaway(const candidate& runs);
@@ -93,6 +120,11 @@ private:
     // By id, in this execution.
     std::vector<agent_index> tasks_;
     std::vector<agent_index> callbacks_;
+    execution_order order_;
+    bool counts_classes_ = false;
+    bool is_ordered_ = false;  ///< somebody wants the order of this execution
+    coroscope::detail::access_sink* outer_ = nullptr;  ///< who listened before
+    time_point instant_{};
     std::vector<candidate> ready_;
     std::uint64_t ready_hash_ = 0;
     std::vector<answered> deviations_;

@@ -13,11 +13,14 @@
 
 namespace coroscope::testkit::detail {
 
+class execution_order;
+
 /// One agent that could run now.
 struct candidate {
     agent_index agent = agent_tree::outside;
     /// The co_await it goes on from, unknown before the first step; a callback's place of posting.
     await_site at{};
+    std::uint64_t order = 0;  ///< see `schedule_policy::choice`
 };
 
 /// Whether two sites are the same in the source.
@@ -65,10 +68,24 @@ public:
     /// This one runs now, be it that nobody else could.
     virtual void on_step(const candidate& runs) { static_cast<void>(runs); }
     virtual void end(const execution_summary& summary) { static_cast<void>(summary); }
+    /// Whether it wants to be told who uses what, by `order`. Asked after `begin`.
+    [[nodiscard]] virtual bool wants_order() const { return false; }
+    /// What depends on what in the execution that has begun, up to now; at its end, settled.
+    void set_order(execution_order* order) noexcept { order_ = order; }
+    /// The rest of the execution was like others before it, which it did not know at the beginning.
+    [[nodiscard]] virtual bool tried_nothing_new() const { return false; }
+    /// Why what it relies on is not true of the test; empty: it is, as far as was seen.
+    [[nodiscard]] virtual std::string complaint() const { return {}; }
     /// There is nothing left that it could try.
     [[nodiscard]] virtual bool exhausted() const { return false; }
     /// What it has exhausted is all there is: no bound has left anything out.
     [[nodiscard]] virtual bool is_complete() const { return false; }
+
+protected:
+    [[nodiscard]] execution_order* order() const noexcept { return order_; }
+
+private:
+    execution_order* order_ = nullptr;
 };
 
 }  // namespace coroscope::testkit::detail

@@ -21,6 +21,7 @@ searcher::searcher(const explored_test& test, const explore_options& options, aw
       environment_(options.test, where),
       strategy_(make_strategy(options, share)) {
     environment_.expect_outcomes(test.serial);
+    environment_.driver().set_counts_classes(options.counts_classes);
 }
 
 void searcher::run(const std::function<void()>& between) {
@@ -47,16 +48,20 @@ void searcher::run_one(std::uint64_t number) {
     const auto& result = environment_.run(*strategy_, derived_seed(environment_.seed(), number),
                                           test_.max_steps, test_.body);
     driver.set_trace(nullptr);
-    count(driver.summary(), driver.hash());
+    count(driver);
     state_.executions.fetch_add(1, std::memory_order_relaxed);
     if (!result.ok()) {
         fail(number, std::move(environment_.result()));
+    } else if (auto complaint = strategy_->complaint(); !complaint.empty()) {
+        complain(number, std::move(complaint));
     } else if (is_checked) {
         check_determinism(number);
     }
 }
 
-void searcher::count(const execution_summary& summary, std::uint64_t hash) {
+void searcher::count(const schedule_driver& driver) {
+    const auto& summary = driver.summary();
+    const auto hash = driver.hash();
     ++executions_;
     steps_ += summary.steps;
     decisions_ += summary.decisions;
@@ -68,10 +73,12 @@ void searcher::count(const execution_summary& summary, std::uint64_t hash) {
     } else {
         are_more_distinct_ = are_more_distinct_ || !hashes_.contains(hash);
     }
+    const auto its_class = driver.class_hash();
+    if (its_class.has_value() && classes_.size() < most_hashes) { classes_.insert(*its_class); }
 }
 
-void searcher::add_to(exploration_coverage& coverage,
-                      std::unordered_set<std::uint64_t>& hashes) const {
+void searcher::add_to(exploration_coverage& coverage, std::unordered_set<std::uint64_t>& hashes,
+                      std::unordered_set<std::uint64_t>& classes) const {
     if (executions_ == 0) { return; }
     const bool is_first = coverage.steps == 0;
     coverage.steps += steps_;
@@ -82,6 +89,7 @@ void searcher::add_to(exploration_coverage& coverage,
         is_first ? decisions_min_ : std::min(coverage.decisions_min, decisions_min_);
     coverage.are_more_distinct = coverage.are_more_distinct || are_more_distinct_;
     hashes.insert(hashes_.begin(), hashes_.end());
+    classes.insert(classes_.begin(), classes_.end());
 }
 
 schedule searcher::decided() const {
@@ -97,15 +105,17 @@ void searcher::check_determinism(std::uint64_t number) {
     const auto second = run_schedule(environment_, test_, to_follow);
     auto divergence = describe_divergence(environment_.driver().agents(), first, second.trace);
     if (divergence.empty()) { return; }
+    complain(number,
+             "uncontrolled nondeterminism: " + divergence
+                 + "\n    what a test does must depend on nothing but the order of its tasks, "
+                   "virtual time, this_test().seed() and its fault points");
+}
+
+/// The test is not what explorations, or the strategy, need.
+void searcher::complain(std::uint64_t number, std::string why) {
     test_result result;
     result.seed = environment_.seed();
-    result.failures.push_back(
-        {failure_kind::nondeterminism,
-         "uncontrolled nondeterminism: " + divergence
-             + "\n    what a test does must depend on nothing but the order of its tasks, virtual "
-               "time, this_test().seed() and its fault points",
-         nullptr,
-         {}});
+    result.failures.push_back({failure_kind::nondeterminism, std::move(why), nullptr, {}});
     fail(number, std::move(result));
 }
 

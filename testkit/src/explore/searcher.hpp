@@ -41,14 +41,16 @@ public:
         return failure_;
     }
     [[nodiscard]] bool has_tried_everything() const noexcept { return strategy_->is_complete(); }
-    /// Adds what it has done; distinct schedules as hashes.
-    void add_to(exploration_coverage& coverage, std::unordered_set<std::uint64_t>& hashes) const;
+    /// Adds what it has done; distinct schedules and their classes as hashes.
+    void add_to(exploration_coverage& coverage, std::unordered_set<std::uint64_t>& hashes,
+                std::unordered_set<std::uint64_t>& classes) const;
 
 private:
     void run_one(std::uint64_t number);
-    void count(const execution_summary& summary, std::uint64_t hash);
+    void count(const schedule_driver& driver);
     [[nodiscard]] schedule decided() const;
     void check_determinism(std::uint64_t number);
+    void complain(std::uint64_t number, std::string why);
     void fail(std::uint64_t number, test_result result);
 
     explored_test test_;
@@ -60,6 +62,7 @@ private:
     std::optional<exploration_failure> failure_;
     std::vector<step_trace> trace_;
     std::unordered_set<std::uint64_t> hashes_;
+    std::unordered_set<std::uint64_t> classes_;
     bool are_more_distinct_ = false;
     std::uint64_t executions_ = 0;
     std::uint64_t decisions_ = 0;

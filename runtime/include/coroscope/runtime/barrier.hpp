@@ -25,6 +25,7 @@ public:
         suspend(suspended.promise());
     }
     std::size_t await_resume();
+    [[nodiscard]] task_core* cancel_wait() noexcept override;
 
 private:
     friend class coroscope::barrier;
@@ -76,10 +77,14 @@ public:
     /// Breaks it: those who wait, and all who come until `reset`, get a `broken_barrier_error`.
     void abort();
 
-    [[nodiscard]] bool broken() const noexcept { return state_ == state::broken; }
+    [[nodiscard]] bool broken() const noexcept {
+        note(detail::access_kind::test);
+        return state_ == state::broken;
+    }
     [[nodiscard]] std::size_t parties() const noexcept { return parties_; }
     /// How many of this round have come. 0 while the last round's are leaving.
     [[nodiscard]] std::size_t n_waiting() const noexcept {
+        note(detail::access_kind::test);
         return state_ == state::filling ? arrived_.size() : 0;
     }
 
@@ -91,6 +96,9 @@ private:
         resetting,  ///< reset, and some have not run since
         broken,
     };
+    void note(detail::access_kind kind, await_site where = {}) const noexcept {
+        detail::note_use(&arrived_, kind, where);
+    }
     void open() noexcept;
     void break_round() noexcept;
     void leave() noexcept;

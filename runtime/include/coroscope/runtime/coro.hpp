@@ -18,7 +18,7 @@ class coro;
 namespace detail {
 
 /// Adds one to the frame hook's bookkeeping when an observer wants it; see `observer::on_frame`.
-void notify_frame(std::ptrdiff_t bytes) noexcept;
+void notify_frame(const void* memory, std::ptrdiff_t bytes) noexcept;
 /// Destroys a coroutine that has not begun; see `remark_kind::never_awaited`.
 void drop_unstarted(frame_base& frame) noexcept;
 /// While a coroutine is destroyed that somebody dropped instead of awaiting it.
@@ -92,8 +92,10 @@ public:
     }
 
     [[nodiscard]] static void* operator new(std::size_t size) {
-        if (frames_are_watched) [[unlikely]] { notify_frame(static_cast<std::ptrdiff_t>(size)); }
         auto* const memory = allocate_block(block_kind::frame, size);
+        if (frames_are_watched) [[unlikely]] {
+            notify_frame(memory, static_cast<std::ptrdiff_t>(size));
+        }
         new_frame_word = task_record::memory_word::frame(size);
         return memory;
     }
@@ -114,7 +116,9 @@ public:
 
 protected:
     static void free_frame(void* memory, std::size_t size) noexcept {
-        if (frames_are_watched) [[unlikely]] { notify_frame(-static_cast<std::ptrdiff_t>(size)); }
+        if (frames_are_watched) [[unlikely]] {
+            notify_frame(memory, -static_cast<std::ptrdiff_t>(size));
+        }
         release_block(block_kind::frame, memory, size);
     }
 

@@ -20,7 +20,10 @@ public:
     void await_suspend(std::coroutine_handle<Promise> suspended) {
         suspend(suspended.promise());
     }
-    void await_resume() { finish(); }
+    void await_resume() {
+        finish();
+        note_passage(event_, where_);
+    }
 
 private:
     void suspend(frame_base& frame);
@@ -58,8 +61,14 @@ public:
     /// Wakes all who wait, in the order in which they came.
     void set();
     /// From now on `wait` waits.
-    void clear() noexcept { set_ = false; }
-    [[nodiscard]] bool is_set() const noexcept { return set_; }
+    void clear() noexcept {
+        detail::note_change(this);
+        set_ = false;
+    }
+    [[nodiscard]] bool is_set() const noexcept {
+        detail::note_use(this, detail::access_kind::test);
+        return set_;
+    }
 
 private:
     friend class detail::event_awaiter;

@@ -30,6 +30,7 @@ public:
           id(core.next_object_id++),
           kind(waits_for),
           created_at(where) {
+        note_use(this, access_kind::test);
         core.add_reference();
     }
     future_core(const future_core&) = delete;
@@ -164,7 +165,7 @@ public:
 
     [[nodiscard]] bool done() const { return state().done(); }
     [[nodiscard]] bool cancelled() const {
-        return state().status() == detail::completion_status::cancelled;
+        return done() && state().status() == detail::completion_status::cancelled;
     }
     /// Throws the exception, `cancelled_error`, or `invalid_state_error` if it is not done.
     [[nodiscard]] detail::shared_result<T> result() const {

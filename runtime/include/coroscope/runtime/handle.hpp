@@ -31,6 +31,7 @@ public:
         if (--references_ == 0) { delete this; }
     }
     void cancel() noexcept;
+    [[nodiscard]] bool is_cancelled() const noexcept;
 
     [[nodiscard]] static void* operator new(std::size_t size);
     static void operator delete(void* memory, std::size_t size) noexcept;
@@ -77,7 +78,9 @@ public:
     void cancel() noexcept {
         if (state_ != nullptr) { state_->cancel(); }
     }
-    [[nodiscard]] bool cancelled() const noexcept { return state_ != nullptr && state_->cancelled; }
+    [[nodiscard]] bool cancelled() const noexcept {
+        return state_ != nullptr && state_->is_cancelled();
+    }
     /// A number unique among the callbacks, futures and operations of its loop.
     [[nodiscard]] std::uint64_t id() const noexcept { return state_ != nullptr ? state_->id : 0; }
 

@@ -302,7 +302,7 @@ private:
     friend struct detail::loop_core;
     friend void detail::start_task(detail::task_core&, std::string_view, await_site,
                                    detail::first_step);
-    friend void detail::notify_frame(std::ptrdiff_t) noexcept;
+    friend void detail::notify_frame(const void*, std::ptrdiff_t) noexcept;
     void task_started(detail::task_core& task) noexcept;
     template <class F>
     void told(hook which, F&& f) noexcept;

@@ -73,6 +73,10 @@ public:
 protected:
     using mutex_waiter::mutex_waiter;
     ~lock_awaiter_base() override = default;
+    void finish_lock() {
+        finish();
+        if (waited()) { note_passage(mutex_, where_); }  // `try_lock` notes the others
+    }
 
 private:
     void suspend(frame_base& frame);
@@ -83,7 +87,7 @@ public:
     using result = void;
     lock_awaiter(mutex& m, await_site where) noexcept : lock_awaiter_base(m, where) {}
     ~lock_awaiter() override { abandon(); }
-    void await_resume() { finish(); }
+    void await_resume() { finish_lock(); }
 };
 
 class scoped_lock_awaiter final : public lock_awaiter_base {
@@ -92,7 +96,7 @@ public:
     scoped_lock_awaiter(mutex& m, await_site where) noexcept : lock_awaiter_base(m, where) {}
     ~scoped_lock_awaiter() override { abandon(); }
     [[nodiscard]] scoped_lock await_resume() {
-        finish();
+        finish_lock();
         return scoped_lock(*mutex_);
     }
 };
@@ -139,11 +143,18 @@ public:
     /// By whichever task; `invalid_state_error` if it is not locked.
     void unlock();
 
-    [[nodiscard]] bool locked() const noexcept { return locked_; }
+    [[nodiscard]] bool locked() const noexcept {
+        detail::note_use(this, detail::access_kind::test);
+        return locked_;
+    }
     /// The id of the task that holds it; 0: nobody, or a callback.
-    [[nodiscard]] std::uint64_t owner() const noexcept { return owner_.task; }
+    [[nodiscard]] std::uint64_t owner() const noexcept {
+        detail::note_use(this, detail::access_kind::test);
+        return owner_.task;
+    }
     /// Whether the task (or callback) that runs now holds it.
     [[nodiscard]] bool locked_by_current() const noexcept {
+        detail::note_use(this, detail::access_kind::test);
         return locked_ && owner_ == detail::lock_owner::current();
     }
     /// Where the one who holds it asked for it.

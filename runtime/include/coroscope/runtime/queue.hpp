@@ -103,6 +103,7 @@ public:
         core_.expect_thread("queue::put_nowait");
         if (core_.is_shut_down()) { core_.throw_shut_down("put_nowait", where); }
         if (core_.full()) { core_.throw_full(); }
+        core_.note(access_kind::release, where);
         store_.push(std::move(item));
         core_.item_added();
     }
@@ -113,16 +114,23 @@ public:
             if (core_.is_shut_down()) { core_.throw_shut_down("get_nowait", where); }
             core_.throw_empty();
         }
+        core_.note(access_kind::acquire, where);
         T item = store_.pop();
         core_.free_item_taken();
         return item;
     }
 
     /// How many items `get_nowait` could get one after the other.
-    [[nodiscard]] std::size_t size() const noexcept { return core_.size(); }
-    [[nodiscard]] bool empty() const noexcept { return core_.size() == 0; }
+    [[nodiscard]] std::size_t size() const noexcept {
+        core_.note(access_kind::test);
+        return core_.size();
+    }
+    [[nodiscard]] bool empty() const noexcept { return size() == 0; }
     /// Whether `put` would wait.
-    [[nodiscard]] bool full() const noexcept { return core_.full(); }
+    [[nodiscard]] bool full() const noexcept {
+        core_.note(access_kind::test);
+        return core_.full();
+    }
     /// 0: unbounded.
     [[nodiscard]] std::size_t capacity() const noexcept { return core_.capacity(); }
 
@@ -143,7 +151,10 @@ public:
         core_.shut_down(immediate, store_.size());
         if (immediate) { store_.clear(); }
     }
-    [[nodiscard]] bool is_shut_down() const noexcept { return core_.is_shut_down(); }
+    [[nodiscard]] bool is_shut_down() const noexcept {
+        core_.note(access_kind::test);
+        return core_.is_shut_down();
+    }
 
 protected:
     explicit basic_queue(std::size_t capacity, Store store = Store())

@@ -33,6 +33,7 @@ public:
         bool is_task;
         await_site at;  ///< the co_await a task stands at, unknown before its first step; where a
                         ///< callback was posted
+        std::uint64_t order = 0;  ///< what has the same number comes in this order; 0: free
     };
     virtual ~schedule_policy() = default;
     /// Returns an index into `ready`, which is never empty; 0 is what would run without a policy;

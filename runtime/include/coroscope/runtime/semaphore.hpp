@@ -60,6 +60,10 @@ public:
 protected:
     semaphore_waiter(semaphore& s, await_site where) noexcept : semaphore_(&s), where_(where) {}
     ~semaphore_waiter() override = default;
+    void finish_acquire() {
+        finish();
+        if (waited()) [[unlikely]] { note_handed_over(); }
+    }
 
     semaphore* semaphore_;
     await_site where_;
@@ -67,6 +71,7 @@ protected:
 private:
     void suspend(frame_base& frame);
     void pass_on() noexcept override;
+    void note_handed_over() const noexcept;
 };
 
 class acquire_awaiter final : public semaphore_waiter {
@@ -74,7 +79,7 @@ public:
     using result = void;
     acquire_awaiter(semaphore& s, await_site where) noexcept : semaphore_waiter(s, where) {}
     ~acquire_awaiter() override { abandon(); }
-    void await_resume() { finish(); }
+    void await_resume() { finish_acquire(); }
 };
 
 class scoped_permit_awaiter final : public semaphore_waiter {
@@ -83,7 +88,7 @@ public:
     scoped_permit_awaiter(semaphore& s, await_site where) noexcept : semaphore_waiter(s, where) {}
     ~scoped_permit_awaiter() override { abandon(); }
     [[nodiscard]] scoped_permit await_resume() {
-        finish();
+        finish_acquire();
         return scoped_permit(*semaphore_, where_);
     }
 };
@@ -123,6 +128,7 @@ public:
     }
     /// Takes a permit if one is free, which none is while somebody waits.
     [[nodiscard]] bool try_acquire() noexcept {
+        note(value_ == 0 ? detail::access_kind::test : detail::access_kind::acquire);
         if (value_ == 0) { return false; }
         --value_;
         return true;
@@ -131,9 +137,12 @@ public:
     virtual void release(std::size_t n = 1, await_site where = await_site::current());
 
     /// How many permits are free.
-    [[nodiscard]] std::size_t value() const noexcept { return value_; }
+    [[nodiscard]] std::size_t value() const noexcept {
+        note(detail::access_kind::test);
+        return value_;
+    }
     /// Whether `acquire` would wait.
-    [[nodiscard]] bool locked() const noexcept { return value_ == 0; }
+    [[nodiscard]] bool locked() const noexcept { return value() == 0; }
 
 protected:
     void hand_over(std::size_t n) noexcept;
@@ -141,6 +150,10 @@ protected:
 
 private:
     friend class detail::semaphore_waiter;
+    void note(detail::access_kind kind, await_site where = {}) const noexcept {
+        detail::note_use(&waiters_, kind, where);
+    }
+
     detail::wait_list waiters_{wait_kind::semaphore, edge_kind::semaphore};
     std::size_t value_;
 };

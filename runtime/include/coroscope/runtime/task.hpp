@@ -32,13 +32,16 @@ public:
     /// request on to that. One that never began ends without running. False if it is done already.
     bool cancel(std::string_view message = {}) { return core().cancel(message); }
     /// Requests to cancel that `uncancel` has not taken back.
-    [[nodiscard]] std::uint32_t cancelling() const { return core().cancel_requests; }
+    [[nodiscard]] std::uint32_t cancelling() const {
+        detail::note_use(&core().must_cancel, detail::access_kind::test);
+        return core().cancel_requests;
+    }
     /// Takes one request back, for code that has dealt with it; returns how many are left.
     std::uint32_t uncancel();
 
     [[nodiscard]] bool done() const { return core().done(); }
     [[nodiscard]] bool cancelled() const {
-        return core().status() == detail::completion_status::cancelled;
+        return done() && core().status() == detail::completion_status::cancelled;
     }
     /// What it failed with; null for a result. Counts as retrieved. Throws `invalid_state_error`
     /// if the task is not done and `cancelled_error` if it was cancelled.

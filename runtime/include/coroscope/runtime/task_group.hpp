@@ -78,9 +78,15 @@ public:
     }
 
     /// Tasks that have not ended.
-    [[nodiscard]] std::size_t size() const noexcept { return children_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept {
+        detail::note_change(&children_);
+        return children_.size();
+    }
     /// The group has cancelled its tasks and takes no more.
-    [[nodiscard]] bool shutting_down() const noexcept { return aborting_; }
+    [[nodiscard]] bool shutting_down() const noexcept {
+        detail::note_use(&aborting_, detail::access_kind::test);
+        return aborting_;
+    }
 
 private:
     enum class phase : std::uint8_t { created, body_runs, winding_up, finished };
@@ -97,6 +103,7 @@ private:
 
     void enter(await_site where);
     void expect_open(await_site where) const;
+    void note_newcomer(await_site where) const noexcept;
     void add(any_task made);
     void child_done(std::list<child>::iterator place) noexcept;
     void abort() noexcept;

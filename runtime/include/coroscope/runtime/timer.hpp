@@ -72,13 +72,19 @@ public:
     timer() = default;
     timer(const timer&) = delete;
     timer& operator=(const timer&) = delete;
-    ~timer() { cancel(); }
+    ~timer() {
+        cancel();
+        detail::note_end_of_life(this, sizeof(*this));
+    }
 
     /// Cancels the waits, and sets the instant for those to come. Returns how many were cancelled.
     /// The first throws `std::logic_error` where no loop runs.
     std::size_t expires_after(duration d);
     std::size_t expires_at(time_point t) noexcept;
-    [[nodiscard]] time_point expiry() const noexcept { return expiry_; }
+    [[nodiscard]] time_point expiry() const noexcept {
+        detail::note_use(this, detail::access_kind::test);
+        return expiry_;
+    }
 
     /// Moves the instant, earlier or later, and the waits with it: whoever waits goes on to wait,
     /// until then; if that is past already, they are ready at once. A timer that has expired is

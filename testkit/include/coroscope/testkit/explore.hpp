@@ -24,7 +24,7 @@ namespace coroscope::testkit {
 /// How an exploration chooses the orders that it tries. docs/exploration.md says which is good for
 /// what, and where each comes from.
 enum class strategy : std::uint8_t {
-    portfolio,               ///< all of the following in turn
+    portfolio,               ///< all of the following in turn, without the last
     default_order,           ///< first in, first out: one execution
     random_walk,             ///< any that could run, each as likely
     uniform_walk,            ///< all interleavings as likely
@@ -34,6 +34,7 @@ enum class strategy : std::uint8_t {
     pct_3,                   ///< with two
     pct_5,                   ///< with four
     depth_first,             ///< everything, or everything within `max_deviations`
+    dpor,                    ///< one order of each class; one worker, no shards
 };
 
 [[nodiscard]] const char* to_string(strategy s) noexcept;
@@ -76,11 +77,15 @@ struct explore_options {
     std::uint64_t checked_executions = 1;
     /// Whether an execution fails whose outcome no serial run has. An outcome is what the test
     /// states with `effect` and returns; in a serial run one operation (a task, or an `op_scope`)
-    /// goes on for as long as it can, then the next. docs/exploration.md says what may be stated.
+    /// goes on for as long as it can, then the next. docs/outcomes.md says what may be stated.
     bool check_outcomes = false;
     /// The most serial runs, which come before the executions and do not count as such. Where there
     /// are more, no outcome fails.
     std::uint64_t max_serial_runs = 2'000;
+    /// Counts the classes of orders that were tried, whatever the strategy: two orders are of one
+    /// class if they differ in nothing but the order of steps that have nothing to do with each
+    /// other. It takes several times as long.
+    bool counts_classes = false;
     /// Executions that the search for a simpler schedule of a failure may take. 0: no search.
     std::size_t max_shrink_executions = 200;
     /// Told from time to time, on the calling thread. Unset: a line to standard error.
@@ -99,6 +104,8 @@ struct exploration_coverage {
     std::uint64_t decisions_min = 0;
     std::uint64_t decisions_max = 0;
     double decisions_mean = 0;
+    /// Of orders that differ in what depends on each other; 0: not counted. See `counts_classes`.
+    std::uint64_t classes = 0;
     std::uint64_t steps = 0;  ///< of all executions
     std::uint64_t cut = 0;    ///< executions that came to `max_steps`
 };

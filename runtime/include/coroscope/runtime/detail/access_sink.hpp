@@ -33,6 +33,8 @@ struct access {
     access_kind kind{};
     await_site where{};          ///< the line, where the access was written with a call of ours
     const void* code = nullptr;  ///< the address of the instruction, where the compiler saw it
+    /// Of a synchronisation object: its state is another one then, so that it matters who came
+    /// first, also where this orders nothing: a place in a line was taken, an event was cleared.
     bool changes = false;
     lock_use lock = lock_use::none;
     std::uint64_t id = 0;  ///< of a lock, as listings show it
@@ -43,8 +45,14 @@ struct access {
 class access_sink {
 public:
     virtual void on_access(const access& made) noexcept = 0;
-    /// These bytes are nobody's any more: freed, or their object is destroyed.
+    /// These bytes are nobody's any more: freed, or their object is destroyed. Told of every
+    /// synchronisation object, so that what comes to lie there later is known to be another.
     virtual void on_end_of_life(const void* begin, std::size_t bytes) noexcept {
+        static_cast<void>(begin);
+        static_cast<void>(bytes);
+    }
+    /// A coroutine's frame lies there from now on.
+    virtual void on_new_frame(const void* begin, std::size_t bytes) noexcept {
         static_cast<void>(begin);
         static_cast<void>(bytes);
     }
@@ -106,11 +114,40 @@ void tell_access_listener(F&& tell) noexcept {
     this_stretch.number = number;
 }
 
-/// For what synchronises tasks. **Cost**: a load and a branch that is never taken in production.
+// --- For what synchronises tasks. **Cost**: a load and a branch that is never taken in production.
+
+/// `acquire` and `release` change the object's state.
 inline void note_use(const void* object, access_kind kind, await_site where = {}) noexcept {
     if (access_listener != nullptr) [[unlikely]] {
-        access_listener->on_access({object, 0, kind, where, nullptr});
+        access_listener->on_access({object, 0, kind, where, nullptr, kind != access_kind::test});
     }
+}
+
+/// Its state is another one, which orders nothing.
+inline void note_change(const void* object, await_site where = {}) noexcept {
+    if (access_listener != nullptr) [[unlikely]] {
+        access_listener->on_access({object, 0, access_kind::test, where, nullptr, true});
+    }
+}
+
+/// A wait has ended: an acquire that changes nothing. Whoever looked whether it had to wait has
+/// said so by a `test`.
+inline void note_passage(const void* object, await_site where = {}) noexcept {
+    if (access_listener != nullptr) [[unlikely]] {
+        access_listener->on_access({object, 0, access_kind::acquire, where, nullptr, false});
+    }
+}
+
+/// One of several whom a wait is for has come: a release that changes nothing, since the wait ends
+/// after all of them, in whatever order they come. The last one changes the state as well.
+inline void note_arrival(const void* object) noexcept {
+    if (access_listener != nullptr) [[unlikely]] {
+        access_listener->on_access({object, 0, access_kind::release, {}, nullptr, false});
+    }
+}
+
+inline void note_end_of_life(const void* begin, std::size_t bytes) noexcept {
+    if (access_listener != nullptr) [[unlikely]] { access_listener->on_end_of_life(begin, bytes); }
 }
 
 }  // namespace coroscope::detail

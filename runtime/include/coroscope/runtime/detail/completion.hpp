@@ -2,6 +2,7 @@
 #pragma once
 
 #include <coroscope/runtime/await_site.hpp>
+#include <coroscope/runtime/detail/access_sink.hpp>
 #include <coroscope/runtime/detail/callback.hpp>
 
 #include <cstdint>
@@ -65,7 +66,12 @@ public:
     completion& operator=(const completion&) = delete;
 
     [[nodiscard]] completion_status status() const noexcept { return status_; }
-    [[nodiscard]] bool done() const noexcept { return status_ != completion_status::pending; }
+    [[nodiscard]] bool done() const noexcept {
+        note_use(this, access_kind::test);
+        return is_over();
+    }
+    /// `done()` for those to whom it makes no difference.
+    [[nodiscard]] bool is_over() const noexcept { return status_ != completion_status::pending; }
 
     /// Makes of a done callback one that keeps the completion alive until it has run.
     using keeper = callback (*)(completion&, callback);
@@ -100,6 +106,7 @@ public:
 
     /// Throws what it ended with, if that was not a value; counts an exception as retrieved.
     void throw_unless_value(const char* what) {
+        if (access_listener != nullptr) [[unlikely]] { note_look(); }
         if (status_ != completion_status::value) [[unlikely]] { throw_why_not(what); }
     }
     [[nodiscard]] const std::exception_ptr& exception() const noexcept { return exception_; }
@@ -116,6 +123,7 @@ protected:
 private:
     friend class completion_waiter;
     void unlink_waiters() noexcept;
+    void note_look() const noexcept;
     [[noreturn]] void throw_why_not(const char* what);
     void schedule_callbacks(loop* owner, keeper keep) noexcept;
     struct done_callback {

@@ -70,7 +70,10 @@ public:
     explicit feed_awaiter(std::shared_ptr<completion_feed> feed) noexcept
         : feed_(std::move(feed)) {}
 
-    [[nodiscard]] bool await_ready() const noexcept { return feed_->has_answer(); }
+    [[nodiscard]] bool await_ready() const noexcept {
+        note_change(&feed_->waiters_);  // a place in its line, unless there is an answer
+        return feed_->has_answer();
+    }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> suspended) {
         frame_base& frame = suspended.promise();

@@ -47,7 +47,9 @@ protected:
     ~multi_wait();
     /// Throws if the waiting task was cancelled.
     void finish() {
-        if (task_ != nullptr) { task_->throw_if_cancelled(); }
+        if (task_ == nullptr) { return; }
+        note_passage(this);
+        task_->throw_if_cancelled();
     }
     [[nodiscard]] const std::vector<any_task>& tasks() const noexcept { return tasks_; }
 

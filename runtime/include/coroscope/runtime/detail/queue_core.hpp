@@ -20,6 +20,7 @@ class queue_waiter : public list_waiter {
 public:
     /// Chosen by `shutdown`: there is nothing for it.
     void refuse() noexcept { refused_ = true; }
+    [[nodiscard]] task_core* cancel_wait() noexcept override;
 
 protected:
     queue_waiter(queue_core& core, await_site where) noexcept : core_(&core), where_(where) {}
@@ -76,6 +77,8 @@ public:
     void place_filled() noexcept { --places_taken_; }
 
     void task_done();
+    /// Somebody looks whether all is done.
+    void note_join() const noexcept;
     void shut_down(bool immediate, std::size_t stored) noexcept;
     void identify(loop_core& core) noexcept;
     void expect_thread(const char* what) const {
@@ -86,6 +89,12 @@ public:
     [[noreturn]] void throw_full() const;
     [[noreturn]] void throw_empty() const;
     [[noreturn]] void throw_shut_down(const char* what, await_site where) const;
+
+    /// All uses are noted by the address of the getters' list; whether all is done also by that of
+    /// those who wait for it.
+    void note(access_kind kind, await_site where = {}) const noexcept {
+        note_use(&getters_, kind, where);
+    }
 
     [[nodiscard]] wait_list& getters() noexcept { return getters_; }
     [[nodiscard]] wait_list& putters() noexcept { return putters_; }
@@ -121,6 +130,7 @@ protected:
     /// The first part of `await_resume`: throws unless there is an item to take. True: an item
     /// that belonged to nobody.
     bool claim() {
+        core_->note(access_kind::acquire, where_);
         if (!waited()) [[likely]] {
             if (core_->size() == 0) [[unlikely]] { core_->throw_shut_down("get", where_); }
             return true;
@@ -151,6 +161,7 @@ protected:
     ~queue_putter() override = default;
     /// The first part of `await_resume`: throws unless there is a place.
     void claim() {
+        core_->note(access_kind::release, where_);
         if (waited()) { finish(); }
         if (core_->is_shut_down()) [[unlikely]] { core_->throw_shut_down("put", where_); }
     }
@@ -164,18 +175,28 @@ private:
 class queue_join_awaiter final : public queue_waiter {
 public:
     using result = void;
-    queue_join_awaiter(queue_core& core, await_site where) noexcept : queue_waiter(core, where) {}
+    queue_join_awaiter(queue_core& core, await_site where) noexcept
+        : queue_waiter(core, where),
+          joined_(&core.joining()) {}
     ~queue_join_awaiter() override { abandon(); }
 
-    [[nodiscard]] bool await_ready() const noexcept { return core_->unfinished() == 0; }
+    [[nodiscard]] bool await_ready() const noexcept {
+        core_->note_join();
+        return core_->unfinished() == 0;
+    }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> suspended) {
-        enter_list(core_->joining(), suspended.promise());
+        enter(core_->joining(), suspended.promise(), where_);
     }
-    void await_resume() { finish(); }
+    void await_resume() {
+        finish();
+        note_passage(joined_);
+    }
 
 private:
     [[nodiscard]] bool outlives_object() const noexcept override { return true; }
+
+    const wait_list* joined_;  ///< its address alone, once it has waited
 };
 
 // --- Where items are kept: `push`, `pop`, `clear`, `size`.

@@ -159,6 +159,7 @@ public:
     /// Destroys all frames, innermost first, without recursion.
     void destroy_frames() noexcept;
 
+    // Requests to cancel are noted as changes of this, steps as looking at it.
     // Down to `top`: what each step touches, in the first cache line (the row yield_1000).
     bool must_cancel = false;      ///< cancellation is delivered at the next resumption
     bool woken_by_others = false;  ///< not by its own timer or yield; where a policy is set
@@ -195,7 +196,10 @@ private:
     void report_lost_exception() noexcept;
 
 protected:
-    ~task_core() { loop->release(); }
+    ~task_core() {
+        note_end_of_life(this, sizeof(*this));
+        loop->release();
+    }
 };
 
 /// A task with room for its result.

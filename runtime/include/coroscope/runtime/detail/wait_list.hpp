@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/runtime/detail/access_sink.hpp>
 #include <coroscope/runtime/detail/task_core.hpp>
 #include <coroscope/runtime/observer.hpp>
 #include <coroscope/runtime/task_table.hpp>
@@ -79,7 +80,8 @@ private:
 };
 
 /// The tasks that wait for one object, first come first served. All of one loop: the first waiter's
-/// (others get an `invalid_state_error`) until the list is empty again.
+/// (others get an `invalid_state_error`) until the list is empty again. Objects note their uses by
+/// the address of their list, of the first if they have several.
 /// **Thread safety**: the loop's thread only. **Lifetime**: should outlive its waiters; those left
 /// get an `invalid_state_error` that says so.
 class wait_list {
@@ -91,6 +93,7 @@ public:
     wait_list(const wait_list&) = delete;
     wait_list& operator=(const wait_list&) = delete;
     ~wait_list() {
+        if (access_listener != nullptr) [[unlikely]] { note_end(); }
         if (waiting_.first != nullptr || chosen_.first != nullptr) [[unlikely]] { dissolve(); }
     }
 
@@ -146,6 +149,7 @@ private:
     void add(list_waiter& waiter) noexcept;
     void remove(list_waiter& waiter) noexcept;
     void dissolve() noexcept;
+    void note_end() const noexcept;
     [[nodiscard]] std::exception_ptr destroyed_under(const list_waiter& waiter) const;
 
     chain waiting_;
