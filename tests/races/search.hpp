@@ -20,6 +20,9 @@ inline constexpr coroscope::testkit::strategy every_strategy[] = {
     coroscope::testkit::strategy::pct_3,
     coroscope::testkit::strategy::pct_5,
     coroscope::testkit::strategy::depth_first,
+#if COROSCOPE_RACES_ARE_SEEN
+    coroscope::testkit::strategy::dpor,  // knows what is shared by the accesses that are seen
+#endif
 };
 
 /// How the corpus is explored everywhere.
@@ -29,7 +32,8 @@ inline constexpr coroscope::testkit::strategy every_strategy[] = {
     options.strategy = s;
     options.max_executions = most_executions;
     options.seed = seed;
-    options.max_steps = 500;  // those that poll for ever come to it
+    options.max_steps = 200;  // those that poll for ever come to it
+    options.on_progress = [](const coroscope::testkit::exploration_progress&) {};
     options.check_outcomes = true;
     return options;
 }

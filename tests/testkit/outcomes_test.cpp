@@ -14,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -296,6 +297,43 @@ coro<> ticker_and_sleep() {
 }
 
 }  // namespace
+
+namespace {
+
+coro<> yield_often(int& turns) {
+    for (int i = 0; i < 20; ++i) {
+        co_await yield_now();
+    }
+    ++turns;
+}
+
+coro<> two_yield_often() {
+    int turns = 0;
+    co_await gather(yield_often(turns), yield_often(turns));
+    effect("turns", turns);
+}
+
+coro<> throw_always() {
+    co_await yield_now();
+    throw std::runtime_error("always");
+}
+
+}  // namespace
+
+TEST_CASE("where a serial run comes to max_steps, nothing is reported", "[explore][outcomes]") {
+    auto options = checked();
+    options.max_executions = 10;
+    check_accepted(explore(two_yield_often, options));
+    options.max_steps = 30;
+    check_left_out(explore(two_yield_often, options), "a serial run came to max_steps");
+}
+
+TEST_CASE("where every serial run fails, that is said", "[explore][outcomes]") {
+    const auto found = explore(throw_always, checked());
+    REQUIRE_FALSE(found.ok());
+    CHECK(found.failure->result.failures[0].kind == failure_kind::exception);
+    CHECK(found.outcomes.trouble == "every serial run fails");
+}
 
 TEST_CASE("where a timeout runs out in a serial run, nothing is reported", "[explore][outcomes]") {
     check_left_out(explore(naps_in_time, checked()), "a timeout, or a sleep of the body");

@@ -91,7 +91,7 @@ struct effect_text<Tuple<T...>> {
     }
 };
 
-/// An optional, or a pointer that owns.
+/// An optional.
 template <class T>
     requires requires(const T& value) {
         value.has_value();
