@@ -19,6 +19,8 @@ namespace {
 using coroscope::detail::task_core;
 
 constexpr std::size_t most_guards = 8;
+/// Of variables, with what the compiler saw; then all are forgotten, and it begins anew.
+constexpr std::size_t most_granules = 1U << 17U;
 
 /// The awaits through which the task came to the coroutine that runs.
 [[nodiscard]] creation_origin callers_of(const task_core& task) noexcept {
@@ -137,9 +139,6 @@ std::uint64_t race_recorder::note(const annotated_access& made) {
     record->kind = made.kind;
     record->value = made.value;
     record->derived_from = made.from.object == made.object ? made.from.segment : 0;
-    if (record->derived_from == 0 && made.value == written_value::derived) {
-        record->value = written_value::unknown;  // of another variable's value
-    }
     if (!identify(at, *record, made.where)) {
         log_.count_dropped();
         return segment;
@@ -171,6 +170,10 @@ void race_recorder::note_single(const coroscope::detail::access& made) {
 
 void race_recorder::note_granule(const present& at, const void* granule, std::uint8_t bytes,
                                  const coroscope::detail::access& made) {
+    if (variables_.size() == most_granules && !variables_.contains(granule)) {
+        settle();
+        variables_.clear();
+    }
     auto& variable = variables_.try_emplace(granule, capacity_).first->second;
     if (auto* same = variable.history.find(segment_of(at), made.kind); same != nullptr) {
         same->bytes |= bytes;
@@ -258,19 +261,26 @@ void race_recorder::note_benign(const char* reason) {
 void race_recorder::forget_variable(const void* object, std::size_t bytes) {
     if (variables_.empty()) { return; }
     const auto* const begin = static_cast<const std::byte*>(object);
-    const auto lies_there = [&](const void* address) {
-        const auto* const at = static_cast<const std::byte*>(address);
-        return std::less_equal<>()(begin, at) && std::less<>()(at, begin + bytes);
-    };
-    const bool is_known =
-        bytes == 1
-            ? variables_.contains(object)
-            : std::ranges::any_of(variables_, [&](const auto& v) { return lies_there(v.first); });
-    if (!is_known) { return; }
+    std::vector<const void*> gone;
+    if (bytes <= variables_.size()) {
+        for (std::size_t i = 0; i < bytes; ++i) {
+            if (variables_.contains(begin + i)) { gone.push_back(begin + i); }
+        }
+    } else {
+        for (const auto& [address, state] : variables_) {
+            const auto* const at = static_cast<const std::byte*>(address);
+            const bool lies_there =
+                std::less_equal<>()(begin, at) && std::less<>()(at, begin + bytes);
+            if (lies_there) { gone.push_back(address); }
+        }
+    }
+    if (gone.empty()) { return; }
     settle();
-    std::erase_if(variables_, [&](const auto& v) { return lies_there(v.first); });
-    for (auto& [unit, guards] : guards_) {
-        std::erase_if(guards, [&](const guard& g) { return lies_there(g.variable); });
+    for (const auto* const address : gone) {
+        variables_.erase(address);
+        for (auto& [unit, guards] : guards_) {
+            std::erase_if(guards, [&](const guard& g) { return g.variable == address; });
+        }
     }
 }
 

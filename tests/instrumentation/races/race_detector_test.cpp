@@ -2,6 +2,7 @@
 #include <coroscope/instrumentation/races/race_detector.hpp>
 
 #include <coroscope/instrumentation/races/shared.hpp>
+#include <coroscope/instrumentation/run_report.hpp>
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/queue.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -247,15 +248,18 @@ TEST_CASE("a detector is attached to one loop at a time") {
 
 TEST_CASE("findings stay when the detector and its loop are gone") {
     std::shared_ptr<const finding_log> log;
+    run_report report("races");
     {
         raced_loop v;
         log = v.races.log();
+        report.add(v.races);
         number balance(0, "balance");
         v.start(deposit(balance, 1), "one");
         v.start(deposit(balance, 1), "two");
         v.run();
     }
     CHECK(log->findings().size() == 1);
+    CHECK(report.make().findings.size() == 1);
 }
 
 TEST_CASE("clocks are bounded however many tasks there were") {
