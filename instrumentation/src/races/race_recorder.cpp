@@ -75,9 +75,8 @@ std::shared_ptr<const unit_facts> race_recorder::who(const present& at) {
     return facts;
 }
 
-bool race_recorder::identify(const present& at, access_record& made, await_site where) {
+void race_recorder::locate(const present& at, access_record& made, await_site where) {
     made.who = who(at);
-    auto& unit = units_.at(at.key);
     const auto* task = core_.current.get();
     made.step = at.step;
     made.segment = segment_of(at);
@@ -87,6 +86,11 @@ bool race_recorder::identify(const present& at, access_record& made, await_site 
         made.resumed_at = task->record().site.load(std::memory_order_relaxed);
         made.callers = callers_of(*task);
     }
+}
+
+bool race_recorder::identify(const present& at, access_record& made, await_site where) {
+    locate(at, made, where);
+    auto& unit = units_.at(at.key);
     made.locks = locks_of(at.key);
     made.benign = unit.benign;
     return units_.stamp(unit, made);
