@@ -42,9 +42,9 @@ coro<> wait_for_pulse(event& e) {
 }  // namespace
 
 TEST_CASE("a signal that came before the wait is a lost wake-up") {
-    raced_loop v;
-    condition c;
+    condition c;  // outlive the tasks that wait
     event e;
+    raced_loop v;
     SECTION("of a condition") {
         v.start(notify(c), "signaller");
         v.start(wait_blindly(c), "waiter");
@@ -64,8 +64,8 @@ TEST_CASE("a signal that came before the wait is a lost wake-up") {
 }
 
 TEST_CASE("a signal that nobody gave is not lost") {
-    raced_loop v;
     condition c;
+    raced_loop v;
     v.start(wait_blindly(c), "waiter");
     v.run();
     v.races.note_hang();

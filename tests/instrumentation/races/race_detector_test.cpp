@@ -449,9 +449,9 @@ TEST_CASE("locks that are taken in the order of their addresses are no inversion
 }
 
 TEST_CASE("a deadlock is confirmed when its last task waits") {
-    raced_loop v;
-    mutex a;
+    mutex a;  // outlives the tasks that still hold it
     mutex b;
+    raced_loop v;
     v.start(lock_two(a, b), "one");
     v.start(lock_two(b, a), "two");
     v.run();
