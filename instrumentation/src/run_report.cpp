@@ -2,6 +2,7 @@
 #include <coroscope/instrumentation/run_report.hpp>
 
 #include <coroscope/instrumentation/lints.hpp>
+#include <coroscope/instrumentation/races/race_detector.hpp>
 #include <coroscope/instrumentation/snapshots.hpp>
 
 #include <algorithm>
@@ -30,6 +31,11 @@ run_report& run_report::add(const profiler& p) {
 
 run_report& run_report::add(const lints& l) {
     findings_.push_back(l.log());
+    return *this;
+}
+
+run_report& run_report::add(const race_detector& races) {
+    findings_.push_back(races.log());
     return *this;
 }
 

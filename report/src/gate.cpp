@@ -134,6 +134,19 @@ gate_result check_gate(const report& run, const gate_budget& budget, const repor
     return result;
 }
 
+std::vector<finding> new_findings(const report& run, const report* baseline, severity from) {
+    std::vector<finding> found;
+    for (const auto& each : run.findings) {
+        if (each.verdict != verdict::confirmed || each.severity < from) { continue; }
+        const bool is_known = baseline != nullptr
+                              && std::ranges::any_of(baseline->findings, [&](const finding& known) {
+                                     return known.fingerprint == each.fingerprint;
+                                 });
+        if (!is_known) { found.push_back(each); }
+    }
+    return found;
+}
+
 int exit_code(gate_verdict verdict) {
     return static_cast<int>(verdict);
 }

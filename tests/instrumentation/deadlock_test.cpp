@@ -54,9 +54,9 @@ void run_out(virtual_loop& v) {
 }  // namespace
 
 TEST_CASE("locks taken in both orders are a lock cycle") {
-    virtual_loop v;
-    mutex a;
+    mutex a;  // outlives the tasks that still hold it
     mutex b;
+    virtual_loop v;
     auto one = v.loop.create_task(lock_both(a, b), "one");
     auto two = v.loop.create_task(lock_both(b, a), "two");
     run_out(v);
@@ -86,8 +86,8 @@ TEST_CASE("tasks that await each other are an await cycle") {
 }
 
 TEST_CASE("what waits for what nobody brings is blocked, once it is quiet") {
-    virtual_loop v;
     event never;
+    virtual_loop v;
     auto one = v.loop.create_task(wait_for_event(never), "one");
     run_out(v);
     CHECK(rules_of(find_deadlocks(v.loop, outlook::quiet)) == rule_list{"all-blocked"});
@@ -95,9 +95,9 @@ TEST_CASE("what waits for what nobody brings is blocked, once it is quiet") {
 }
 
 TEST_CASE("tasks that will go on are no deadlock") {
-    virtual_loop v;
-    mutex a;
+    mutex a;  // outlives the tasks that still hold it
     mutex b;
+    virtual_loop v;
     auto one = v.loop.create_task(lock_both(a, b), "one");
     auto two = v.loop.create_task(lock_both(a, b), "two");
     auto three = v.loop.create_task(nap(), "three");

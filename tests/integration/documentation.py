@@ -22,7 +22,8 @@ PAGES_OF_EXAMPLES = {"debug-hooks.md": "debug_hooks", "flight-recorder.md": "fli
                      "leaks.md": "leaks", "lints.md": "lints",
                      "long-running.md": "long_running", "memory.md": "memory_profile",
                      "mocks.md": "mocks", "outcomes.md": "outcomes",
-                     "profiling.md": "profiling", "remote-profiles.md": "remote_profiles",
+                     "profiling.md": "profiling", "races.md": "races",
+                     "remote-profiles.md": "remote_profiles",
                      "stalls.md": "stalls", "testing-frameworks.md": "test_frameworks",
                      "testing-recipes.md": "testing_recipes",
                      "waiting-profile.md": "waiting_profile"}

@@ -151,3 +151,25 @@ TEST_CASE("the answer goes to machines as well", "[gate]") {
     CHECK(to_json(check_gate(run_with({}), {0ms, 0}))["verdict"] == "unusable");
     CHECK(to_json(check_gate(run_with({}), {5ms, 0}))["verdict"] == "pass");
 }
+
+TEST_CASE("confirmed findings that the baseline does not have are to fail a build", "[gate]") {
+    const auto of = [](std::string fingerprint, verdict sure, severity how_bad) {
+        finding made;
+        made.fingerprint = std::move(fingerprint);
+        made.verdict = sure;
+        made.severity = how_bad;
+        return made;
+    };
+    report run;
+    run.findings = {of("new", verdict::confirmed, severity::error),
+                    of("known", verdict::confirmed, severity::error),
+                    of("guess", verdict::predicted, severity::error),
+                    of("remark", verdict::confirmed, severity::note)};
+    report baseline;
+    baseline.findings = {of("known", verdict::predicted, severity::error)};
+    const auto found = new_findings(run, &baseline);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].fingerprint == "new");
+    CHECK(new_findings(run).size() == 2);
+    CHECK(new_findings(run, &baseline, severity::note).size() == 2);
+}

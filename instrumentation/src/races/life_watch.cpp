@@ -162,7 +162,9 @@ void life_watch::report(const char* rule, report::verdict sure, const moment& ea
         return made;
     };
     const auto kind = 3000 + static_cast<std::uint64_t>(later.what);
-    log_.add(race_key(kind, first.where, second.where), make, holds);
+    log_.add(race_key(kind, first.where, second.where), [&] {
+        return race_candidate{make(), holds};
+    });
 }
 
 void life_watch::claim(const void* object, await_site where) {
@@ -205,7 +207,9 @@ void life_watch::note_breach(const breach& made) {
         return found;
     };
     const auto other = earlier != nullptr ? earlier->where : await_site();
-    log_.add(race_key(std::hash<std::string_view>()(made.rule), made.where, other), describe, {});
+    log_.add(race_key(std::hash<std::string_view>()(made.rule), made.where, other), [&] {
+        return race_candidate{describe(), {}};
+    });
 }
 
 void life_watch::forget(const void* object) {

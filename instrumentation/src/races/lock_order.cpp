@@ -151,8 +151,7 @@ void lock_order::report(const path& circle) {
     for (const auto* request : circle) {
         key += race_key(1000, request->held.at, request->by->where);
     }
-    log_.add(
-        key, [&] { return describe_circle(circle); }, holds_of(circle));
+    log_.add(key, [&] { return race_candidate{describe_circle(circle), holds_of(circle)}; });
 }
 
 void lock_order::forget(const void* lock) {

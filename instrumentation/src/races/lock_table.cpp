@@ -127,7 +127,7 @@ void lock_table::report(const std::vector<std::uint64_t>& circle) {
         made.fingerprint = make_fingerprint(made.rule, places);
         return made;
     };
-    log_.add(key, make, {});
+    log_.add(key, [&] { return race_candidate{make(), {}}; });
 }
 
 void lock_table::forget(const void* lock) {

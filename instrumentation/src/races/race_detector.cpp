@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/races/race_detector.hpp>
 
+#include <coroscope/instrumentation/deadlock.hpp>
+
 #include "life_watch.hpp"
 #include "lock_table.hpp"
 #include "race_log.hpp"
@@ -9,6 +11,7 @@
 #include "segment_numbers.hpp"
 #include "thread_races.hpp"
 #include "unit_orders.hpp"
+#include "wake_watch.hpp"
 
 #include <coroscope/runtime/detail/access_sink.hpp>
 #include <coroscope/runtime/detail/job_follower.hpp>
@@ -17,6 +20,7 @@
 #include <coroscope/runtime/loop.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -91,6 +95,17 @@ public:
         guarded([&] { parts_->recorder.settle(); });
     }
 
+    void note_hang() noexcept {
+        guarded([&] {
+            parts_->wakes.note_hang(parts_->core);
+            if (parts_->core.self == nullptr) { return; }
+            for (auto& found : find_deadlocks(*parts_->core.self, outlook::quiet)) {
+                const auto key = std::hash<std::string>()(found.fingerprint);
+                log_->add(key, [&] { return race_candidate{std::move(found), {}}; });
+            }
+        });
+    }
+
     // --- access_sink
 
     void on_access(const access& made) noexcept override {
@@ -104,6 +119,7 @@ public:
             parts_->locks.forget(begin);
             parts_->orders.forget(begin);
             parts_->lives.forget(begin);
+            parts_->wakes.forget(begin);
             if (threads_ != nullptr) { threads_->forget(begin); }
         });
     }
@@ -190,12 +206,14 @@ private:
               recorder(of, units, log, std::max<std::size_t>(options.accesses_a_variable, 4)),
               locks(recorder, units, log),
               lives(recorder, log),
+              wakes(recorder, log),
               orders(units) {}
         coroscope::detail::loop_core& core;
         race_units units;
         detail::race_recorder recorder;
         detail::lock_table locks;
         detail::life_watch lives;
+        detail::wake_watch wakes;
         detail::unit_orders orders;
     };
 
@@ -230,6 +248,7 @@ private:
     void end_unit(std::uint64_t key) {
         parts_->recorder.end_unit(key);
         parts_->locks.end_unit(key);
+        parts_->wakes.end_unit(key);
         parts_->orders.end(key);
     }
     void note_synchronisation(const access& made) {
@@ -242,6 +261,7 @@ private:
             parts_->locks.note(made);
         } else {
             parts_->orders.note_use(made, parts_->recorder.now().key);
+            parts_->wakes.note(made);
         }
     }
 
@@ -268,6 +288,10 @@ void race_detector::attach_to(loop& l) {
 
 void race_detector::detach() noexcept {
     watcher_->detach();
+}
+
+void race_detector::note_hang() noexcept {
+    watcher_->note_hang();
 }
 
 std::vector<report::finding> race_detector::findings() {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <utility>
 
 namespace coroscope::instrumentation::detail {
@@ -36,26 +37,24 @@ namespace {
 
 }  // namespace
 
-void race_log::add(std::uint64_t key, const std::function<report::finding()>& make,
-                   std::vector<race_hold> holds) {
-    if (findings_->count_again(key).has_value()) { return; }
-    {
-        const std::scoped_lock lock(mutex_);
-        if (std::ranges::find(suppressed_, key) != suppressed_.end()) {
-            ++benign_;
-            return;
-        }
-    }
-    auto made = make();
-    if (is_suppressed(made)) {
+bool race_log::count_known(std::uint64_t key) {
+    if (findings_->count_again(key).has_value()) { return true; }
+    const std::scoped_lock lock(mutex_);
+    if (std::ranges::find(suppressed_, key) == suppressed_.end()) { return false; }
+    ++benign_;
+    return true;
+}
+
+void race_log::add_new(std::uint64_t key, race_candidate made) {
+    if (is_suppressed(made.what)) {
         const std::scoped_lock lock(mutex_);
         if (suppressed_.size() < capacity_) { suppressed_.push_back(key); }
         ++benign_;
         return;
     }
-    if (!findings_->add(key, made) || holds.empty()) { return; }
+    if (!findings_->add(key, made.what) || made.holds.empty()) { return; }
     const std::scoped_lock lock(mutex_);
-    candidates_.push_back({std::move(made), std::move(holds)});
+    candidates_.push_back(std::move(made));
 }
 
 bool race_log::is_suppressed(const report::finding& made) const {

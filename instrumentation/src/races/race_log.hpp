@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <mutex>
@@ -25,10 +24,12 @@ public:
           suppressions_(options.suppressions),
           capacity_(options.capacity) {}
 
-    /// `key` says what it is about; `make` is called for the first of them alone. `holds` may be
-    /// empty: then there is nothing to explore.
-    void add(std::uint64_t key, const std::function<report::finding()>& make,
-             std::vector<race_hold> holds);
+    /// `key` says what it is about. `make` gives a `race_candidate`, and is called for the first of
+    /// them alone; without holds there is nothing to explore.
+    template <class Make>
+    void add(std::uint64_t key, const Make& make) {
+        if (!count_known(key)) { add_new(key, make()); }
+    }
     void count_benign() noexcept;
     void count_dropped() noexcept { findings_->count_dropped(); }
 
@@ -37,6 +38,8 @@ public:
     [[nodiscard]] std::uint64_t benign() const;
 
 private:
+    [[nodiscard]] bool count_known(std::uint64_t key);
+    void add_new(std::uint64_t key, race_candidate made);
     [[nodiscard]] bool is_suppressed(const report::finding& made) const;
 
     std::shared_ptr<finding_log> findings_;

@@ -19,6 +19,8 @@ namespace {
 using coroscope::detail::task_core;
 
 constexpr std::size_t most_guards = 8;
+/// Of variables, with what the compiler saw; then all are forgotten, and it begins anew.
+constexpr std::size_t most_granules = 1U << 17U;
 
 /// The awaits through which the task came to the coroutine that runs.
 [[nodiscard]] creation_origin callers_of(const task_core& task) noexcept {
@@ -73,9 +75,8 @@ std::shared_ptr<const unit_facts> race_recorder::who(const present& at) {
     return facts;
 }
 
-bool race_recorder::identify(const present& at, access_record& made, await_site where) {
+void race_recorder::locate(const present& at, access_record& made, await_site where) {
     made.who = who(at);
-    auto& unit = units_.at(at.key);
     const auto* task = core_.current.get();
     made.step = at.step;
     made.segment = segment_of(at);
@@ -85,6 +86,11 @@ bool race_recorder::identify(const present& at, access_record& made, await_site 
         made.resumed_at = task->record().site.load(std::memory_order_relaxed);
         made.callers = callers_of(*task);
     }
+}
+
+bool race_recorder::identify(const present& at, access_record& made, await_site where) {
+    locate(at, made, where);
+    auto& unit = units_.at(at.key);
     made.locks = locks_of(at.key);
     made.benign = unit.benign;
     return units_.stamp(unit, made);
@@ -137,9 +143,6 @@ std::uint64_t race_recorder::note(const annotated_access& made) {
     record->kind = made.kind;
     record->value = made.value;
     record->derived_from = made.from.object == made.object ? made.from.segment : 0;
-    if (record->derived_from == 0 && made.value == written_value::derived) {
-        record->value = written_value::unknown;  // of another variable's value
-    }
     if (!identify(at, *record, made.where)) {
         log_.count_dropped();
         return segment;
@@ -206,6 +209,10 @@ void race_recorder::share(const void* granule, private_memory::granule& which) {
 
 void race_recorder::note_granule(const access_record& part, const void* granule, std::uint8_t bytes,
                                  const coroscope::detail::access& made) {
+    if (variables_.size() == most_granules && !variables_.contains(granule)) {
+        settle();
+        variables_.clear();
+    }
     auto& variable = variables_.try_emplace(granule, capacity_).first->second;
     if (auto* same = variable.history.find(part.segment, made.kind); same != nullptr) {
         same->bytes |= bytes;
@@ -289,15 +296,28 @@ void race_recorder::note_benign(const char* reason) {
 
 void race_recorder::forget_variable(const void* object, std::size_t bytes) {
     private_.forget(reinterpret_cast<std::uintptr_t>(object), bytes);
-    const auto* const end = static_cast<const std::byte*>(object) + bytes;
-    if (variables_.lower_bound(object) == variables_.lower_bound(end)) { return; }
+    if (variables_.empty()) { return; }
+    const auto* const begin = static_cast<const std::byte*>(object);
+    std::vector<const void*> gone;
+    if (bytes <= variables_.size()) {
+        for (std::size_t i = 0; i < bytes; ++i) {
+            if (variables_.contains(begin + i)) { gone.push_back(begin + i); }
+        }
+    } else {
+        for (const auto& [address, state] : variables_) {
+            const auto* const at = static_cast<const std::byte*>(address);
+            const bool lies_there =
+                std::less_equal<>()(begin, at) && std::less<>()(at, begin + bytes);
+            if (lies_there) { gone.push_back(address); }
+        }
+    }
+    if (gone.empty()) { return; }
     settle();
-    variables_.erase(variables_.lower_bound(object), variables_.lower_bound(end));
-    for (auto& [unit, guards] : guards_) {
-        std::erase_if(guards, [&](const guard& g) {
-            return std::less_equal<const void*>()(object, g.variable)
-                   && std::less<const void*>()(g.variable, end);
-        });
+    for (const auto* const address : gone) {
+        variables_.erase(address);
+        for (auto& [unit, guards] : guards_) {
+            std::erase_if(guards, [&](const guard& g) { return g.variable == address; });
+        }
     }
 }
 

@@ -75,7 +75,9 @@ public:
 
     /// Who runs now; null: nobody of this loop.
     [[nodiscard]] std::shared_ptr<const unit_facts> who(const present& at);
-    /// Fills in who makes it, where, and what comes before it; false: there is no room.
+    /// Fills in who makes it, and where.
+    void locate(const present& at, access_record& made, await_site where);
+    /// The same, with what comes before it and the locks that are held; false: there is no room.
     [[nodiscard]] bool identify(const present& at, access_record& made, await_site where);
 
 private:

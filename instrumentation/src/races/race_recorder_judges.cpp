@@ -88,12 +88,9 @@ void race_recorder::judge_triple(bool is_group, const access_triple& of,
         log_.count_benign();
         return;
     }
-    log_.add(
-        key_of_triple(rule, of),
-        [&] {
-            return describe_triple({rule, of, label, label});
-        },
-        holds_for(of));
+    log_.add(key_of_triple(rule, of), [&] {
+        return race_candidate{describe_triple({rule, of, label, label}), holds_for(of)};
+    });
 }
 
 void race_recorder::report_guard(const access_triple& of, const void* tested, const void* written) {
@@ -106,12 +103,10 @@ void race_recorder::report_guard(const access_triple& of, const void* tested, co
     const auto second = variables_.find(written);
     if (first == variables_.end() || second == variables_.end()) { return; }
     const auto rule = race_rule::check_then_act;
-    log_.add(
-        key_of_triple(rule, of),
-        [&] {
-            return describe_triple({rule, of, first->second.label, second->second.label});
-        },
-        holds_for(of));
+    log_.add(key_of_triple(rule, of), [&] {
+        return race_candidate{
+            describe_triple({rule, of, first->second.label, second->second.label}), holds_for(of)};
+    });
 }
 
 void race_recorder::judge_effect(const unjudged& what, const variable_state& /*written*/) {

@@ -244,8 +244,9 @@ void thread_races::judge_pair(const variable& in, const access_record& earlier,
         log_->count_benign();
         return;
     }
-    log_->add(race_key(4000, earlier.where, later.where),
-              [&] { return describe_race(earlier, later, in.label); }, {});
+    log_->add(race_key(4000, earlier.where, later.where), [&] {
+        return race_candidate{describe_race(earlier, later, in.label), {}};
+    });
 }
 
 // Where nothing orders two accesses, that is told already.
@@ -261,9 +262,8 @@ void thread_races::judge_triple(const variable& in, const access_triple& of) {
     }
     log_->add(race_key(5000 + static_cast<std::uint64_t>(rule), of.first.where, of.second.where),
               [&] {
-                  return describe_triple({rule, of, in.label, in.label});
-              },
-              {});
+                  return race_candidate{describe_triple({rule, of, in.label, in.label}), {}};
+              });
 }
 
 }  // namespace coroscope::instrumentation::detail

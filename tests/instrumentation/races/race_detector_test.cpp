@@ -2,6 +2,7 @@
 #include <coroscope/instrumentation/races/race_detector.hpp>
 
 #include <coroscope/instrumentation/races/shared.hpp>
+#include <coroscope/instrumentation/run_report.hpp>
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/queue.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -247,15 +248,18 @@ TEST_CASE("a detector is attached to one loop at a time") {
 
 TEST_CASE("findings stay when the detector and its loop are gone") {
     std::shared_ptr<const finding_log> log;
+    run_report report("races");
     {
         raced_loop v;
         log = v.races.log();
+        report.add(v.races);
         number balance(0, "balance");
         v.start(deposit(balance, 1), "one");
         v.start(deposit(balance, 1), "two");
         v.run();
     }
     CHECK(log->findings().size() == 1);
+    CHECK(report.make().findings.size() == 1);
 }
 
 TEST_CASE("clocks are bounded however many tasks there were") {
@@ -445,9 +449,9 @@ TEST_CASE("locks that are taken in the order of their addresses are no inversion
 }
 
 TEST_CASE("a deadlock is confirmed when its last task waits") {
-    raced_loop v;
-    mutex a;
+    mutex a;  // outlives the tasks that still hold it
     mutex b;
+    raced_loop v;
     v.start(lock_two(a, b), "one");
     v.start(lock_two(b, a), "two");
     v.run();

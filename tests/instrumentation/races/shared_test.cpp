@@ -293,6 +293,21 @@ TEST_CASE("a look for the log is no read") {
     CHECK(log == "00");
 }
 
+TEST_CASE("a value that comes from another variable makes no stale write") {
+    raced_loop v;
+    number x(0, "x");
+    number y(3, "y");
+    auto copy = [](number& from, number& to) -> coro<> {
+        static_cast<void>(static_cast<int>(to.get()));
+        co_await yield_now();
+        to.set(from.get() + 1);
+    };
+    v.start(copy(y, x), "copier");
+    v.start(set_at_once(x, 5), "writer");
+    v.run();
+    CHECK(v.rules().empty());
+}
+
 TEST_CASE("a variable that is watched elsewhere is found by its address") {
     raced_loop v;
     std::map<std::string, int> db{{"value", 0}};

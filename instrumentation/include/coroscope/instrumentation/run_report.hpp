@@ -18,9 +18,10 @@
 namespace coroscope::instrumentation {
 
 class lints;
+class race_detector;
 
-/// Puts together what a run has to say: the slow steps of its spotters, the findings of its lints,
-/// the statistics of its profilers, the figures of its loops.
+/// Puts together what a run has to say: the slow steps of its spotters, the findings of its lints
+/// and race detectors, the statistics of its profilers, the figures of its loops.
 ///
 ///     coroscope::instrumentation::run_report report("docserver");
 ///     report.add(spotter).add(profiler);
@@ -40,6 +41,8 @@ public:
     run_report& add(const slow_spotter& spotter);
     run_report& add(const profiler& p);
     run_report& add(const lints& l);
+    /// What it has judged by then; ask for its `findings` before, and it has judged all.
+    run_report& add(const race_detector& races);
     /// This loop's figures go into the report; without a call, those of all loops of the process.
     run_report& add(const loop& l);
 

@@ -58,6 +58,11 @@ struct gate_result {
 [[nodiscard]] gate_result check_gate(const report& run, const gate_budget& budget,
                                      const report* baseline = nullptr);
 
+/// The findings that are to fail a build: confirmed, of this severity or worse, and not in the
+/// baseline, which is compared by fingerprint.
+[[nodiscard]] std::vector<finding> new_findings(const report& run, const report* baseline = nullptr,
+                                                severity from = severity::warning);
+
 /// 0 pass, 1 fail, 2 unusable.
 [[nodiscard]] int exit_code(gate_verdict verdict);
 

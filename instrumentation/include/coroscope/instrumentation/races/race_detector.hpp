@@ -69,6 +69,10 @@ public:
     /// What was found stays.
     void detach() noexcept;
 
+    /// Whoever runs the loop has found that nothing can happen any more, and tasks wait: adds what
+    /// explains it, signals that were missed (`lost-wakeup`) and what `find_deadlocks` finds.
+    void note_hang() noexcept;
+
     /// In the order of their first occurrence.
     [[nodiscard]] std::vector<report::finding> findings();
     /// Those that another order could show, and how to get there.
