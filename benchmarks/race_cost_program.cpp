@@ -138,7 +138,9 @@ public:
         races_.attach_to(loop_);
 #endif
     }
-    [[nodiscard]] loop* operator->() noexcept { return &loop_; }
+    [[nodiscard]] loop* operator->() noexcept {
+        return &loop_;
+    }
 
 private:
 #if defined(COROSCOPE_RACE_COST_DETECTS)

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <latch>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -23,14 +24,16 @@ constexpr std::string_view here = "atomic_operations_test.cpp";
 template <class T>
 [[nodiscard]] bool counts_right() {
     constexpr int threads = 4;
-    constexpr int times = 2'000;
+    constexpr int times = 20'000;
     std::atomic<T> added{0};
     std::atomic<T> exchanged{0};
     std::atomic<T> flipped{0};
+    std::latch begin(threads);
     {
         std::vector<std::jthread> all;
         for (int i = 0; i < threads; ++i) {
             all.emplace_back([&] {
+                begin.arrive_and_wait();
                 for (int j = 0; j < times; ++j) {
                     added.fetch_add(1, std::memory_order_relaxed);
                     auto old = exchanged.load();

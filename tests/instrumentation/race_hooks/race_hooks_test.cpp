@@ -303,12 +303,25 @@ TEST_CASE("our own headers and Asio are left out") {
     CHECK(seen.lines_of_conflicts(here).empty());
 }
 
+TEST_CASE("what Asio does for its caller is left out as well") {
+    coroscope::loop loop;
+    boost::asio::steady_timer timer(loop.io_context());
+    seen_accesses seen;
+    loop.call_soon([&] {
+        timer.expires_after(std::chrono::hours(1));
+        loop.stop();
+    });
+    loop.run_forever();
+    CHECK(seen.of(&timer, sizeof timer).empty());
+}
+
 namespace {
 
 struct node {
     int value;
     std::array<char, 500> more;  // nothing else asks for such blocks
 };
+constexpr unsigned line_of_touch = __LINE__ + 2;
 [[gnu::noinline]] void touch(int& value) {
     value += 1;
 }
@@ -349,6 +362,27 @@ void check_reuse(coro<const void*> (*use)()) {
 
 TEST_CASE("memory that is freed and used again connects nobody") {
     check_reuse(use_memory);
+}
+TEST_CASE("memory that is freed and used again in one step is told of again") {
+    seen_accesses seen;
+    coroscope::loop loop;
+    std::vector<const void*> places;
+    places.reserve(2);
+    loop.call_soon([&] {
+        for (int i = 0; i < 2; ++i) {
+            auto mine = std::make_unique<node>();
+            touch(mine->value);
+            places.push_back(mine.get());
+        }
+        loop.stop();
+    });
+    loop.run_forever();
+    REQUIRE(places[0] == places[1]);
+    const auto found = seen.of(places[0], sizeof(int));
+    const auto reads = std::count_if(found.begin(), found.end(), [](const auto& each) {
+        return !each.is_write() && line_in(here, each) == line_of_touch;
+    });
+    CHECK(reads == 2);
 }
 TEST_CASE("the memory of coroutines' frames connects nobody who gets it later") {
     check_reuse(use_frame);
