@@ -90,8 +90,9 @@ TEST_CASE("a circle of locks closes where each waits before its second", "[explo
          {does::unlock, 0},
          {does::unlock, 1}}};
     const directed_candidate circle = {{{"0.0", 1}, {"0.1", 3}}, {{"0.1", 4}, {"0.0", 0}}};
+    tiny::stage stage;
     const auto found =
-        explore([&] { return tiny::run(opposite_locks, nullptr); }, directed({circle}));
+        explore([&] { return tiny::run(stage, opposite_locks, nullptr); }, directed({circle}));
     REQUIRE_FALSE(found.ok());
     CHECK(found.executions == 2);
     CHECK(found.failure->result.failures.front().kind
