@@ -115,7 +115,7 @@ coro<> change_in_lock(int& unseen, coroscope::mutex& m, int to) {
 
 coro<> look_without(const int& unseen) {
     co_await coroscope::yield_now();
-    if (unseen == 1) { co_await coroscope::yield_now(); }
+    if (unseen != 0) { co_await coroscope::yield_now(); }
     co_await coroscope::yield_now();
 }
 
