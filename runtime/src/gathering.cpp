@@ -46,7 +46,8 @@ void gathering::child_done(std::size_t index) noexcept {
         if (task.status() == completion_status::exception) { task.mark_retrieved(); }
         fail(task.status(), task.exception());
     }
-    if (!outcome_->is_over()) { note_arrival(outcome_); }
+    const completion& awaited = *outcome_;
+    if (!awaited.is_over()) { note_arrival(&awaited); }
     if (--left_ == 0) { finish(); }
 }
 
@@ -55,7 +56,7 @@ void gathering::fail(completion_status status, std::exception_ptr why) noexcept 
 }
 
 void gathering::finish() noexcept {
-    if (!outcome_->done()) {
+    if (!outcome_->is_over()) {
         if (cancel_requested_) {
             outcome_->finish(completion_status::cancelled, cancellation_of(cancel_message_));
         } else {

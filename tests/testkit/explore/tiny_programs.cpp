@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "testkit/explore/tiny_programs.hpp"
 
-#include <coroscope/runtime/combine.hpp>
-#include <coroscope/runtime/condition.hpp>
 #include <coroscope/runtime/detail/access_sink.hpp>
 #include <coroscope/runtime/error.hpp>
-#include <coroscope/runtime/event.hpp>
 #include <coroscope/runtime/loop.hpp>
-#include <coroscope/runtime/mutex.hpp>
-#include <coroscope/runtime/queue.hpp>
-#include <coroscope/runtime/semaphore.hpp>
 #include <coroscope/runtime/sleep.hpp>
-#include <coroscope/runtime/task.hpp>
+#include <coroscope/runtime/wait.hpp>
 #include <coroscope/testkit/fault.hpp>
 
 #include "explore/random_source.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <utility>
 
@@ -33,17 +26,6 @@ void tell(const int& variable, access_kind kind) {
     if (access_listener == nullptr) { return; }
     access_listener->on_access({&variable, sizeof variable, kind, {}, nullptr});
 }
-
-struct world {
-    std::array<int, 4> variables{};
-    std::array<coroscope::mutex, 2> mutexes;
-    std::array<coroscope::event, 2> events;
-    coroscope::condition notified;
-    coroscope::semaphore permits{1};
-    coroscope::queue<int> items;
-    std::vector<int> sums;
-    std::vector<coroscope::task<>> tasks;
-};
 
 int read(world& in, int which) {
     const auto& v = in.variables.at(static_cast<std::size_t>(which));
@@ -164,10 +146,7 @@ coro<> end_waits(world& in) {
     in.notified.notify_all();
 }
 
-}  // namespace
-
-coro<> run(const program& what, std::set<std::string>* outcomes) {
-    world in;
+coro<> run_in(world& in, const program& what, std::set<std::string>* outcomes) {
     in.sums.resize(what.lists.size());
     coroscope::task<> helper;
     if (what.is_helped && waits(what)) {
@@ -176,13 +155,16 @@ coro<> run(const program& what, std::set<std::string>* outcomes) {
     for (std::size_t i = 0; i < what.roots; ++i) {
         in.tasks.push_back(coroscope::get_running_loop().create_task(run_list(in, what, i)));
     }
-    for (auto& each : in.tasks) {
-        try {
-            co_await each;
-        } catch (const coroscope::cancelled_error&) {}  // it had not begun
-    }
+    co_await coroscope::wait(in.tasks);
     if (helper.valid()) { co_await helper; }
     if (outcomes != nullptr) { outcomes->insert(text_of(in)); }
+    in.tasks.clear();
+}
+
+}  // namespace
+
+coro<> run(stage& on, const program& what, std::set<std::string>* outcomes) {
+    return run_in(on.emplace(), what, outcomes);
 }
 
 namespace {

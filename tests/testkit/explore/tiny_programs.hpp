@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/runtime/condition.hpp>
 #include <coroscope/runtime/coro.hpp>
+#include <coroscope/runtime/event.hpp>
+#include <coroscope/runtime/mutex.hpp>
+#include <coroscope/runtime/queue.hpp>
+#include <coroscope/runtime/semaphore.hpp>
+#include <coroscope/runtime/task.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -49,8 +58,24 @@ struct program {
     bool is_helped = false;  ///< one more task ends all waits when nothing else happens any more
 };
 
+/// What a program's tasks share.
+struct world {
+    std::array<int, 4> variables{};
+    std::array<coroscope::mutex, 2> mutexes;
+    std::array<coroscope::event, 2> events;
+    coroscope::condition notified;
+    coroscope::semaphore permits{1};
+    coroscope::queue<int> items;
+    std::vector<int> sums;
+    std::vector<coroscope::task<>> tasks;
+};
+
+/// Where programs run, one after the other. Outlives the search: tasks that failed, and callbacks
+/// that come after the body's end, refer to it.
+using stage = std::optional<world>;
+
 /// Runs it, and adds how it ended to `outcomes`: the sums of all tasks, and the variables.
-coroscope::coro<> run(const program& what, std::set<std::string>* outcomes);
+coroscope::coro<> run(stage& on, const program& what, std::set<std::string>* outcomes);
 
 /// One of many; `seed` says which. Where it waits, it is helped.
 [[nodiscard]] program random_program(std::uint64_t seed);
