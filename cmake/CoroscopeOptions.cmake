@@ -34,6 +34,9 @@ option(COROSCOPE_WERROR "Treat warnings in our own sources as errors" OFF)
 option(COROSCOPE_VERIFY_HEADERS
     "Add the target all_verify_interface_header_sets: each public header compiled alone" OFF)
 
+option(COROSCOPE_PRECOMPILE_OWN
+    "Precompile headers of ours for the tests, too: for builds from nothing, as those of CI" OFF)
+
 set(COROSCOPE_SANITIZE "" CACHE STRING
     "Sanitizer for all our targets: empty, address (with undefined), or thread")
 set_property(CACHE COROSCOPE_SANITIZE PROPERTY STRINGS "" address thread)
@@ -80,6 +83,7 @@ if(PROJECT_IS_TOP_LEVEL)
         set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
     endif()
     set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+    find_program(COROSCOPE_LLD ld.lld DOC "Links builds for tests where it exists")
     if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
         find_program(COROSCOPE_CCACHE ccache DOC "Used for all compilations where it exists")
         if(COROSCOPE_CCACHE)

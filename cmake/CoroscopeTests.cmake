@@ -49,8 +49,15 @@ function(coroscope_test_settings target)
     endif()
 endfunction()
 coroscope_test_settings(coroscope_test_pch)
-target_precompile_headers(coroscope_test_pch PRIVATE
-    "${PROJECT_SOURCE_DIR}/tests/support/precompiled.hpp")
+set(precompiled "${PROJECT_SOURCE_DIR}/tests/support/precompiled.hpp")
+if(COROSCOPE_PRECOMPILE_OWN)
+    list(APPEND precompiled "${PROJECT_SOURCE_DIR}/tests/support/precompiled_own.hpp")
+    target_link_libraries(coroscope_test_pch PRIVATE coroscope::runtime)
+endif()
+target_precompile_headers(coroscope_test_pch PRIVATE ${precompiled})
+
+# What `ctest -L unit` runs, and nothing else.
+add_custom_target(coroscope_unit_tests)
 
 function(coroscope_tests)
     cmake_parse_arguments(PARSE_ARGV 0 arg "NO_PCH" "NAME;TIMEOUT" "SOURCES;LINKS;LABELS")
@@ -90,6 +97,9 @@ function(coroscope_tests)
     target_link_libraries(${target} PRIVATE ${arg_LINKS})
     if(NOT arg_NO_PCH)
         target_precompile_headers(${target} REUSE_FROM coroscope_test_pch)
+    endif()
+    if("unit" IN_LIST arg_LABELS)
+        add_dependencies(coroscope_unit_tests ${target})
     endif()
 
     list(JOIN arg_LABELS "," labels)

@@ -82,9 +82,10 @@ coro<> nap(coroscope::duration length) {
     co_await coroscope::sleep_for(length);
 }
 
-coro<> hold(condition& c) {
+coro<> hold(condition& c, std::string& log) {
     const auto lock = co_await c.scoped();
     co_await coroscope::sleep_for(1s);
+    log += 'h';
 }
 
 /// The instant at which a limit of ten seconds is up.
@@ -131,13 +132,14 @@ TEST_CASE("a task that waits for a condition is woken for no reason, and has the
 TEST_CASE("while others hold a condition's mutex nobody is woken for no reason") {
     early_loop on;
     on.policy.conditions = 1;
+    on.policy.waits_for_idleness = true;
     condition c;
     std::string log;
     auto both = [](condition& of, std::string& to) -> coro<> {
-        co_await coroscope::gather(wait_in(of, to), hold(of));
+        co_await coroscope::gather(wait_in(of, to), hold(of, to));
     };
     on.run(both(c, log));
-    CHECK(log == "w");
+    CHECK(log == "hw");
     CHECK(on.now() == 1s);
 }
 
@@ -196,12 +198,12 @@ TEST_CASE("sleeps and callbacks are never early, and limits keep the order of th
                 co_await coroscope::wait_for(nap(3s), length);
             } catch (const timeout_error&) { l += letter; }
         };
-        co_await coroscope::gather(of(to, 'l', 20s), of(to, 's', 10s));
+        co_await coroscope::gather(of(to, 'l', 20s), of(to, 's', 10s), of(to, 'x', 30s));
         co_await coroscope::sleep_for(1s);
     };
     on.run(limits(on, log));
-    CHECK(log == "slc");
-    CHECK(on.policy.offered == "l.l.");
+    CHECK(log == "slxc");
+    CHECK(on.policy.offered == "l.l.l.");
     CHECK(on.now() == 1s);
 }
 
