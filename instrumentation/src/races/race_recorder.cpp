@@ -296,28 +296,15 @@ void race_recorder::note_benign(const char* reason) {
 
 void race_recorder::forget_variable(const void* object, std::size_t bytes) {
     private_.forget(reinterpret_cast<std::uintptr_t>(object), bytes);
-    if (variables_.empty()) { return; }
-    const auto* const begin = static_cast<const std::byte*>(object);
-    std::vector<const void*> gone;
-    if (bytes <= variables_.size()) {
-        for (std::size_t i = 0; i < bytes; ++i) {
-            if (variables_.contains(begin + i)) { gone.push_back(begin + i); }
-        }
-    } else {
-        for (const auto& [address, state] : variables_) {
-            const auto* const at = static_cast<const std::byte*>(address);
-            const bool lies_there =
-                std::less_equal<>()(begin, at) && std::less<>()(at, begin + bytes);
-            if (lies_there) { gone.push_back(address); }
-        }
-    }
-    if (gone.empty()) { return; }
+    const auto* const end = static_cast<const std::byte*>(object) + bytes;
+    if (variables_.lower_bound(object) == variables_.lower_bound(end)) { return; }
     settle();
-    for (const auto* const address : gone) {
-        variables_.erase(address);
-        for (auto& [unit, guards] : guards_) {
-            std::erase_if(guards, [&](const guard& g) { return g.variable == address; });
-        }
+    variables_.erase(variables_.lower_bound(object), variables_.lower_bound(end));
+    for (auto& [unit, guards] : guards_) {
+        std::erase_if(guards, [&](const guard& g) {
+            return std::less_equal<const void*>()(object, g.variable)
+                   && std::less<const void*>()(g.variable, end);
+        });
     }
 }
 
