@@ -265,26 +265,19 @@ void race_recorder::note_benign(const char* reason) {
 void race_recorder::forget_variable(const void* object, std::size_t bytes) {
     if (variables_.empty()) { return; }
     const auto* const begin = static_cast<const std::byte*>(object);
-    std::vector<const void*> gone;
-    if (bytes <= variables_.size()) {
-        for (std::size_t i = 0; i < bytes; ++i) {
-            if (variables_.contains(begin + i)) { gone.push_back(begin + i); }
-        }
-    } else {
-        for (const auto& [address, state] : variables_) {
-            const auto* const at = static_cast<const std::byte*>(address);
-            const bool lies_there =
-                std::less_equal<>()(begin, at) && std::less<>()(at, begin + bytes);
-            if (lies_there) { gone.push_back(address); }
-        }
-    }
-    if (gone.empty()) { return; }
+    const auto lies_there = [&](const void* address) {
+        const auto* const at = static_cast<const std::byte*>(address);
+        return std::less_equal<>()(begin, at) && std::less<>()(at, begin + bytes);
+    };
+    const bool is_known =
+        bytes == 1
+            ? variables_.contains(object)
+            : std::ranges::any_of(variables_, [&](const auto& v) { return lies_there(v.first); });
+    if (!is_known) { return; }
     settle();
-    for (const auto* const address : gone) {
-        variables_.erase(address);
-        for (auto& [unit, guards] : guards_) {
-            std::erase_if(guards, [&](const guard& g) { return g.variable == address; });
-        }
+    std::erase_if(variables_, [&](const auto& v) { return lies_there(v.first); });
+    for (auto& [unit, guards] : guards_) {
+        std::erase_if(guards, [&](const guard& g) { return lies_there(g.variable); });
     }
 }
 
