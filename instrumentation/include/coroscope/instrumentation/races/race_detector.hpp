@@ -54,9 +54,9 @@ struct race_options {
 ///
 /// **Thread safety**: `log()` from any thread; everything else belongs to the loop's thread, on
 /// which `attach_to` is called. **Lifetime**: must outlive the loop, or be detached; detectors that
-/// are attached on one thread are detached in reverse order. **Cost**: some 2 ns for an access in
-/// the segment that made the last one, a few hundred for another, some nanoseconds a step. Memory
-/// is bounded for each variable and each live task.
+/// are attached on one thread are detached in reverse order. **Cost**: a comparison and a store for
+/// an access in the segment that made the last one; another is remembered, and judged beside
+/// earlier ones. Memory is bounded for each variable and each live task.
 class race_detector {
 public:
     explicit race_detector(race_options options = {});

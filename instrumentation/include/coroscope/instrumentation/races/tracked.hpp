@@ -3,7 +3,6 @@
 
 #include <coroscope/instrumentation/detail/annotation.hpp>
 
-#include <compare>
 #include <concepts>
 #include <functional>
 #include <type_traits>

@@ -5,6 +5,7 @@
 
 #include <coroscope/runtime/error.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -60,7 +61,7 @@ private:
 /// could in another order.
 ///
 ///     coroscope::instrumentation::watched<connection> db{"db"};
-///     db.open(address);
+///     db.open(connection(address));
 ///     co_await query(db.use());
 ///     db.close();
 ///
@@ -71,12 +72,11 @@ public:
     explicit watched(const char* name = nullptr, await_site where = await_site::current()) noexcept
         : cell_(name, where) {}
 
-    /// Makes the object, in place of one that there may have been.
-    template <class... Args>
-    T& open(Args&&... args) {
-        return open_at(await_site::current(), std::forward<Args>(args)...);
+    /// Puts the object there, in place of one that there may have been.
+    T& open(T value, await_site where = await_site::current()) requires std::move_constructible<T> {
+        return open_at(where, std::move(value));
     }
-    /// The same, with the line to report.
+    /// Makes it there, for what cannot be moved; `where` is the line to report.
     template <class... Args>
     T& open_at(await_site where, Args&&... args) {
         auto& made = value_.emplace(std::forward<Args>(args)...);
