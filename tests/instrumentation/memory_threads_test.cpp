@@ -98,28 +98,31 @@ TEST_CASE("threads that allocate and free the same blocks lose nothing", "[threa
 
 TEST_CASE("threads that come to new places at once lose none", "[threads]") {
     constexpr std::uintptr_t threads = 3;
-    constexpr std::uintptr_t tasks = 2000;  // each is a place of its own
+    constexpr std::uintptr_t tasks = 3000;  // each is a place of its own
     const named_hooks hooks;
     memory_profiler memory;
-    const memory_scope scope(memory);
-    std::atomic<std::uintptr_t> ready{0};
-    {
+    for (std::size_t round = 0; round < starts / 2; ++round) {
+        const memory_scope scope(memory);
+        std::atomic<std::uintptr_t> ready{0};
         std::vector<std::jthread> all;
         for (std::uintptr_t t = 0; t < threads; ++t) {
-            all.emplace_back([&, t] {
+            all.emplace_back([&ready, t] {
                 coroscope::loop l;
                 for (std::uintptr_t i = 1; i < tasks; ++i) {
                     l.create_task(tell_once(t * tasks + i));
                 }
                 ready.fetch_add(1, std::memory_order_relaxed);
-                while (ready.load(std::memory_order_relaxed) < threads) {}
+                while (ready.load(std::memory_order_relaxed) < threads) {
+                    std::this_thread::yield();
+                }
                 l.run_until_complete(tell_once((t + 1) * tasks));
             });
         }
+        all.clear();
+        const auto found = memory.snapshot();
+        CHECK(found.total() == memory_amounts{16 * threads * tasks, threads * tasks, 0, 0});
+        CHECK(found.dropped == 0);
     }
-    const auto found = memory.snapshot();
-    CHECK(found.total() == memory_amounts{16 * threads * tasks, threads * tasks, 0, 0});
-    CHECK(found.dropped == 0);
 }
 
 TEST_CASE("snapshots are taken, and profiles begun, while other threads allocate", "[threads]") {

@@ -248,3 +248,19 @@ TEST_CASE("what a test draws from its own generator is part of the schedule", "[
     REQUIRE(again.failures.size() == 1);
     CHECK(again.failures[0].message == found.failure->shrunk_result.failures[0].message);
 }
+
+TEST_CASE("what fails only when it is run again is no matter of the order", "[explore]") {
+    int calls = 0;
+    const auto body = [&calls]() {
+        auto once = [](int call) -> coro<> {
+            co_await coroscope::yield_now();
+            if (call == 2) { throw std::runtime_error("the second time"); }
+        };
+        return once(++calls);
+    };
+    const auto found = explore(body);
+    REQUIRE_FALSE(found.ok());
+    CHECK(found.failure->result.failures[0].kind
+          == coroscope::testkit::failure_kind::nondeterminism);
+    CHECK(found.failure->message.find("only the second failed") != std::string::npos);
+}

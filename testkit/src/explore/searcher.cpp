@@ -109,6 +109,11 @@ void searcher::check_determinism(std::uint64_t number) {
     const auto to_follow = decided();
     const auto second = run_schedule(environment_, test_, to_follow);
     auto divergence = describe_divergence(environment_.driver().agents(), first, second.trace);
+    if (divergence.empty() && !second.result.ok()) {
+        divergence =
+            "two executions of one schedule took the same steps, and only the second failed: "
+            + to_string(second.result);
+    }
     if (divergence.empty()) { return; }
     complain(number,
              "uncontrolled nondeterminism: " + divergence
