@@ -38,7 +38,7 @@ public:
     [[nodiscard]] std::string complaint() const override { return complaint_; }
     [[nodiscard]] bool exhausted() const override { return exhausted_; }
     [[nodiscard]] bool is_complete() const override {
-        return exhausted_ && !was_cut_ && !diverged_ && !has_outsiders_;
+        return exhausted_ && !was_cut_ && !diverged_ && !has_outsiders_ && complaint_.empty();
     }
 
 private:
