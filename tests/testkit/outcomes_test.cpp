@@ -339,6 +339,23 @@ TEST_CASE("where a timeout runs out in a serial run, nothing is reported", "[exp
     check_left_out(explore(naps_in_time, checked()), "a timeout, or a sleep of the body");
 }
 
+namespace {
+
+coro<> move_the_clock() {
+    int value = 0;
+    auto both = gather(add_after(2s, value), add_after(1s, value));
+    co_await coroscope::testkit::this_test().clock().advance(5s);
+    co_await both;
+    effect("value", value);
+}
+
+}  // namespace
+
+TEST_CASE("where the body moves the clock past those who are held, nothing is reported",
+          "[explore][outcomes]") {
+    check_left_out(explore(move_the_clock, checked()), "the test moves its clock");
+}
+
 TEST_CASE("where an operation never ends by itself, nothing is reported", "[explore][outcomes]") {
     check_left_out(explore(ticker_and_worker, checked()), "sleeps again and again");
 }

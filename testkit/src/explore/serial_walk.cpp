@@ -69,10 +69,13 @@ void serial_walk::note_other_timers() {
     for (const auto* task = core.first_task; task != nullptr; task = task->next) {
         const auto& record = task->record();
         const auto agent = environment_.driver().task_agent(task->id());
-        if (record.waits_for.load(std::memory_order_relaxed) != wait_kind::sleep
-            || role_of(agent) == role::free) {
-            continue;
+        const auto waits_for = record.waits_for.load(std::memory_order_relaxed);
+        if (waits_for == wait_kind::clock) {
+            trouble_ =
+                "the test moves its clock while operations that have not begun wait for one "
+                "that sleeps";
         }
+        if (waits_for != wait_kind::sleep || role_of(agent) == role::free) { continue; }
         const time_point deadline(duration(record.wait_detail.load(std::memory_order_relaxed)));
         const auto own = std::ranges::find(deadlines, deadline);
         if (own != deadlines.end()) { deadlines.erase(own); }
