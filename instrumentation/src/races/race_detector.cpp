@@ -112,6 +112,9 @@ public:
         if (next_access_ != nullptr) { next_access_->on_access(made); }
         guarded([&] { note_synchronisation(made); });
     }
+    void on_begin_of_life(const void* begin, std::size_t bytes) noexcept override {
+        if (next_access_ != nullptr) { next_access_->on_begin_of_life(begin, bytes); }
+    }
     void on_end_of_life(const void* begin, std::size_t bytes) noexcept override {
         if (next_access_ != nullptr) { next_access_->on_end_of_life(begin, bytes); }
         guarded([&] {

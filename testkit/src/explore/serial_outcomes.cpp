@@ -61,6 +61,10 @@ serial_outcomes find_serial_outcomes(const explored_test& test, const explore_op
     explored_environment environment(options.test, where);
     environment.keep_outcomes();
     serial_walk walk(environment);
+    if (options.max_early_timeouts > 0) {
+        found.trouble = "a time limit may be up early (explore_options::max_early_timeouts), which "
+                        "none is in a serial run";
+    }
     while (found.trouble.empty() && !walk.exhausted()) {
         if (found.runs == options.max_serial_runs) {
             found.trouble = "there are more than " + counted(found.runs, "serial run")
