@@ -35,6 +35,7 @@ const char* to_string(failure_kind kind) noexcept {
     case failure_kind::schedule: return "schedule";
     case failure_kind::mock: return "mock";
     case failure_kind::outcome: return "outcome";
+    case failure_kind::race: return "race";
     }
     return "?";
 }

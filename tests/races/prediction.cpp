@@ -22,9 +22,8 @@ prediction predict(const program& p) {
             each.evidence, [](const auto& item) { return item.label == "schedule"; });
     }
     if (found.ok()) { return result; }
-    const bool was_predicted = !found.failure->findings.empty();
-    result.failed_by_itself = !was_predicted;
-    if (was_predicted) { result.directed = found.failure->number - 1; }
+    result.failed_by_itself = found.failure->found_by == "the recorded execution";
+    if (!result.failed_by_itself) { result.directed = found.failure->number - 1; }
     return result;
 }
 

@@ -103,6 +103,22 @@ coro<> waits_for_limits(std::string& log) {
 
 }  // namespace
 
+TEST_CASE("orders of timers below a time limit are replayed, and wake nothing early", "[explore]") {
+    const auto body = []() -> coro<> {
+        auto both = coroscope::gather(nap(1s), nap(1s));
+        co_await coroscope::wait_for(std::move(both), 1h);
+    };
+    explore_options options;
+    options.strategy = strategy::random_walk;
+    options.max_executions = 50;
+    options.checked_executions = 50;  // each is run again by its schedule
+    options.seed = 1;
+    const auto found = explore(body, options);
+    INFO(to_string(found));
+    CHECK(found.ok());
+    CHECK(found.coverage.distinct_schedules > 1);
+}
+
 TEST_CASE("a task that takes a wake-up for a notification is found where wake-ups are allowed",
           "[explore]") {
     const auto body = post_office<&collect>;

@@ -18,7 +18,7 @@ namespace {
 using coroscope::instrumentation::detail::end_life;
 
 [[nodiscard]] bool is_told() noexcept {
-    return coroscope::detail::access_listener != nullptr;
+    return coroscope::detail::single_accesses_are_told();
 }
 
 [[gnu::always_inline]] inline void* begin_life(void* block, std::size_t bytes) noexcept {

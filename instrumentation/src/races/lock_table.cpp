@@ -95,7 +95,7 @@ void lock_table::report(const std::vector<std::uint64_t>& circle) {
         report::finding made;
         made.rule = "deadlock";
         made.severity = report::severity::error;
-        made.verdict = report::verdict::confirmed;
+        made.verdict = report::verdict::predicted;  // one of the waits may have a time limit
         std::vector<report::source_position> places;
         std::string separator;
         const char* which = "first";
@@ -119,7 +119,9 @@ void lock_table::report(const std::vector<std::uint64_t>& circle) {
             }
             which = "next";
         }
-        made.message += ": none of them can go on. Take the locks in one order everywhere.";
+        made.message +=
+            ": none of them can go on unless one gives up. Take the locks in one order "
+            "everywhere.";
         made.evidence.push_back(
             {"missing order", "the locks were taken in different orders", {}, {}});
         std::ranges::sort(places, {}, [](const auto& p) { return p.function + to_string(p); });

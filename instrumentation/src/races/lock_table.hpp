@@ -26,7 +26,11 @@ public:
     void note(const coroscope::detail::access& made);
     /// The lock is destroyed.
     void forget(const void* lock);
-    void end_unit(std::uint64_t key) { waits_.erase(key); }
+    /// The unit goes on, with the lock or without.
+    void end_wait(std::uint64_t key) noexcept {
+        if (!waits_.empty()) { waits_.erase(key); }
+    }
+    void end_unit(std::uint64_t key) noexcept { end_wait(key); }
 
 private:
     struct waiting {

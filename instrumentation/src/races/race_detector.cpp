@@ -228,6 +228,7 @@ private:
     template <class F>
     void guarded(F&& f) noexcept {
         if (parts_ == nullptr) { return; }
+        const coroscope::detail::own_accesses inside;
         try {
             f();
         } catch (...) { log_->count_dropped(); }
@@ -237,9 +238,13 @@ private:
         if (counts_segments_) { detail::current_segment = detail::next_segment_number(); }
         if (parts_ != nullptr) { parts_->orders.begin_segment(); }
     }
-    static void note_begin(pause_sink& self, coroscope::detail::task_core&,
+    static void note_begin(pause_sink& self, coroscope::detail::task_core& task,
                            std::uint64_t) noexcept {
-        static_cast<watcher&>(self).begin_segment();
+        auto& me = static_cast<watcher&>(self);
+        me.begin_segment();
+        if (me.parts_ != nullptr) {
+            me.parts_->locks.end_wait(race_units::key_of({task.id(), true}));
+        }
     }
     // A creator goes on after the first step of a task that it started eagerly.
     static void note_end(pause_sink& self, const coroscope::detail::task_core*,

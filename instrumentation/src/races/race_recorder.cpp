@@ -191,8 +191,17 @@ const access_record* race_recorder::present_part(const present& at) {
     return private_.part_of(segment);
 }
 
+/// Where there are too many, all is forgotten.
+void race_recorder::make_room(const void* granule) {
+    if (variables_.size() < most_granules || variables_.contains(granule)) { return; }
+    settle();
+    variables_.clear();
+    log_.count_dropped();
+}
+
 /// Another unit has come: what the first one did is what it would have been without delay.
 void race_recorder::share(const void* granule, private_memory::granule& which) {
+    make_room(granule);
     auto& history = variables_.try_emplace(granule, capacity_).first->second.history;
     const auto records = private_.share(which);
     for (const auto& each : records) {
@@ -209,10 +218,7 @@ void race_recorder::share(const void* granule, private_memory::granule& which) {
 
 void race_recorder::note_granule(const access_record& part, const void* granule, std::uint8_t bytes,
                                  const coroscope::detail::access& made) {
-    if (variables_.size() == most_granules && !variables_.contains(granule)) {
-        settle();
-        variables_.clear();
-    }
+    make_room(granule);
     auto& variable = variables_.try_emplace(granule, capacity_).first->second;
     if (auto* same = variable.history.find(part.segment, made.kind); same != nullptr) {
         same->bytes |= bytes;

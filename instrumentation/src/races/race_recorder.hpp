@@ -117,6 +117,7 @@ private:
     [[nodiscard]] variable_state& variable_at(const annotated_access& made);
     void note_granule(const access_record& part, const void* granule, std::uint8_t bytes,
                       const coroscope::detail::access& made);
+    void make_room(const void* granule);
     void share(const void* granule, private_memory::granule& which);
     [[nodiscard]] const access_record* present_part(const present& at);
     [[nodiscard]] static record_pointer previous_of(const variable_history& in,

@@ -10,6 +10,11 @@
 namespace coroscope::instrumentation::detail {
 namespace {
 
+/// A step may have several segments, which nobody comes between, unless somebody did.
+[[nodiscard]] bool is_one_step(const access_triple& of) noexcept {
+    return of.first.step == of.second.step && !of.has_happened();
+}
+
 constexpr std::size_t most_effects = 8;
 
 /// Of what one segment did to a group, its last access stands for all; a read of a part is none of
@@ -83,7 +88,7 @@ void race_recorder::judge_triple(bool is_group, const access_triple& of,
     // Of what the compiler saw, nobody knows whether a value was tested: containers look again and
     // again at their own parts.
     if (of.is_of_code() && rule != race_rule::stale_write) { return; }
-    if (rule == race_rule::none || !can_come_between(of)) { return; }
+    if (rule == race_rule::none || is_one_step(of) || !can_come_between(of)) { return; }
     if (of.first.benign != nullptr || of.other.benign != nullptr || of.second.benign != nullptr) {
         log_.count_benign();
         return;
@@ -94,7 +99,7 @@ void race_recorder::judge_triple(bool is_group, const access_triple& of,
 }
 
 void race_recorder::report_guard(const access_triple& of, const void* tested, const void* written) {
-    if (judge_guard(of) == race_rule::none || !can_come_between(of)) { return; }
+    if (judge_guard(of) == race_rule::none || is_one_step(of) || !can_come_between(of)) { return; }
     if (of.first.benign != nullptr || of.other.benign != nullptr || of.second.benign != nullptr) {
         log_.count_benign();
         return;

@@ -127,6 +127,7 @@ public:
 private:
     template <class F>
     void guarded(F&& f) noexcept {
+        const coroscope::detail::own_accesses inside;
         try {
             f();
         } catch (...) { in_->log_->count_dropped(); }

@@ -18,6 +18,7 @@
 #include <exception>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
@@ -170,24 +171,27 @@ struct search_part {
 
 void describe(exploration_failure& failure, const std::string& table) {
     const auto was_shrunk = failure.shrunk != failure.schedule;
+    const auto& failures = failure.shrunk_result.failures;
+    const bool is_outcome = !failures.empty() && failures[0].kind == failure_kind::outcome;
     std::string races;
     for (const auto& each : failure.findings) {
         races += "\nrace, confirmed: " + each.message + " [" + each.rule + "]";
     }
-    failure.message =
-        testkit::to_string(failure.shrunk_result) + "\nexecution " + std::to_string(failure.number)
-        + ", by " + failure.found_by + "\nschedule: " + failure.schedule
-        + (was_shrunk ? "\nshrunk to: " + failure.shrunk : "") + races + table
-        + "\nto replay it: coroscope::testkit::replay(body, \"" + failure.shrunk + "\")";
+    failure.message = testkit::to_string(failure.shrunk_result) + "\nexecution "
+                      + std::to_string(failure.number) + ", by " + failure.found_by + "\nschedule: "
+                      + failure.schedule + (was_shrunk ? "\nshrunk to: " + failure.shrunk : "")
+                      + races + table + "\nto replay it: coroscope::testkit::replay(body, \""
+                      + failure.shrunk + "\"" + (is_outcome ? ", {.check_outcomes = true})" : ")");
 }
 
 /// Lets the executions of `test` be judged by the result, which has to stay where it is.
 [[nodiscard]] std::unique_ptr<const serial_outcomes> judge_outcomes(explored_test& test,
                                                                     const explore_options& options,
-                                                                    await_site where) {
+                                                                    await_site where,
+                                                                    std::uint64_t deadline) {
     if (!options.check_outcomes) { return nullptr; }
-    auto found =
-        std::make_unique<const serial_outcomes>(find_serial_outcomes(test, options, where));
+    auto found = std::make_unique<const serial_outcomes>(
+        find_serial_outcomes(test, options, where, deadline));
     test.serial = found.get();
     return found;
 }
@@ -230,6 +234,7 @@ namespace {
 void add_races(exploration& to, race_hunt&& races) {
     to.executions += races.executions;
     to.findings = std::move(races.findings);
+    if (to.failure.has_value()) { to.failure->number += races.executions; }
     if (!races.failure.has_value()) { return; }
     to.failure = std::move(races.failure);
     to.exhausted = false;
@@ -244,15 +249,16 @@ exploration explore(const std::function<coro<>()>& body, const explore_options& 
     expect_no_loop("explore", where);
     check(options);
     const unfinished_test begun(exploration_of(options.test, where));
-    const auto chosen = settled(options);
+    auto chosen = settled(options);
     search_state state;
     if (chosen.time_budget.has_value()) {
         state.deadline = tick_clock::now() + tick_clock::to_ticks(*chosen.time_budget);
     }
     explored_test test{body, chosen.max_steps, nullptr};
-    const auto serial = judge_outcomes(test, chosen, where);
+    const auto serial = judge_outcomes(test, chosen, where, state.deadline);
     const bool hunts = chosen.find_races && chosen.shard.index == 1;
-    auto races = hunts ? hunt_races(test, chosen, where) : race_hunt();
+    auto races = hunts ? hunt_races(test, chosen, where, state.deadline) : race_hunt();
+    chosen.max_executions -= races.executions;
     const auto share_of = [&](std::uint64_t worker) {
         const auto& s = chosen.shard;
         return search_share{s.index - 1 + s.count * worker, s.count * chosen.workers};
@@ -288,7 +294,8 @@ test_result replay(const std::function<coro<>()>& body, std::string_view schedul
     explored_test test{body, options.max_steps, nullptr};
     auto same_seed = options;
     same_seed.test = settings;
-    const auto serial = judge_outcomes(test, same_seed, where);
+    const auto serial =
+        judge_outcomes(test, same_seed, where, std::numeric_limits<std::uint64_t>::max());
     explored_environment environment(settings, where);
     environment.expect_outcomes(test.serial);
     if (environment.has_failed_before()) { return std::move(environment.result()); }
@@ -321,7 +328,9 @@ std::ostream& operator<<(std::ostream& out, const exploration& e) {
     }
     out << "; seed: " << e.seed;
     for (const auto& each : e.findings) {
-        out << "\n    race, predicted only: " << each.message << " [" << each.rule << "]";
+        const bool is_predicted = each.verdict == report::verdict::predicted;
+        out << (is_predicted ? "\n    race, predicted only: " : "\n    race: ") << each.message
+            << " [" << each.rule << "]";
     }
     return out;
 }

@@ -4,6 +4,7 @@
 #include "random_walk.hpp"
 
 #include <coroscope/instrumentation/races.hpp>
+#include <coroscope/runtime/detail/tick_clock.hpp>
 
 #include <algorithm>
 #include <string>
@@ -12,6 +13,7 @@
 namespace coroscope::testkit::detail {
 namespace {
 
+using coroscope::detail::tick_clock;
 using instrumentation::race_candidate;
 using instrumentation::race_detector;
 
@@ -24,6 +26,8 @@ using instrumentation::race_detector;
     }
     return steered;
 }
+
+constexpr const char* recorded = "the recorded execution";
 
 struct directed_run {
     race_candidate candidate;
@@ -38,18 +42,22 @@ public:
         environment_.expect_outcomes(test.serial);
     }
 
-    [[nodiscard]] race_hunt hunt(std::uint64_t most_executions) {
-        if (environment_.has_failed_before() || most_executions == 0) { return {}; }
+    [[nodiscard]] race_hunt hunt(std::uint64_t most_executions, std::uint64_t deadline) {
+        if (most_executions == 0) { return {}; }
+        if (environment_.has_failed_before()) {
+            fail("before the first execution", "", std::move(environment_.result()));
+            return std::move(found_);
+        }
         const auto runs = record();
         for (const auto& run : runs) {
-            if (found_.executions == most_executions) { break; }
+            if (found_.executions == most_executions || tick_clock::now() >= deadline) { break; }
             confirm(run);
         }
         return std::move(found_);
     }
 
 private:
-    /// A default order that fails needs no detector to be found; what is known then stays.
+    /// The order that is recorded may fail itself: by what the detector has seen happen, too.
     [[nodiscard]] std::vector<directed_run> record() {
         race_detector detector;
         default_order strategy;
@@ -60,7 +68,18 @@ private:
         ++found_.executions;
         found_.findings = detector.findings();
         std::vector<directed_run> runs;
-        if (!result.ok()) { return runs; }
+        if (!result.ok() || environment_.has_failed_since()) {
+            fail(recorded, "", std::move(environment_.result()));
+            return runs;
+        }
+        const auto seen = std::ranges::find(found_.findings, report::verdict::confirmed,
+                                            &report::finding::verdict);
+        if (seen != found_.findings.end()) {
+            auto raced = result;
+            raced.failures.push_back({failure_kind::race, seen->message, nullptr, {}});
+            fail(recorded, "", std::move(raced));
+            return runs;
+        }
         for (auto& each : detector.candidates()) {
             auto steered = schedule_of(each, environment_.driver());
             steered.seed = environment_.seed();
@@ -72,6 +91,9 @@ private:
     void confirm(const directed_run& run) {
         auto done = run_schedule(environment_, test_, run.steered);
         ++found_.executions;
+        if (done.result.ok() && environment_.has_failed_since()) {
+            done.result = std::move(environment_.result());
+        }
         if (done.result.ok()) { return; }
         const auto text = to_text(run.steered);
         const auto told = std::ranges::find(found_.findings, run.candidate.what.fingerprint,
@@ -81,11 +103,18 @@ private:
             told->evidence.push_back({"replay", text, {}, {}});
         }
         if (found_.failure.has_value()) { return; }
+        fail("a directed execution: " + run.candidate.what.rule, text, std::move(done.result));
+    }
+
+    /// Without a schedule: in the default order.
+    void fail(std::string found_by, const std::string& in_order, test_result result) {
+        schedule default_order;
+        default_order.seed = environment_.seed();
         exploration_failure failure;
         failure.number = found_.executions;
-        failure.found_by = "a directed execution: " + run.candidate.what.rule;
-        failure.schedule = text;
-        failure.result = std::move(done.result);
+        failure.found_by = std::move(found_by);
+        failure.schedule = in_order.empty() ? to_text(default_order) : in_order;
+        failure.result = std::move(result);
         found_.failure = std::move(failure);
     }
 
@@ -96,8 +125,9 @@ private:
 
 }  // namespace
 
-race_hunt hunt_races(const explored_test& test, const explore_options& options, await_site where) {
-    return hunter(test, options, where).hunt(options.max_executions);
+race_hunt hunt_races(const explored_test& test, const explore_options& options, await_site where,
+                     std::uint64_t deadline) {
+    return hunter(test, options, where).hunt(options.max_executions, deadline);
 }
 
 }  // namespace coroscope::testkit::detail

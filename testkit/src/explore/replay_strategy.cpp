@@ -38,7 +38,9 @@ std::size_t replay_strategy::first_not_held(std::span<const candidate> ready) co
 
 std::size_t replay_strategy::decide(std::span<const candidate> ready) {
     const auto& all = schedule_.deviations;
-    if (next_deviation_ == all.size() || all[next_deviation_].step != step_) {
+    const bool is_for_time = ready.front().agent == agent_tree::outside;
+    if (next_deviation_ == all.size() || all[next_deviation_].step != step_
+        || all[next_deviation_].in_place_of_time != is_for_time) {
         return first_not_held(ready);
     }
     const auto wanted = hashes_[next_deviation_];

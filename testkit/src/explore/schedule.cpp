@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <stdexcept>
+#include <utility>
 
 namespace coroscope::testkit::detail {
 namespace {
@@ -39,25 +40,32 @@ public:
 private:
     void read_entry(schedule& into) {
         const auto begin = at_;
-        const auto end = std::min(text_.find_first_of("=f@,", at_), text_.size());
+        const auto end = std::min(text_.find_first_of("=tf@,", at_), text_.size());
         const char what = end < text_.size() ? text_[end] : '\0';
         if (what == '@') {
             into.holds.push_back(read_hold());
             return;
         }
         const auto step = number<std::uint64_t>("a step");
-        if (what == '=') {
-            expect('=', "after a step");
-            into.deviations.push_back({step, path()});
-            if (into.deviations.size() > 1
-                && into.deviations[into.deviations.size() - 2].step >= step) {
-                at_ = begin;
-                fail("steps of deviations grow");
-            }
+        if (what == '=' || what == 't') {
+            expect(what, "after a step");
+            into.deviations.push_back({step, path(), what == 't'});
+            expect_growing_steps(into, begin);
         } else {
             expect('f', "or '=' after a step");
             into.faults.push_back({step, number<std::uint32_t>("the number of a fault point")});
             if (into.faults.size() > 1) { expect_order(into, begin); }
+        }
+    }
+
+    void expect_growing_steps(const schedule& s, std::size_t begin) {
+        if (s.deviations.size() < 2) { return; }
+        const auto place_of = [](const deviation& d) {
+            return std::pair(d.step, !d.in_place_of_time);
+        };
+        if (place_of(s.deviations[s.deviations.size() - 2]) >= place_of(s.deviations.back())) {
+            at_ = begin;
+            fail("steps of deviations grow");
         }
     }
 
@@ -130,7 +138,7 @@ std::string to_text(const schedule& s) {
     auto next = s.deviations.begin();
     const auto add_deviations_to = [&](std::uint64_t step) {
         for (; next != s.deviations.end() && next->step <= step; ++next) {
-            add(std::to_string(next->step) + "=" + next->agent);
+            add(std::to_string(next->step) + (next->in_place_of_time ? "t" : "=") + next->agent);
         }
     };
     for (const auto& f : s.faults) {

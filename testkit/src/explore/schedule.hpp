@@ -13,6 +13,8 @@ namespace coroscope::testkit::detail {
 struct deviation {
     std::uint64_t step = 0;
     std::string agent;  ///< spawn path
+    /// Nothing is ready before this step, and time would go on: the agent is woken early instead.
+    bool in_place_of_time = false;
     friend bool operator==(const deviation&, const deviation&) = default;
 };
 
@@ -50,6 +52,7 @@ struct schedule {
 ///
 ///     schedule  = "co1:" seed ":" [ entry *( "," entry ) ]
 ///     entry     = step "=" path            ; a deviation
+///               | step "t" path            ; one in place of time
 ///               | step "f" number          ; a fault
 ///               | path "@" await "-" path "@" passed    ; a hold
 [[nodiscard]] std::string to_text(const schedule& s);

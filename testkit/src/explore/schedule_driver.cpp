@@ -203,7 +203,10 @@ void schedule_driver::note_early(std::span<const early_choice> early) {
 std::size_t schedule_driver::decide() {
     ++summary_.decisions;
     const auto index = std::min(strategy_->decide(ready_), ready_.size() - 1);
-    if (index != 0) { deviations_.push_back({summary_.steps, ready_[index].agent}); }
+    if (index != 0) {
+        const bool is_for_time = ready_.front().agent == agent_tree::outside;
+        deviations_.push_back({summary_.steps, ready_[index].agent, is_for_time});
+    }
     return index;
 }
 
@@ -240,7 +243,7 @@ bool schedule_driver::decide_fault(std::string_view name) {
 schedule schedule_driver::decided() const {
     schedule result;
     for (const auto& each : deviations_) {
-        result.deviations.push_back({each.step, agents_.path(each.agent)});
+        result.deviations.push_back({each.step, agents_.path(each.agent), each.in_place_of_time});
     }
     result.faults = faults_;
     return result;

@@ -116,6 +116,7 @@ private:
     struct answered {
         std::uint64_t step;
         agent_index agent;
+        bool in_place_of_time;
     };
 
     void on_access(const coroscope::detail::access& made) noexcept override;

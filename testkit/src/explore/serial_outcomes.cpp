@@ -6,6 +6,8 @@
 
 #include <coroscope/testkit/explore.hpp>
 
+#include <coroscope/runtime/detail/tick_clock.hpp>
+
 #include <algorithm>
 #include <iterator>
 #include <sstream>
@@ -56,19 +58,24 @@ std::string serial_outcomes::describe(const std::string& outcome) const {
 }
 
 serial_outcomes find_serial_outcomes(const explored_test& test, const explore_options& options,
-                                     await_site where) {
+                                     await_site where, std::uint64_t deadline) {
     serial_outcomes found;
     explored_environment environment(options.test, where);
     environment.keep_outcomes();
     serial_walk walk(environment);
     if (options.max_early_timeouts > 0) {
-        found.trouble = "a time limit may be up early (explore_options::max_early_timeouts), which "
-                        "none is in a serial run";
+        found.trouble =
+            "a time limit may be up early (explore_options::max_early_timeouts), which "
+            "none is in a serial run";
     }
     while (found.trouble.empty() && !walk.exhausted()) {
         if (found.runs == options.max_serial_runs) {
             found.trouble = "there are more than " + counted(found.runs, "serial run")
                             + " (explore_options::max_serial_runs)";
+            break;
+        }
+        if (coroscope::detail::tick_clock::now() >= deadline) {
+            found.trouble = "the time was up after " + counted(found.runs, "serial run");
             break;
         }
         ++found.runs;

@@ -32,7 +32,7 @@ struct serial_outcomes {
 
 /// Runs the test in all serial orders of its operations.
 [[nodiscard]] serial_outcomes find_serial_outcomes(const explored_test& test,
-                                                   const explore_options& options,
-                                                   await_site where);
+                                                   const explore_options& options, await_site where,
+                                                   std::uint64_t deadline);
 
 }  // namespace coroscope::testkit::detail

@@ -196,7 +196,7 @@ private:
 bool depends_on_order(const test_result& failed) {
     return std::ranges::none_of(failed.failures, [](const test_failure& f) {
         return f.kind == failure_kind::nondeterminism || f.kind == failure_kind::between_tests
-               || f.kind == failure_kind::time_limit;
+               || f.kind == failure_kind::time_limit || f.kind == failure_kind::race;
     });
 }
 

@@ -5,6 +5,7 @@
 #include <coroscope/testkit/fake_clock.hpp>
 
 #include <coroscope/runtime/coro.hpp>
+#include <coroscope/runtime/detail/access_sink.hpp>
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/task.hpp>
@@ -60,6 +61,7 @@ enum class failure_kind : std::uint8_t {
                       ///< has a schedule policy of its own
     mock,             ///< a mock or a scripted stream was not used as expected
     outcome,          ///< no serial run has it; see `explore_options::check_outcomes`
+    race,             ///< a race detector saw it happen; see `explore_options::find_races`
 };
 
 using coroscope::to_string;
@@ -146,7 +148,10 @@ public:
     [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
     /// The test's own generator: `next()`, `below(n)`, or for the standard's distributions. What is
     /// drawn from it follows from the seed, and so is part of the schedule of an exploration.
-    [[nodiscard]] detail::random_source& random() noexcept { return random_; }
+    [[nodiscard]] detail::random_source& random() noexcept {
+        coroscope::detail::note_change(&random_);  // who draws first draws something else
+        return random_;
+    }
 
 protected:
     test_context() = default;

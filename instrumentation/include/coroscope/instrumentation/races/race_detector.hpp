@@ -50,7 +50,8 @@ struct race_options {
 ///     for (const auto& found : races.findings()) { std::cerr << found.message << '\n'; }
 ///
 /// What it finds is *predicted*, since a pattern is no failure: `testkit::explore` tries the
-/// candidates. A contract that was broken, and a deadlock, are confirmed.
+/// candidates. A contract that was broken, and a hang (`note_hang`), are
+/// confirmed.
 ///
 /// **Thread safety**: `log()` from any thread; everything else belongs to the loop's thread, on
 /// which `attach_to` is called. **Lifetime**: must outlive the loop, or be detached; detectors that

@@ -5,6 +5,7 @@
 
 #include <coroscope/runtime/error.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <optional>
@@ -172,7 +173,7 @@ public:
         iteration(const iteration&) = delete;
         iteration& operator=(const iteration&) = delete;
         ~iteration() {
-            std::erase(of_.readers_, task_);
+            of_.readers_.erase(std::ranges::find(of_.readers_, task_));  // one of its own
         }
 
     private:

@@ -101,17 +101,32 @@ inline void end_stretch() noexcept {
     this_stretch = {};
 }
 
-/// Tells the listener, if there is one. What it does meanwhile is nobody's access.
+/// While it lives, what this thread does is nobody's access: a listener allocates and frees.
+class own_accesses {
+public:
+    own_accesses() noexcept : listener_(access_listener), number_(this_stretch.number) {
+        access_listener = nullptr;
+        this_stretch.number = 0;
+    }
+    own_accesses(const own_accesses&) = delete;
+    own_accesses& operator=(const own_accesses&) = delete;
+    ~own_accesses() {
+        access_listener = listener_;
+        this_stretch.number = number_;
+    }
+
+private:
+    access_sink* listener_;
+    std::uint64_t number_;
+};
+
+/// Tells the listener, if there is one.
 template <class F>
 void tell_access_listener(F&& tell) noexcept {
     auto* const listener = access_listener;
     if (listener == nullptr) { return; }
-    const auto number = this_stretch.number;
-    access_listener = nullptr;
-    this_stretch.number = 0;
+    const own_accesses inside;
     tell(*listener);
-    access_listener = listener;
-    this_stretch.number = number;
 }
 
 // --- For what synchronises tasks. **Cost**: a load and a branch that is never taken in production.
