@@ -29,8 +29,10 @@ endif()
 
 add_library(coroscope_sanitizer INTERFACE)
 if(COROSCOPE_LLD AND CMAKE_BUILD_TYPE STREQUAL "Debug")
-    # A fifth of the time that the usual linker takes for a test executable.
-    target_link_options(coroscope_sanitizer INTERFACE -fuse-ld=lld)
+    # A fifth of the time that the usual linker takes for a test executable. Programs whose layout
+    # matters have the property COROSCOPE_USUAL_LINKER.
+    target_link_options(coroscope_sanitizer INTERFACE
+        "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:COROSCOPE_USUAL_LINKER>>>:-fuse-ld=lld>")
 endif()
 if(COROSCOPE_SANITIZE STREQUAL "address")
     target_compile_options(coroscope_sanitizer INTERFACE

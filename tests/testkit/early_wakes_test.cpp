@@ -158,7 +158,9 @@ TEST_CASE("every strategy that draws wakes early", "[explore]") {
                          strategy::partial_order_sampling, strategy::pct_2, strategy::pct_3}) {
         auto options = waking(0, 1);
         options.strategy = s;
-        CHECK_FALSE(explore(impatient, options).ok());
+        const auto found = explore(impatient, options);
+        INFO(to_string(s) << ": " << to_string(found));
+        CHECK_FALSE(found.ok());
     }
 }
 

@@ -56,7 +56,7 @@ TEST_CASE("a schedule is one line, and read as it was written", "[schedule]") {
     s.deviations = {{3, "0.2"}, {9, "0.1c1", true}, {9, "0.1"}, {17, "0.1c0"}, {18, "c3"}};
     s.faults = {{2, 0}, {17, 1}};
     s.holds = {{"0.1", 2, "0.2", 1}};
-    CHECK(to_text(s) == "co1:42:2f0,3=0.2,17=0.1c0,17f1,18=c3,0.1@2-0.2@1");
+    CHECK(to_text(s) == "co1:42:2f0,3=0.2,9t0.1c1,9=0.1,17=0.1c0,17f1,18=c3,0.1@2-0.2@1");
     CHECK(parse_schedule(to_text(s)) == s);
 }
 

@@ -11,10 +11,12 @@ void priority_schedule::begin(std::uint64_t seed) {
     decision_ = 0;
     next_change_ = 0;
     changes_.clear();
-    // There can be no more changes than places for them.
-    const auto count = std::min<std::uint64_t>(depth_ - 1, most_decisions_);
-    while (changes_.size() < count) {
-        const auto place = random().below(most_decisions_);
+    if (most_decisions_ == 0) { return; }
+    // One place more than changes: were there one at each, no execution might ever go on for
+    // longer, and show that there are more places.
+    const auto places = std::max<std::uint64_t>(most_decisions_, depth_);
+    while (changes_.size() < depth_ - 1) {
+        const auto place = random().below(places);
         if (std::ranges::find(changes_, place) == changes_.end()) { changes_.push_back(place); }
     }
     std::ranges::sort(changes_);
