@@ -33,7 +33,8 @@ inline constexpr coroscope::testkit::strategy every_strategy[] = {
     options.max_executions = most_executions;
     options.seed = seed;
     options.max_steps = 200;  // those that poll for ever come to it
-    options.on_progress = [](const coroscope::testkit::exploration_progress&) {};
+    options.on_progress = [](const coroscope::testkit::exploration_progress&) {
+    };
     options.check_outcomes = true;
     return options;
 }
