@@ -147,7 +147,7 @@ TEST_CASE("a client that sends no more gets its profile all the same", "[server]
 TEST_CASE("no time limit of requests ends a profile, nor the watch over its client",
           "[server][threads]") {
     held_profiles held;
-    profiler_server::server_options options;
+    coroscope::profiler_server::server_options options;
     options.first_request_timeout = 20ms;
     options.request_timeout = 20ms;
     options.next_request_timeout = 20ms;

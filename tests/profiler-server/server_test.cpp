@@ -90,7 +90,7 @@ TEST_CASE("an unknown command is told the known ones, and the server goes on",
 }
 
 TEST_CASE("a stuck request and a silent client get an error in time", "[server][threads]") {
-    profiler_server::server_options options;
+    coroscope::profiler_server::server_options options;
     options.request_timeout = 20ms;
     options.first_request_timeout = 20ms;
     const stats_server server(no_facts(), {}, options);
@@ -125,7 +125,7 @@ TEST_CASE("an error reaches a client that has sent more than we read", "[server]
 }
 
 TEST_CASE("too many clients are told so, and served when others have gone", "[server][threads]") {
-    profiler_server::server_options options;
+    coroscope::profiler_server::server_options options;
     options.max_connections = 1;
     const stats_server server(no_facts(), {}, options);
     {
@@ -148,7 +148,7 @@ TEST_CASE("a client that does not read its reply is dropped", "[server][threads]
     facts->on_question = [&asked] {
         asked.set_value();
     };
-    profiler_server::server_options options;
+    coroscope::profiler_server::server_options options;
     options.write_timeout = 20ms;
     const stats_server server(facts, {}, options);
     raw_client client(server);
@@ -214,7 +214,7 @@ TEST_CASE("every fact survives the way to the client", "[server][threads]") {
 }
 
 TEST_CASE("the version tells who answers", "[server][threads]") {
-    profiler_server::server_options options;
+    coroscope::profiler_server::server_options options;
     options.program = "docserver";
     const stats_server server(no_facts(), {}, options);
     const auto version = profiler_client(server.host(), server.port()).version();
