@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "used_things.hpp"
 
+#include <coroscope/runtime/detail/frame_memory.hpp>
+
 #include <iterator>
 
 #include <pthread.h>
+
+#ifdef COROSCOPE_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace coroscope::testkit::detail {
 namespace {
@@ -16,6 +22,18 @@ namespace {
     ::pthread_attr_getstack(&attributes, &lowest, &size);
     ::pthread_attr_destroy(&attributes);
     return reinterpret_cast<std::uintptr_t>(lowest) + size;
+}
+
+/// Where this would lie on the stack: the address sanitizer keeps variables of functions elsewhere.
+[[nodiscard]] std::uintptr_t place_on_stack(std::uintptr_t address) noexcept {
+#ifdef COROSCOPE_ADDRESS_SANITIZER
+    auto* const thing = reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr)
+    auto* const fake = __asan_get_current_fake_stack();
+    auto* const place =
+        fake != nullptr ? __asan_addr_is_in_fake_stack(fake, thing, nullptr, nullptr) : nullptr;
+    if (place != nullptr) { return reinterpret_cast<std::uintptr_t>(place); }
+#endif
+    return address;
 }
 
 /// What synchronises is a point.
@@ -106,7 +124,8 @@ void used_things::end_of_life(std::uintptr_t begin, std::size_t bytes) {
 
 thing_name used_things::name(std::uintptr_t begin, std::size_t bytes, std::uint32_t step) {
     using home = thing_name::home;
-    if (begin >= older_ && begin < stack_end_) { return {home::fixed, 0, 0, begin, bytes}; }
+    const auto place = place_on_stack(begin);
+    if (place >= older_ && place < stack_end_) { return {home::fixed, 0, 0, begin, bytes}; }
     const auto within = first_overlap(born_, begin, bytes);
     if (within != born_.end()) {
         const auto& born = within->second;
