@@ -285,7 +285,7 @@ loop_statistics loop::statistics() const noexcept {
 }
 
 boost::asio::io_context& loop::io_context() noexcept {
-    implementation_->io_is_used = true;
+    implementation_->io_is_used.store(true, std::memory_order_relaxed);
     return implementation_->io;
 }
 

@@ -84,8 +84,9 @@ void loop::implementation::notice_slow_step(const step_record& step) noexcept {
 bool loop::is_as_new() const noexcept {
     const auto& i = *implementation_;
     const auto& c = *core_;
-    return c.first_task == nullptr && c.ready.empty() && c.timers.empty() && !i.io_is_used
-           && c.sleeps == nullptr && c.pauses == nullptr && c.io_operations == 0 && c.jobs == 0
+    return c.first_task == nullptr && c.ready.empty() && c.timers.empty()
+           && !i.io_is_used.load(std::memory_order_relaxed) && c.sleeps == nullptr
+           && c.pauses == nullptr && c.io_operations == 0 && c.jobs == 0
            && c.first_generator == nullptr && !c.mail->has_mail() && i.factory == nullptr
            && i.default_executor == nullptr;
 }

@@ -63,7 +63,7 @@ template <bool Timed, bool Observed>
         return;
     }
     record.sequence.store(sequence + 1, release);
-    if constexpr (Observed) { detail::note_pause(c.pauses, task, last_stamp_); }
+    if constexpr (Timed && Observed) { detail::note_pause(c.pauses, task, last_stamp_); }
     if constexpr (Timed) { account_pause(record, last_stamp_); }
 
     c.current = &task;

@@ -58,7 +58,8 @@ public:
     duration slow_threshold;
     task_factory factory;
     exception_handler handler;
-    bool io_is_used = false;  ///< somebody was given `io`: only then there is something to poll
+    /// Somebody, on whichever thread, was given `io`: only then there is something to poll.
+    std::atomic<bool> io_is_used = false;
     std::shared_ptr<executor> default_executor;
     std::size_t executor_threads;
     bool owns_executor = false;

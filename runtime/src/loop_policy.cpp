@@ -69,7 +69,7 @@ void loop::implementation::run_ready_by_policy(std::size_t count) {
         c.current = nullptr;
         account_steps();
         if (c.mail->has_mail()) { take_mail(); }
-        if (io_is_used) { run_asio(false); }
+        if (io_is_used.load(std::memory_order_relaxed)) { run_asio(false); }
     }
 }
 

@@ -58,7 +58,9 @@ void loop::implementation::wait_for_work() {
     account_steps();
     take_mail_and_timers();
     if (core.ready.size() > held_) { return; }
-    if (io_is_used && (!real_time_ || stopping_)) { run_asio(false); }
+    if (io_is_used.load(std::memory_order_relaxed) && (!real_time_ || stopping_)) {
+        run_asio(false);
+    }
     if (core.ready.size() > held_ || stopping_) { return; }
     if (early_policy_ != nullptr && wakes_in_place_of_time()) { return; }
     idle();

@@ -71,6 +71,11 @@ void lock_table::request(const access& made, const race_recorder::present& at, b
     look_for_deadlock(at.key);
 }
 
+// Whoever gave up has gone on since.
+bool lock_table::still_waits(std::uint64_t key) const {
+    return recorder_.is_still_at(key, waits_.at(key).request->step);
+}
+
 void lock_table::look_for_deadlock(std::uint64_t from) {
     std::vector<std::uint64_t> circle{from};
     for (std::size_t i = 0; i < circle.size() && i < waits_.size(); ++i) {
@@ -79,7 +84,9 @@ void lock_table::look_for_deadlock(std::uint64_t from) {
         const auto holder = holders_.find(wait->second.lock);
         if (holder == holders_.end()) { return; }
         if (holder->second == from) {
-            report(circle);
+            if (std::ranges::all_of(circle, [&](auto key) { return still_waits(key); })) {
+                report(circle);
+            }
             return;
         }
         circle.push_back(holder->second);

@@ -26,11 +26,7 @@ public:
     void note(const coroscope::detail::access& made);
     /// The lock is destroyed.
     void forget(const void* lock);
-    /// The unit goes on, with the lock or without.
-    void end_wait(std::uint64_t key) noexcept {
-        if (!waits_.empty()) { waits_.erase(key); }
-    }
-    void end_unit(std::uint64_t key) noexcept { end_wait(key); }
+    void end_unit(std::uint64_t key) noexcept { waits_.erase(key); }
 
 private:
     struct waiting {
@@ -41,6 +37,7 @@ private:
     void give_back(const void* lock);
     void request(const coroscope::detail::access& made, const race_recorder::present& at,
                  bool waits);
+    [[nodiscard]] bool still_waits(std::uint64_t key) const;
     void look_for_deadlock(std::uint64_t from);
     void report(const std::vector<std::uint64_t>& circle);
 
@@ -50,7 +47,7 @@ private:
     lock_order order_;
     std::uint64_t next_acquisition_ = 1;
     std::unordered_map<const void*, std::uint64_t> holders_;  ///< units
-    std::unordered_map<std::uint64_t, waiting> waits_;        ///< of units
+    std::unordered_map<std::uint64_t, waiting> waits_;        ///< of units; some were given up
 };
 
 }  // namespace coroscope::instrumentation::detail

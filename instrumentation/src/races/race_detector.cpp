@@ -229,6 +229,7 @@ private:
     void guarded(F&& f) noexcept {
         if (parts_ == nullptr) { return; }
         const coroscope::detail::own_accesses inside;
+        parts_->orders.note_run(coroscope::detail::running_loop == &parts_->core);
         try {
             f();
         } catch (...) { log_->count_dropped(); }
@@ -236,21 +237,15 @@ private:
 
     void begin_segment() noexcept {
         if (counts_segments_) { detail::current_segment = detail::next_segment_number(); }
-        if (parts_ != nullptr) { parts_->orders.begin_segment(); }
     }
-    static void note_begin(pause_sink& self, coroscope::detail::task_core& task,
+    static void note_begin(pause_sink& self, coroscope::detail::task_core&,
                            std::uint64_t) noexcept {
-        auto& me = static_cast<watcher&>(self);
-        me.begin_segment();
-        if (me.parts_ != nullptr) {
-            me.parts_->locks.end_wait(race_units::key_of({task.id(), true}));
-        }
+        static_cast<watcher&>(self).begin_segment();
     }
     // A creator goes on after the first step of a task that it started eagerly.
     static void note_end(pause_sink& self, const coroscope::detail::task_core*,
                          const coroscope::detail::frame_base*, std::uint64_t) noexcept {
-        auto& me = static_cast<watcher&>(self);
-        if (me.counts_segments_) { detail::current_segment = detail::next_segment_number(); }
+        static_cast<watcher&>(self).begin_segment();
     }
 
     void end_unit(std::uint64_t key) {

@@ -55,6 +55,16 @@ race_recorder::present race_recorder::now() const noexcept {
     return {};
 }
 
+// It counts once more at the end of its step.
+bool race_recorder::is_still_at(std::uint64_t key, std::uint32_t step) const noexcept {
+    for (const auto* task = core_.first_task; task != nullptr; task = task->next) {
+        if (race_units::key_of({task->id(), true}) != key) { continue; }
+        const auto sequence = task->record().sequence.load(std::memory_order_relaxed);
+        return static_cast<std::uint32_t>(task_record::steps_at(sequence - 1)) == step;
+    }
+    return false;
+}
+
 std::uint64_t race_recorder::segment_of(const present& at) noexcept {
     if (current_segment != 0) { return current_segment; }
     if (at.key != last_.key || at.step != last_.step || segment_ == 0) {

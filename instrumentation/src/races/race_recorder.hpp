@@ -53,6 +53,8 @@ public:
         std::uint32_t step = 0;
     };
     [[nodiscard]] present now() const noexcept;
+    /// Whether the unit is a task that has not gone on since then. Looks through all tasks.
+    [[nodiscard]] bool is_still_at(std::uint64_t key, std::uint32_t step) const noexcept;
     /// The number of the present segment; see `current_segment`.
     [[nodiscard]] std::uint64_t segment_of(const present& at) noexcept;
 

@@ -24,12 +24,13 @@ public:
     void note_use(const coroscope::detail::access& made, std::uint64_t now);
     void forget(const void* object) { objects_.erase(object); }
 
-    void begin_segment() noexcept {
-        ending_ = 0;
-        has_run_ = true;
+    /// Something was told of, in the loop's run or outside.
+    void note_run(bool is_running) noexcept {
+        has_run_ = has_run_ || is_running;
+        if (!is_running) { ending_ = 0; }
     }
     void begin_callback(std::uint64_t handle);
-    /// What the unit's end releases until the next segment begins is its own.
+    /// What the unit's end releases until another goes on is its own.
     void end(std::uint64_t key);
 
 private:

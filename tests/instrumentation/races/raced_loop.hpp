@@ -13,8 +13,10 @@
 
 /// A virtual loop with a race detector.
 struct raced_loop {
-    explicit raced_loop(coroscope::instrumentation::race_options options = {})
-        : races(std::move(options)) {
+    explicit raced_loop(coroscope::instrumentation::race_options options = {},
+                        coroscope::loop_options of_loop = {})
+        : v(std::move(of_loop)),
+          races(std::move(options)) {
         races.attach_to(v.loop);
     }
 
