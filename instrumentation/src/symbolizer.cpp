@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer.hpp"
 
-#include "compilation_units.hpp"
-#include "dwfl_session.hpp"
-#include "expanded_calls.hpp"
+#include "loaded_code.hpp"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -45,14 +43,11 @@ public:
 
 private:
     std::vector<report::stack_frame> find_frames(std::uintptr_t address, std::uintptr_t inside);
-    Dwfl_Module* find_module(std::uintptr_t address);
     void add_lines(Dwfl_Module* module, std::uintptr_t inside,
                    std::vector<report::stack_frame>& frames);
     void expand(Dwarf_Die unit, Dwarf_Addr address, std::vector<report::stack_frame>& frames);
 
-    dwfl_session session_ = open_dwfl_session();
-    std::unordered_map<Dwfl_Module*, compilation_units> units_;
-    std::unordered_map<const void*, expanded_calls> calls_;  // of units, by their addresses
+    loaded_code code_;
     std::unordered_map<std::uintptr_t, std::vector<report::stack_frame>> known_;
 };
 
@@ -66,23 +61,12 @@ const std::vector<report::stack_frame>& symbolizer::debug_information::frames_at
     return known_.emplace(inside, find_frames(address, inside)).first->second;
 }
 
-Dwfl_Module* symbolizer::debug_information::find_module(std::uintptr_t address) {
-    auto* module = session_ != nullptr ? dwfl_addrmodule(session_.get(), address) : nullptr;
-    if (module == nullptr) {  // loaded since
-        units_.clear();
-        calls_.clear();
-        session_ = open_dwfl_session();
-        if (session_ != nullptr) { module = dwfl_addrmodule(session_.get(), address); }
-    }
-    return module;
-}
-
 std::vector<report::stack_frame> symbolizer::debug_information::find_frames(std::uintptr_t address,
                                                                             std::uintptr_t inside) {
     std::vector<report::stack_frame> frames(1);
     auto& frame = frames.front();
     frame.address = address;
-    auto* const module = find_module(inside);
+    auto* const module = code_.module_of(inside);
     if (module == nullptr) { return frames; }
     const char* path =
         dwfl_module_info(module, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
@@ -98,11 +82,9 @@ std::vector<report::stack_frame> symbolizer::debug_information::find_frames(std:
 
 void symbolizer::debug_information::add_lines(Dwfl_Module* module, std::uintptr_t inside,
                                               std::vector<report::stack_frame>& frames) {
-    auto found = units_.find(module);
-    if (found == units_.end()) { found = units_.emplace(module, compilation_units(module)).first; }
     Dwarf_Die unit;
     Dwarf_Addr bias = 0;
-    if (!found->second.find(inside, unit, bias)) { return; }
+    if (!code_.find_unit(module, inside, unit, bias)) { return; }
     auto& innermost = frames.front();
     if (auto* const line = dwarf_getsrc_die(&unit, inside - bias); line != nullptr) {
         const char* file = dwarf_linesrc(line, nullptr, nullptr);
@@ -118,9 +100,7 @@ void symbolizer::debug_information::add_lines(Dwfl_Module* module, std::uintptr_
 /// Puts a frame for each call that was expanded in its place before the function's own.
 void symbolizer::debug_information::expand(Dwarf_Die unit, Dwarf_Addr address,
                                            std::vector<report::stack_frame>& frames) {
-    auto found = calls_.find(unit.addr);
-    if (found == calls_.end()) { found = calls_.emplace(unit.addr, unit).first; }
-    auto& calls = found->second;
+    auto& calls = code_.calls_in(unit);
     auto scopes = calls.scopes_at(address);
     if (scopes.empty()) { return; }
     auto function = scopes.back();

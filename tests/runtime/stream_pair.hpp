@@ -42,6 +42,16 @@ inline coro<> hand_over(coroscope::future<stream> to, stream s) {
     co_return;
 }
 
+/// Writes back what it reads, until the end.
+inline coro<> echo_back(stream s) {
+    auto part = co_await s.read(1000);
+    while (!part.empty()) {
+        s.write(part);
+        co_await s.drain();
+        part = co_await s.read(1000);
+    }
+}
+
 /// The two ends of one connection.
 struct connected {
     connected(stream a, stream b) : client(std::move(a)), peer(std::move(b)) {}

@@ -20,25 +20,13 @@
 using namespace std::chrono_literals;
 using coroscope::coro;
 using coroscope::stream;
+using stream_pair::echo_back;
 using stream_pair::let_others_run;
 using stream_pair::message_of;
 
-namespace {
-
-coro<> echo(stream s) {
-    auto part = co_await s.read(1000);
-    while (!part.empty()) {
-        s.write(part);
-        co_await s.drain();
-        part = co_await s.read(1000);
-    }
-}
-
-}  // namespace
-
 TEST_CASE("a server runs a named task for each connection and waits for all of them") {
     coroscope::run([]() -> coro<> {
-        auto server = co_await coroscope::start_server(echo, "localhost", 0);
+        auto server = co_await coroscope::start_server(echo_back, "localhost", 0);
         auto a = co_await coroscope::open_connection("localhost", server.port());
         auto b = co_await coroscope::open_connection("127.0.0.1", server.port());
         a.write("a");
@@ -71,7 +59,7 @@ TEST_CASE("a server runs a named task for each connection and waits for all of t
 
 TEST_CASE("cancelling a server's connections ends their handlers") {
     coroscope::run([]() -> coro<> {
-        auto server = co_await coroscope::start_server(echo, "127.0.0.1", 0);
+        auto server = co_await coroscope::start_server(echo_back, "127.0.0.1", 0);
         auto client = co_await coroscope::open_connection("127.0.0.1", server.port());
         client.write("x");
         co_await client.read(1);
@@ -125,7 +113,7 @@ TEST_CASE("a server that runs out of descriptors says so, pauses and goes on") {
             });
         coroscope::server_options options;
         options.accept_pause = 1ms;
-        auto server = co_await coroscope::start_server(echo, "127.0.0.1", 0, options);
+        auto server = co_await coroscope::start_server(echo_back, "127.0.0.1", 0, options);
         auto warm_up = co_await coroscope::open_connection("127.0.0.1", server.port());
         warm_up.write("x");
         co_await warm_up.read(1);
@@ -153,9 +141,9 @@ TEST_CASE("a server that runs out of descriptors says so, pauses and goes on") {
 
 TEST_CASE("a server tells which address it cannot listen on") {
     coroscope::run([]() -> coro<> {
-        auto first = co_await coroscope::start_server(echo, "127.0.0.1", 0);
+        auto first = co_await coroscope::start_server(echo_back, "127.0.0.1", 0);
         const auto message = co_await message_of<boost::system::system_error>(
-            coroscope::start_server(echo, "127.0.0.1", first.port()));
+            coroscope::start_server(echo_back, "127.0.0.1", first.port()));
         CHECK(message.find("listening on 127.0.0.1:" + std::to_string(first.port()))
               != std::string::npos);
     }());
@@ -163,7 +151,7 @@ TEST_CASE("a server tells which address it cannot listen on") {
 
 TEST_CASE("an empty host listens on every address") {
     coroscope::run([]() -> coro<> {
-        auto server = co_await coroscope::start_server(echo, "", 0);
+        auto server = co_await coroscope::start_server(echo_back, "", 0);
         auto client = co_await coroscope::open_connection("127.0.0.1", server.port());
         client.write("x");
         const auto answer = co_await client.read(1);

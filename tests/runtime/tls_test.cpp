@@ -21,15 +21,6 @@ using namespace tls_pair;
 
 namespace {
 
-coro<> echo(stream s) {
-    auto part = co_await s.read(1000);
-    while (!part.empty()) {
-        s.write(part);
-        co_await s.drain();
-        part = co_await s.read(1000);
-    }
-}
-
 /// For OpenSSL: keeps the name that a client asks for, as it is on the wire.
 int note_name(SSL* ssl, int*, void* to) {
     const unsigned char* bytes = nullptr;
@@ -59,8 +50,8 @@ coro<std::string> failure_of(tls_context server, tls_context client, tls_options
 
 TEST_CASE("a TLS server echoes to a client that verified it", "[io]") {
     coroscope::run([]() -> coro<> {
-        auto server = co_await coroscope::start_server(coroscope::with_tls(echo, server_context()),
-                                                       "127.0.0.1", 0);
+        auto server = co_await coroscope::start_server(
+            coroscope::with_tls(echo_back, server_context()), "127.0.0.1", 0);
         auto client =
             co_await coroscope::open_tls_connection("127.0.0.1", server.port(), client_context());
         client.write("hello\n");
@@ -179,8 +170,8 @@ TEST_CASE("a client asks for its server by name, unless it only has an address",
         std::string asked;
         auto of_server = server_context();
         ::SSL_CTX_set_client_hello_cb(of_server.native().native_handle(), note_name, &asked);
-        auto server =
-            co_await coroscope::start_server(coroscope::with_tls(echo, of_server), "127.0.0.1", 0);
+        auto server = co_await coroscope::start_server(coroscope::with_tls(echo_back, of_server),
+                                                       "127.0.0.1", 0);
         const auto by_name =
             co_await coroscope::open_tls_connection("localhost", server.port(), client_context());
         CHECK(contains(asked, "localhost"));
@@ -195,7 +186,7 @@ TEST_CASE("a client that verifies nothing accepts any server", "[io]") {
         auto trusting = tls_context::client();
         trusting.verify_nothing();
         auto server = co_await coroscope::start_server(
-            coroscope::with_tls(echo, server_context("DNS:elsewhere")), "127.0.0.1", 0);
+            coroscope::with_tls(echo_back, server_context("DNS:elsewhere")), "127.0.0.1", 0);
         auto client = co_await coroscope::open_tls_connection("127.0.0.1", server.port(), trusting);
         client.write("x");
         const auto answer = co_await client.read(1);
@@ -208,8 +199,8 @@ TEST_CASE("a server may demand a certificate of its clients", "[io]") {
         auto strict = server_context();
         strict.trust(authority().certificate());
         strict.require_peer_certificate();
-        auto server =
-            co_await coroscope::start_server(coroscope::with_tls(echo, strict), "127.0.0.1", 0);
+        auto server = co_await coroscope::start_server(coroscope::with_tls(echo_back, strict),
+                                                       "127.0.0.1", 0);
         const auto identity = authority().issue("test client", "");
         auto known = client_context();
         known.use_certificate(identity.certificate);
@@ -232,8 +223,8 @@ TEST_CASE("both sides agree on the protocol that the server likes best", "[io]")
         of_server.set_protocols({"h2", "http/1.1"});
         auto of_client = client_context();
         of_client.set_protocols({"http/1.1", "h2"});
-        auto server =
-            co_await coroscope::start_server(coroscope::with_tls(echo, of_server), "127.0.0.1", 0);
+        auto server = co_await coroscope::start_server(coroscope::with_tls(echo_back, of_server),
+                                                       "127.0.0.1", 0);
         auto client =
             co_await coroscope::open_tls_connection("127.0.0.1", server.port(), of_client);
         CHECK(coroscope::facts_of(client)->protocol == "h2");

@@ -20,24 +20,11 @@
 
 using namespace stream_pair;
 
-namespace {
-
-coro<> echo(stream s) {
-    auto part = co_await s.read(1000);
-    while (!part.empty()) {
-        s.write(part);
-        co_await s.drain();
-        part = co_await s.read(1000);
-    }
-}
-
-}  // namespace
-
 TEST_CASE("a Unix-domain server echoes, and both ends are named by its path", "[io]") {
     coroscope::run([]() -> coro<> {
         const temporary_folder folder;
         const auto path = folder / "echo";
-        auto server = co_await coroscope::start_unix_server(echo, path);
+        auto server = co_await coroscope::start_unix_server(echo_back, path);
         CHECK(server.endpoints() == std::vector<std::string>{path});
         CHECK(server.port() == 0);
         auto client = co_await coroscope::open_unix_connection(path);
@@ -64,9 +51,9 @@ TEST_CASE("closing a Unix-domain server removes its socket, but no other", "[io]
     coroscope::run([]() -> coro<> {
         const temporary_folder folder;
         const auto path = folder / "s";
-        auto first = co_await coroscope::start_unix_server(echo, path);
+        auto first = co_await coroscope::start_unix_server(echo_back, path);
         CHECK(std::filesystem::is_socket(path));
-        auto second = co_await coroscope::start_unix_server(echo, path);  // takes its place
+        auto second = co_await coroscope::start_unix_server(echo_back, path);  // takes its place
         first.close();
         CHECK(std::filesystem::is_socket(path));
         auto client = co_await coroscope::open_unix_connection(path);
@@ -84,7 +71,7 @@ TEST_CASE("a Unix-domain server replaces no file that is not a socket", "[io]") 
         const auto path = folder / "precious";
         std::ofstream(path) << "data";
         const auto message = co_await message_of<boost::system::system_error>(
-            coroscope::start_unix_server(echo, path));
+            coroscope::start_unix_server(echo_back, path));
         CHECK(contains(message, "listening on the Unix-domain socket " + path));
         CHECK(contains(message, "Address already in use"));
         CHECK(std::filesystem::file_size(path) == 4);
@@ -103,7 +90,7 @@ TEST_CASE("what cannot be connected to or is too long is named", "[io]") {
             coroscope::open_unix_connection(endless));
         CHECK(contains(tried, "at most 107 bytes: " + endless));
         const auto served = co_await message_of<boost::system::system_error>(
-            coroscope::start_unix_server(echo, endless));
+            coroscope::start_unix_server(echo_back, endless));
         CHECK(contains(served, "listening on the Unix-domain socket " + endless));
     }());
 }
@@ -112,7 +99,7 @@ TEST_CASE("a path that begins with NUL is in the abstract namespace", "[io]") {
     coroscope::run([]() -> coro<> {
         const auto name = "coroscope-test-" + std::to_string(::getpid());
         const auto path = std::string(1, '\0') + name;
-        auto server = co_await coroscope::start_unix_server(echo, path);
+        auto server = co_await coroscope::start_unix_server(echo_back, path);
         CHECK(server.endpoints() == std::vector<std::string>{"@" + name});
         auto client = co_await coroscope::open_unix_connection(path);
         client.write("x");
@@ -126,7 +113,7 @@ TEST_CASE("a connection that is cancelled before it is made leaves nothing behin
     coroscope::run([]() -> coro<> {
         const temporary_folder folder;
         const auto path = folder / "s";
-        auto server = co_await coroscope::start_unix_server(echo, path);
+        auto server = co_await coroscope::start_unix_server(echo_back, path);
         auto& loop = coroscope::get_running_loop();
         auto unstarted = loop.create_task(coroscope::open_unix_connection(path));
         unstarted.cancel();

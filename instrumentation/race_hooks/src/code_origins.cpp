@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "code_origins.hpp"
 
-#include "compilation_units.hpp"
-#include "dwfl_session.hpp"
-#include "expanded_calls.hpp"
+#include "loaded_code.hpp"
 
 #include <dwarf.h>
 
@@ -14,7 +12,6 @@
 #include <mutex>
 #include <string>
 #include <system_error>
-#include <unordered_map>
 
 namespace coroscope::instrumentation::detail {
 namespace {
@@ -51,13 +48,8 @@ public:
 
 private:
     [[nodiscard]] bool find_unit(std::uintptr_t address, Dwarf_Die& unit, Dwarf_Addr& bias) {
-        auto* const module = module_of(address);
-        if (module == nullptr) { return false; }
-        auto found = units_.find(module);
-        if (found == units_.end()) {
-            found = units_.emplace(module, compilation_units(module)).first;
-        }
-        return found->second.find(address, unit, bias);
+        auto* const module = code_.module_of(address);
+        return module != nullptr && code_.find_unit(module, address, unit, bias);
     }
 
     [[nodiscard]] static const char* file_at(Dwarf_Die& unit, Dwarf_Addr address) {
@@ -108,31 +100,17 @@ private:
     }
 
     [[nodiscard]] code_origin of_callers(Dwarf_Die unit, Dwarf_Addr address) {
-        auto found = calls_.find(unit.addr);
-        if (found == calls_.end()) { found = calls_.emplace(unit.addr, unit).first; }
-        auto scopes = found->second.scopes_at(address);
+        auto& calls = code_.calls_in(unit);
+        auto scopes = calls.scopes_at(address);
         if (!scopes.empty()) { scopes.pop_back(); }  // the function itself is nobody's call
         for (auto& call : scopes) {
-            const auto origin = of_file(unit, found->second.file_of(call));
+            const auto origin = of_file(unit, calls.file_of(call));
             if (origin != code_origin::library) { return origin; }
         }
         return code_origin::library;
     }
 
-    [[nodiscard]] Dwfl_Module* module_of(std::uintptr_t address) {
-        auto* module = session_ != nullptr ? dwfl_addrmodule(session_.get(), address) : nullptr;
-        if (module == nullptr) {  // loaded since
-            units_.clear();
-            calls_.clear();
-            session_ = open_dwfl_session();
-            if (session_ != nullptr) { module = dwfl_addrmodule(session_.get(), address); }
-        }
-        return module;
-    }
-
-    dwfl_session session_ = open_dwfl_session();
-    std::unordered_map<Dwfl_Module*, compilation_units> units_;
-    std::unordered_map<const void*, expanded_calls> calls_;
+    loaded_code code_;
     std::string own_folder_;
     std::string own_build_folder_;
 };
