@@ -35,6 +35,7 @@ void schedule_driver::begin(search_strategy& strategy, std::uint64_t seed, std::
     faults_.clear();
     faults_in_step_ = 0;
     early_ = most_early_;
+    has_ended_limits_ = false;
     asked_for_time_at_ = 0;
     woken_early_ = agent_tree::outside;
     summary_ = {};
@@ -177,6 +178,7 @@ std::optional<std::size_t> schedule_driver::decide_in_place_of_time(
 
 void schedule_driver::count_early(const early_choice& woken) {
     woken_early_ = index_of({woken.id, woken.is_task});
+    has_ended_limits_ = has_ended_limits_ || woken.is_limit;
     auto& left = woken.is_limit ? early_.limits : early_.conditions;
     if (left != early_limits::any) { --left; }
 }
