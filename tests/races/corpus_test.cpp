@@ -6,8 +6,10 @@
 #include "support/catch.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <set>
 #include <string>
+#include <vector>
 
 using coroscope::testkit::explore;
 using coroscope::testkit::replay;
@@ -89,7 +91,37 @@ TEST_CASE("lost updates are predicted from one run that hides them, and confirme
         CAPTURE(name, predicted.candidates);
         CHECK_FALSE(predicted.failed_by_itself);
         CHECK(predicted.rules.contains("stale-write"));
-        CHECK(predicted.directed.value_or(1'000) <= 3);
+        CHECK(predicted.is_directed);
+        CHECK(predicted.executions.value_or(1'000) <= 3);
+    }
+}
+
+TEST_CASE("most bugs that are hidden by default are confirmed by the first directed executions",
+          "[races]") {
+    std::vector<std::uint64_t> executions;
+    std::size_t directed = 0;
+    for (const auto& each : all()) {
+        if (each.expected == verdict::correct) { continue; }
+        const auto found = predict(each);
+        if (found.failed_by_itself) { continue; }
+        CAPTURE(each.name, to_string(each.expected));
+        CHECK(found.executions.has_value());
+        executions.push_back(found.executions.value_or(1'000));
+        directed += found.is_directed ? 1U : 0U;
+    }
+    CHECK(executions.size() > 100);
+    CHECK(directed * 10 >= executions.size() * 9);
+    CHECK(median(executions).value_or(1'000) <= 3);
+    CHECK(geometric_mean(executions) < 2.6);
+}
+
+TEST_CASE("no correct program of the corpus is confirmed by a directed execution", "[races]") {
+    for (const auto& each : all()) {
+        if (each.expected != verdict::correct) { continue; }
+        const auto found = predict(each);
+        CAPTURE(each.name, found.executions.value_or(0));
+        CHECK_FALSE(found.failed_by_itself);
+        CHECK_FALSE(found.executions.has_value());
     }
 }
 #endif

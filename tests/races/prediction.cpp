@@ -6,25 +6,44 @@
 #include <coroscope/testkit/explore.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 namespace race_corpus {
 
 prediction predict(const program& p) {
-    constexpr std::uint64_t most_candidates = 1'000;
-    auto options = search_options(coroscope::testkit::strategy::default_order, most_candidates, 1);
+    constexpr std::uint64_t most = 1'000;
+    auto options = search_options(coroscope::testkit::strategy::portfolio, most, 1);
+    options.max_shrink_executions = 0;
     options.find_races = true;
     const auto found = coroscope::testkit::explore(p.run, options);
     prediction result;
     for (const auto& each : found.findings) {
         result.rules.insert(each.rule);
-        result.candidates += std::ranges::any_of(
+        const bool is_candidate = std::ranges::any_of(
             each.evidence, [](const auto& item) { return item.label == "schedule"; });
+        const bool was_predicted = !each.rule.starts_with("unordered");
+        result.candidates += is_candidate && was_predicted ? 1U : 0U;
     }
     if (found.ok()) { return result; }
     result.failed_by_itself = found.failure->found_by == "the recorded execution";
-    if (!result.failed_by_itself) { result.directed = found.failure->number - 1; }
+    result.is_directed = found.failure->found_by.starts_with("a directed execution");
+    if (!result.failed_by_itself) { result.executions = found.failure->number - 1; }
     return result;
+}
+
+double geometric_mean(const std::vector<std::uint64_t>& of) {
+    double logarithms = 0;
+    for (const auto each : of) {
+        logarithms += std::log(static_cast<double>(each));
+    }
+    return of.empty() ? 0 : std::exp(logarithms / static_cast<double>(of.size()));
+}
+
+std::optional<std::uint64_t> median(std::vector<std::uint64_t> of) {
+    if (of.empty()) { return {}; }
+    std::ranges::sort(of);
+    return of[of.size() / 2];
 }
 
 }  // namespace race_corpus

@@ -8,20 +8,28 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace race_corpus {
 
-/// What the race detector makes of one run of a program, first in, first out.
+/// What comes of a search that begins with directed executions (`explore_options::find_races`).
 struct prediction {
-    bool failed_by_itself = false;  ///< that run: nothing had to be predicted
-    std::set<std::string> rules;    ///< of its findings
-    std::size_t candidates = 0;
-    /// How many candidates had to be tried, each in one execution, until one failed.
-    std::optional<std::uint64_t> directed;
+    /// The recorded execution, first in, first out, which comes first and is not counted here:
+    /// there was nothing to steer to.
+    bool failed_by_itself = false;
+    std::set<std::string> rules;  ///< of the findings
+    std::size_t candidates = 0;   ///< that the race detector has after the recorded execution
+    /// How many executions came after the recorded one, until one failed: all of them directed, or
+    /// all the directed ones and then some of the portfolio.
+    std::optional<std::uint64_t> executions;
+    bool is_directed = false;  ///< it was a directed one that failed
 };
 
-/// Records one run of the program, and tries what was predicted. Needs a corpus whose accesses are
-/// seen (`COROSCOPE_RACES_ARE_SEEN`).
+/// Searches the program. Needs a corpus whose accesses are seen (`COROSCOPE_RACES_ARE_SEEN`).
 [[nodiscard]] prediction predict(const program& p);
+
+/// Of several programs' executions.
+[[nodiscard]] double geometric_mean(const std::vector<std::uint64_t>& of);
+[[nodiscard]] std::optional<std::uint64_t> median(std::vector<std::uint64_t> of);
 
 }  // namespace race_corpus

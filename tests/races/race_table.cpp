@@ -55,12 +55,6 @@ struct options {
     std::string output;
 };
 
-[[nodiscard]] std::optional<std::uint64_t> median(std::vector<std::uint64_t> of) {
-    if (of.empty()) { return {}; }
-    std::ranges::sort(of);
-    return of[of.size() / 2];
-}
-
 /// What searches of one program with several seeds came to.
 struct searched {
     std::uint64_t confirmed = 0;  ///< searches
@@ -130,10 +124,12 @@ void leave_alone(row& r, const options& chosen) {
     return r.predicted.has_value() ? std::to_string(r.predicted->candidates) : "-";
 }
 
-/// How many of these were tried until one was confirmed.
+/// How many executions it took after the recorded one, directed ones first; with a `+`: they alone
+/// did not do.
 [[nodiscard]] std::string directed(const row& r) {
     if (!r.predicted.has_value()) { return "-"; }
-    return r.predicted->failed_by_itself ? "by itself" : number(r.predicted->directed);
+    if (r.predicted->failed_by_itself) { return "by itself"; }
+    return number(r.predicted->executions) + (r.predicted->is_directed ? "" : "+");
 }
 
 void print_head() {
@@ -152,6 +148,7 @@ void print(const row& r) {
     if (p.expected == verdict::correct) {
         std::cout << r.tried << (r.is_exhausted ? ", all orders" : "")
                   << (r.reported_by.empty() ? "" : ", REPORTED by " + r.reported_by)
+                  << (r.predicted.has_value() && r.predicted->executions ? ", REPORTED" : "")
                   << (r.unchecked.empty() ? "" : "; outcomes not checked: " + r.unchecked) << '\n';
     } else {
         std::cout << (r.with.kind.empty() ? "NOT CONFIRMED" : r.with.kind)
@@ -170,14 +167,17 @@ struct verdicts {
     std::size_t missed_without = 0;  ///< though they should not need assertions
     std::size_t correct = 0;
     std::size_t reported = 0;
-    std::size_t hidden = 0;               ///< wrong, and not so in the recorded run
-    std::vector<std::uint64_t> directed;  ///< of these, executions until one was confirmed
-    std::size_t predicted_correct = 0;    ///< correct ones with a candidate
+    std::size_t hidden = 0;                 ///< wrong, and not so in the recorded execution
+    std::size_t directed = 0;               ///< of these, confirmed by a directed execution
+    std::vector<std::uint64_t> executions;  ///< of all that are hidden, until one was confirmed
+    std::size_t predicted_correct = 0;      ///< correct ones of which the detector has a candidate
 
     void add(const row& r, const options& chosen) {
         if (r.of->expected == verdict::correct) {
             ++correct;
-            reported += r.reported_by.empty() ? 0U : 1U;
+            const bool was_hunted = r.predicted.has_value()
+                                    && (r.predicted->failed_by_itself || r.predicted->executions);
+            reported += r.reported_by.empty() && !was_hunted ? 0U : 1U;
             predicted_correct += r.predicted.has_value() && r.predicted->candidates > 0 ? 1U : 0U;
             return;
         }
@@ -188,7 +188,8 @@ struct verdicts {
         missed_without += needs_none || r.of->needs_assertions ? 0U : 1U;
         if (!r.predicted.has_value() || r.predicted->failed_by_itself) { return; }
         ++hidden;
-        if (r.predicted->directed.has_value()) { directed.push_back(*r.predicted->directed); }
+        directed += r.predicted->is_directed ? 1U : 0U;
+        if (r.predicted->executions.has_value()) { executions.push_back(*r.predicted->executions); }
     }
     [[nodiscard]] bool hold() const {
         return confirmed == wrong && missed_without == 0 && reported == 0;
@@ -220,7 +221,10 @@ struct verdicts {
         j["predicted"] = {{"fails_by_itself", p.failed_by_itself},
                           {"rules", p.rules},
                           {"candidates", p.candidates}};
-        if (p.directed.has_value()) { j["predicted"]["directed_executions"] = *p.directed; }
+        if (p.executions.has_value()) {
+            j["predicted"]["executions"] = *p.executions;
+            j["predicted"]["by_a_directed_execution"] = p.is_directed;
+        }
     }
     return j;
 }
@@ -232,10 +236,12 @@ struct verdicts {
                      {"correct", all.correct},
                      {"reported", all.reported},
                      {"hidden", all.hidden},
-                     {"confirmed_from_predictions", all.directed.size()},
+                     {"hidden_and_confirmed", all.executions.size()},
+                     {"hidden_and_confirmed_by_directed_executions", all.directed},
+                     {"geometric_mean_directed_executions", geometric_mean(all.executions)},
                      {"correct_with_predictions", all.predicted_correct},
                      {"programs", nlohmann::json::array()}};
-    if (const auto middle = median(all.directed)) { j["median_directed_executions"] = *middle; }
+    if (const auto middle = median(all.executions)) { j["median_directed_executions"] = *middle; }
     for (const auto& each : rows) {
         j["programs"].push_back(to_json(each));
     }
@@ -285,10 +291,13 @@ private:
                   << sum.without_assertions << " without assertions; " << sum.reported << " of "
                   << sum.correct << " correct ones reported\n";
         if (sum.hidden > 0) {
-            std::cout << sum.directed.size() << " of " << sum.hidden
-                      << " that are hidden by default confirmed from what one run predicts, after "
-                      << number(median(sum.directed)) << " directed executions (median); "
-                      << sum.predicted_correct << " correct ones have a prediction, too\n";
+            std::cout << sum.directed << " of " << sum.hidden
+                      << " that are hidden by default confirmed by directed executions; all of "
+                         "them after "
+                      << number(median(sum.executions)) << " executions (median; geometric mean "
+                      << std::setprecision(2) << geometric_mean(sum.executions)
+                      << "); the detector has a candidate of " << sum.predicted_correct
+                      << " correct ones\n";
         }
     }
     if (chosen.prints_json) { std::cout << json_text(rows, sum); }

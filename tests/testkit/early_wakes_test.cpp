@@ -3,8 +3,10 @@
 
 #include "support/catch.hpp"
 
+#include <coroscope/instrumentation/effects.hpp>
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/condition.hpp>
+#include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
 #include <stdexcept>
@@ -36,6 +38,10 @@ struct letter_box {
     bool has_letter = false;
     bool found_none = false;
 };
+
+coro<> sleep_a_second() {
+    co_await coroscope::sleep_for(1s);
+}
 
 coro<> deliver(letter_box& box) {
     co_await coroscope::sleep_for(1s);
@@ -151,6 +157,26 @@ TEST_CASE("a limit that is up at any moment is found, though in virtual time it 
     CHECK(found.failure->message.find("is up early") != std::string::npos);
     CHECK_FALSE(replay(impatient, found.failure->schedule).ok());
     CHECK_FALSE(replay(impatient, found.failure->shrunk).ok());
+}
+
+TEST_CASE("what comes of a limit that is up early is compared with no serial run", "[explore]") {
+    bool is_wrong = true;
+    const auto wait_a_while = [&is_wrong]() -> coro<> {
+        bool is_late = false;
+        try {
+            co_await coroscope::wait_for(sleep_a_second(), 2s);
+        } catch (const coroscope::timeout_error&) { is_late = true; }
+        coroscope::instrumentation::effect("is late", is_late);
+        if (is_late && is_wrong) { throw std::runtime_error("too late"); }
+    };
+    const auto found = explore(wait_a_while, waking(0, 1));
+    REQUIRE_FALSE(found.ok());
+    is_wrong = false;
+    auto options = waking(0, 0);
+    options.check_outcomes = true;
+    const auto again = replay(wait_a_while, found.failure->schedule, options);
+    CAPTURE(to_string(again));
+    CHECK(again.ok());
 }
 
 TEST_CASE("every strategy that draws wakes early", "[explore]") {

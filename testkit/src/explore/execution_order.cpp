@@ -46,16 +46,15 @@ constexpr unsigned filtered_bytes = 6;
     return u.begin < begin + bytes && begin < u.begin + std::max<std::size_t>(u.bytes, 1);
 }
 
-/// `earlier` came first.
-[[nodiscard]] bool are_of_one_thing(const thing_use& earlier, const thing_use& later) noexcept {
+}  // namespace
+
+bool are_of_one_thing(const thing_use& earlier, const thing_use& later) noexcept {
     if (earlier.end < later.at) { return false; }
     if (earlier.bytes == 0 || later.bytes == 0) {
         return earlier.begin == later.begin && earlier.bytes == later.bytes;
     }
     return lies_in(earlier, later.begin, later.bytes);
 }
-
-}  // namespace
 
 bool do_conflict(use_mode a, use_mode b) noexcept {
     if (a == use_mode::pass || b == use_mode::pass) { return false; }
@@ -157,10 +156,12 @@ void execution_order::on_body_ended() noexcept {
 }
 
 void execution_order::on_access(const access& made) {
-    use(address_of(made.object), made.bytes, mode_of(made));
+    use(address_of(made.object), made.bytes, mode_of(made), made.where, made.code);
 }
 
-void execution_order::use(std::uintptr_t begin, std::size_t bytes, use_mode mode) {
+void execution_order::use(std::uintptr_t begin, std::size_t bytes, use_mode mode, await_site where,
+                          const void* code) {
+    if (things_.is_passing(begin)) { return; }
     const auto name = things_.name(begin, bytes, count_);
     if (count_ == 0) { return; }  // before all steps; what it is called is known from then on
     auto& step = steps_[count_ - 1];
@@ -174,6 +175,8 @@ void execution_order::use(std::uintptr_t begin, std::size_t bytes, use_mode mode
         }
         if (before.mode == use_mode::look && mode == use_mode::change) {
             before.mode = mode;
+            before.where = where;
+            before.code = code;
             step.changed |= filter_of(begin, bytes);
             return;
         }
@@ -189,6 +192,8 @@ void execution_order::use(std::uintptr_t begin, std::size_t bytes, use_mode mode
     made.is_first = is_first;
     made.at = ++time_;
     made.name = name;
+    made.where = where;
+    made.code = code;
     step.uses.push_back(made);
     const seen_use here{count_ - 1, static_cast<std::uint32_t>(step.uses.size() - 1)};
     last_uses_.insert_or_assign({begin, bytes}, here);
@@ -211,7 +216,9 @@ void execution_order::on_end_of_life(const void* begin, std::size_t bytes) {
         const auto& u = steps_[at.step].uses[at.index];
         return u.bytes != 0 && lies_in(u, first, bytes);
     };
-    if (std::ranges::any_of(live_, is_data_of_it)) { use(first, bytes, use_mode::change); }
+    if (std::ranges::any_of(live_, is_data_of_it)) {
+        use(first, bytes, use_mode::change, {}, nullptr);
+    }
     forget(first, bytes);
 }
 
@@ -228,7 +235,7 @@ void execution_order::forget(std::uintptr_t begin, std::size_t bytes) {
 
 // --- When it has ended
 
-void execution_order::settle(std::size_t count) {
+void execution_order::begin_to_settle(std::size_t count) {
     count_ = static_cast<std::uint32_t>(count);
     words_ = (count + 63) / 64;
     pasts_.assign(count * words_, 0);
@@ -236,6 +243,37 @@ void execution_order::settle(std::size_t count) {
     arrivals_.clear();
     races_.clear();
     class_ = 0;
+}
+
+void execution_order::settle_by_necessity(std::size_t count) {
+    begin_to_settle(count);
+    changes_.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+        order_by_necessity(i);
+        order_by_passage(i);
+        note_arrivals(i);
+    }
+}
+
+/// A wait that has ended comes after the one step that could end it, also where nobody had to wait.
+void execution_order::order_by_passage(std::size_t index) {
+    for (const auto& u : steps_[index].uses) {
+        if (u.mode != use_mode::pass) { continue; }
+        const auto known = changes_.find(u.begin);
+        if (known == changes_.end() || known->second.end < u.at) { continue; }
+        if (known->second.is_only) { add_past(index, known->second.step); }
+    }
+    const auto self = static_cast<std::uint32_t>(index);
+    for (const auto& u : steps_[index].uses) {
+        if (u.mode != use_mode::change || u.bytes != 0) { continue; }
+        auto& known = changes_[u.begin];
+        const bool is_new = known.step == none || known.end < u.at;
+        known = {self, u.end, is_new || (known.is_only && known.step == self)};
+    }
+}
+
+void execution_order::settle(std::size_t count) {
+    begin_to_settle(count);
     for (std::size_t i = 0; i < count; ++i) {
         order_by_necessity(i);
         order_by_use(i);

@@ -31,10 +31,14 @@ struct thing_use {
     std::uint32_t at = 0;   ///< uses are counted, and ends of life
     std::uint32_t end = std::numeric_limits<std::uint32_t>::max();  ///< of the thing's life
     thing_name name;
+    await_site where{};  ///< see `access`
+    const void* code = nullptr;
 };
 
 /// Whether two uses of one thing depend on each other: in another order they have other results.
 [[nodiscard]] bool do_conflict(use_mode a, use_mode b) noexcept;
+/// `earlier` came first.
+[[nodiscard]] bool are_of_one_thing(const thing_use& earlier, const thing_use& later) noexcept;
 
 /// One step of an execution.
 struct ordered_step {
@@ -95,6 +99,9 @@ public:
     // --- When it has ended
     /// Orders the first `count` steps.
     void settle(std::size_t count);
+    /// The same, without what only depends on each other: two steps are ordered if no schedule can
+    /// change that. Then there are no races, events and classes.
+    void settle_by_necessity(std::size_t count);
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
     [[nodiscard]] const ordered_step& step(std::size_t index) const { return steps_[index]; }
     [[nodiscard]] const std::vector<race>& races() const noexcept { return races_; }
@@ -125,6 +132,11 @@ private:
         std::uint32_t completed_by = none;
         std::uint32_t end = 0;  ///< of the life of what they came for
     };
+    struct last_change {
+        std::uint32_t step = none;
+        std::uint32_t end = 0;  ///< of the life of what was changed
+        bool is_only = false;
+    };
     struct place {
         std::uintptr_t begin;
         std::size_t bytes;
@@ -139,7 +151,8 @@ private:
     };
 
     [[nodiscard]] agent_state& state(agent_index of);
-    void use(std::uintptr_t begin, std::size_t bytes, use_mode mode);
+    void use(std::uintptr_t begin, std::size_t bytes, use_mode mode, await_site where,
+             const void* code);
     void forget(std::uintptr_t begin, std::size_t bytes);
     [[nodiscard]] std::uint64_t* past_of(std::size_t step) noexcept {
         return pasts_.data() + step * words_;
@@ -147,9 +160,11 @@ private:
     [[nodiscard]] const std::uint64_t* past_of(std::size_t step) const noexcept {
         return pasts_.data() + step * words_;
     }
+    void begin_to_settle(std::size_t count);
     void add_past(std::size_t to, std::uint32_t from) noexcept;
     [[nodiscard]] bool depend(std::size_t earlier, std::size_t later) const noexcept;
     void order_by_necessity(std::size_t step);
+    void order_by_passage(std::size_t step);
     void order_by_use(std::size_t step);
     void note_arrivals(std::size_t step);
     void hash_event(std::size_t step);
@@ -171,6 +186,7 @@ private:
     std::size_t words_ = 0;
     std::vector<std::uint64_t> pasts_;  ///< a set of steps for each
     std::unordered_map<std::uintptr_t, arrivals> arrivals_;
+    std::unordered_map<std::uintptr_t, last_change> changes_;
     std::vector<race> races_;
     std::vector<vanished> vanished_;
     std::vector<std::uint64_t> events_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "race_hunt.hpp"
 
-#include "random_walk.hpp"
+#include "recorded_run.hpp"
 
 #include <coroscope/instrumentation/races.hpp>
 #include <coroscope/runtime/detail/tick_clock.hpp>
@@ -29,9 +29,20 @@ using instrumentation::race_detector;
 
 constexpr const char* recorded = "the recorded execution";
 
+/// The seen ones are a part of a hunt that is kept small beside what the strategy then tries.
+[[nodiscard]] reversal_limits limits_for(std::uint64_t most_executions) {
+    reversal_limits most;
+    most.seen = static_cast<std::size_t>(std::min<std::uint64_t>(most.seen, most_executions / 4));
+    most.unseen =
+        static_cast<std::size_t>(std::min<std::uint64_t>(most.unseen, most_executions / 16));
+    return most;
+}
+
+/// An order to try, and what it was predicted by, or else what it would be a witness of.
 struct directed_run {
-    race_candidate candidate;
     schedule steered;
+    std::optional<report::finding> predicted;
+    instrumentation::failed_reversal reversed;
 };
 
 class hunter {
@@ -48,9 +59,11 @@ public:
             fail("before the first execution", "", std::move(environment_.result()));
             return std::move(found_);
         }
-        const auto runs = record();
+        const auto runs = record(limits_for(most_executions));
         for (const auto& run : runs) {
             if (found_.executions == most_executions || tick_clock::now() >= deadline) { break; }
+            // Who predicted something wants to know what came of it; others have done their duty.
+            if (found_.failure.has_value() && !run.predicted.has_value()) { break; }
             confirm(run);
         }
         return std::move(found_);
@@ -58,9 +71,9 @@ public:
 
 private:
     /// The order that is recorded may fail itself: by what the detector has seen happen, too.
-    [[nodiscard]] std::vector<directed_run> record() {
+    [[nodiscard]] std::vector<directed_run> record(const reversal_limits& most) {
         race_detector detector;
-        default_order strategy;
+        recorded_run strategy(most);
         environment_.detect_with(&detector);
         const auto& result =
             environment_.run(strategy, environment_.seed(), test_.max_steps, test_.body);
@@ -81,11 +94,23 @@ private:
             return runs;
         }
         for (auto& each : detector.candidates()) {
-            auto steered = schedule_of(each, environment_.driver());
-            steered.seed = environment_.seed();
-            runs.push_back({std::move(each), std::move(steered)});
+            add(runs, {schedule_of(each, environment_.driver()), std::move(each.what), {}});
+        }
+        for (const auto& each : strategy.orders()) {
+            schedule steered;
+            steered.holds.push_back(each.steered);
+            add(runs, {std::move(steered), {}, each.what});
         }
         return runs;
+    }
+
+    /// Unless it is there.
+    void add(std::vector<directed_run>& to, directed_run made) {
+        made.steered.seed = environment_.seed();
+        const bool is_known =
+            !made.predicted.has_value()
+            && std::ranges::find(to, made.steered, &directed_run::steered) != to.end();
+        if (!is_known) { to.push_back(std::move(made)); }
     }
 
     void confirm(const directed_run& run) {
@@ -96,14 +121,19 @@ private:
         }
         if (done.result.ok()) { return; }
         const auto text = to_text(run.steered);
-        const auto told = std::ranges::find(found_.findings, run.candidate.what.fingerprint,
-                                            &report::finding::fingerprint);
-        if (told != found_.findings.end()) {
-            told->verdict = report::verdict::confirmed;
-            told->evidence.push_back({"replay", text, {}, {}});
-        }
+        auto& told = finding_of(run);
+        told.verdict = report::verdict::confirmed;
+        told.evidence.push_back({"replay", text, {}, {}});
         if (found_.failure.has_value()) { return; }
-        fail("a directed execution: " + run.candidate.what.rule, text, std::move(done.result));
+        fail("a directed execution: " + told.rule, text, std::move(done.result));
+    }
+
+    [[nodiscard]] report::finding& finding_of(const directed_run& run) {
+        auto what = run.predicted.has_value() ? *run.predicted : describe(run.reversed);
+        const auto told =
+            std::ranges::find(found_.findings, what.fingerprint, &report::finding::fingerprint);
+        if (told != found_.findings.end()) { return *told; }
+        return found_.findings.emplace_back(std::move(what));
     }
 
     /// Without a schedule: in the default order.

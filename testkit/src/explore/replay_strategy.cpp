@@ -28,10 +28,10 @@ void replay_strategy::diverge(std::uint64_t step, const std::string& why) {
     divergence_ = "schedule no longer valid at step " + std::to_string(step) + ": " + why;
 }
 
-std::size_t replay_strategy::first_not_held(std::span<const candidate> ready) const {
+std::size_t replay_strategy::first_not_held(std::span<const candidate> ready) {
     if (holds_.empty()) { return 0; }
     const auto found = std::ranges::find_if(ready, [this](const candidate& c) {
-        return !c.is_early && !holds_.is_held(agents()->hash(c.agent));
+        return !c.is_early && !holds_.hold_back(agents()->hash(c.agent));
     });
     return found != ready.end() ? static_cast<std::size_t>(found - ready.begin()) : 0;
 }

@@ -30,7 +30,7 @@ public:
 
 private:
     void diverge(std::uint64_t step, const std::string& why);
-    [[nodiscard]] std::size_t first_not_held(std::span<const candidate> ready) const;
+    [[nodiscard]] std::size_t first_not_held(std::span<const candidate> ready);
 
     schedule schedule_;
     std::vector<std::uint64_t> hashes_;  ///< of the agents of its deviations

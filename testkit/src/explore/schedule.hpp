@@ -26,7 +26,8 @@ struct fault {
 };
 
 /// `agent` is not resumed from its `await`-th suspension (from 1; 0: does not begin) before `until`
-/// has been resumed from its `passed`-th; unless nobody else could run.
+/// has been resumed from its `passed`-th; unless nobody else could run, or others alone have run
+/// for a hundred steps.
 struct hold {
     std::string agent;
     std::uint32_t await = 0;

@@ -9,6 +9,10 @@
 #include <limits>
 
 namespace coroscope::testkit::detail {
+
+/// While it answers, what it allocates and frees is not the test's.
+using coroscope::detail::own_accesses;
+
 namespace {
 
 void mix(std::uint64_t& hash, std::uint64_t value) noexcept {
@@ -31,6 +35,7 @@ void schedule_driver::begin(search_strategy& strategy, std::uint64_t seed, std::
     faults_.clear();
     faults_in_step_ = 0;
     early_ = most_early_;
+    has_ended_limits_ = false;
     asked_for_time_at_ = 0;
     woken_early_ = agent_tree::outside;
     summary_ = {};
@@ -66,6 +71,7 @@ agent_index& schedule_driver::index_of(const agent& what) {
 }
 
 void schedule_driver::on_created(const agent& what, const agent& by) noexcept {
+    const own_accesses inside;
     const auto creator = index_of(by);
     const auto made = agents_.add(creator, what.is_task);
     index_of(what) = made;
@@ -93,18 +99,23 @@ schedule_driver::listening::~listening() {
 void schedule_driver::on_access(const coroscope::detail::access& made) noexcept {
     if (outer_ != nullptr) { outer_->on_access(made); }
     if (!decides_) { return; }
+    const own_accesses inside;
     if (is_ordered_) { order_.on_access(made); }
     if (is_used_) { strategy_->on_use(made); }
 }
 
 void schedule_driver::on_end_of_life(const void* begin, std::size_t bytes) noexcept {
     if (outer_ != nullptr) { outer_->on_end_of_life(begin, bytes); }
-    if (decides_ && is_ordered_) { order_.on_end_of_life(begin, bytes); }
+    if (!decides_ || !is_ordered_) { return; }
+    const own_accesses inside;
+    order_.on_end_of_life(begin, bytes);
 }
 
 void schedule_driver::on_begin_of_life(const void* begin, std::size_t bytes) noexcept {
     if (outer_ != nullptr) { outer_->on_begin_of_life(begin, bytes); }
-    if (decides_ && is_ordered_) { order_.on_begin_of_life(begin, bytes); }
+    if (!decides_ || !is_ordered_) { return; }
+    const own_accesses inside;
+    order_.on_begin_of_life(begin, bytes);
 }
 
 std::optional<std::uint64_t> schedule_driver::class_hash() const noexcept {
@@ -115,6 +126,7 @@ std::optional<std::uint64_t> schedule_driver::class_hash() const noexcept {
 // --- Steps
 
 std::size_t schedule_driver::pick(std::span<const choice> ready) {
+    const own_accesses inside;
     note_ready(ready);
     look_for_end();
     if (decides_ && strategy_->holds_all(ready_)) {
@@ -139,6 +151,7 @@ schedule_driver::wakes schedule_driver::allowed() const noexcept {
 
 std::optional<std::size_t> schedule_driver::pick_any(std::span<const choice> ready,
                                                      std::span<const early_choice> early) {
+    const own_accesses inside;
     if (ready.empty()) { return decide_in_place_of_time(early); }
     note_ready(ready);
     note_early(early);
@@ -165,6 +178,7 @@ std::optional<std::size_t> schedule_driver::decide_in_place_of_time(
 
 void schedule_driver::count_early(const early_choice& woken) {
     woken_early_ = index_of({woken.id, woken.is_task});
+    has_ended_limits_ = has_ended_limits_ || woken.is_limit;
     auto& left = woken.is_limit ? early_.limits : early_.conditions;
     if (left != early_limits::any) { --left; }
 }
@@ -228,6 +242,7 @@ void schedule_driver::note_step(const candidate& runs, std::size_t ready) {
 }
 
 bool schedule_driver::decide_fault(std::string_view name) {
+    const own_accesses inside;
     const auto number = faults_in_step_++;
     for (const char c : name) {
         mix(hash_, static_cast<unsigned char>(c));

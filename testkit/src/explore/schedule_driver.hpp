@@ -96,6 +96,8 @@ public:
     [[nodiscard]] schedule decided() const;
     /// The class of the execution that has ended; empty: not known.
     [[nodiscard]] std::optional<std::uint64_t> class_hash() const noexcept;
+    /// Of the execution that has ended: a time limit was up before its time.
+    [[nodiscard]] bool has_ended_limits_early() const noexcept { return has_ended_limits_; }
     /// Classes are known from the next execution on, whatever the strategy.
     void set_counts_classes(bool does) noexcept { counts_classes_ = does; }
     [[nodiscard]] const execution_summary& summary() const noexcept { return summary_; }
@@ -156,6 +158,7 @@ private:
     std::uint32_t faults_in_step_ = 0;
     early_limits most_early_;
     early_limits early_;                   ///< that are left to this execution
+    bool has_ended_limits_ = false;        ///< some of these
     std::uint64_t asked_for_time_at_ = 0;  ///< the step before which time was last to go on, plus 1
     agent_index woken_early_ = agent_tree::outside;  ///< and has not run since
     execution_summary summary_;

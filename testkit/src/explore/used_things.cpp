@@ -122,6 +122,11 @@ void used_things::end_of_life(std::uintptr_t begin, std::size_t bytes) {
     }
 }
 
+bool used_things::is_passing(std::uintptr_t address) const noexcept {
+    const auto place = place_on_stack(address);
+    return place < older_ && place >= reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+}
+
 thing_name used_things::name(std::uintptr_t begin, std::size_t bytes, std::uint32_t step) {
     using home = thing_name::home;
     const auto place = place_on_stack(begin);

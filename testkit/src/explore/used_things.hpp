@@ -38,6 +38,8 @@ public:
     void begin() noexcept;
     void begin_of_life(std::uintptr_t begin, std::size_t bytes, std::uint32_t step);
     void end_of_life(std::uintptr_t begin, std::size_t bytes);
+    /// On this thread's stack, in frames that the execution has called: gone before another step.
+    [[nodiscard]] bool is_passing(std::uintptr_t address) const noexcept;
     /// Of what is used in `step`; it may be the first use.
     [[nodiscard]] thing_name name(std::uintptr_t begin, std::size_t bytes, std::uint32_t step);
 

@@ -13,7 +13,7 @@ namespace coroscope::testkit {
 namespace detail {
 namespace {
 
-[[nodiscard]] const coroscope::detail::task_core* running_task() noexcept {
+[[nodiscard]] const coroscope::detail::task_core* present_task() noexcept {
     const auto* core = coroscope::detail::running_loop;
     return core != nullptr ? core->current.get() : nullptr;
 }
@@ -25,7 +25,7 @@ namespace {
 }  // namespace
 
 suspension_count::suspension_count(const char* who, await_site where) : where_(where) {
-    const auto* task = running_task();
+    const auto* task = present_task();
     if (task == nullptr || test_environment::current() == nullptr) {
         throw std::logic_error(std::string(who) + " (" + to_string(where)
                                + ") is for tasks of a test that run_test or CO_TEST_CASE runs");
@@ -35,12 +35,12 @@ suspension_count::suspension_count(const char* who, await_site where) : where_(w
 }
 
 bool suspension_count::is_in_task() const noexcept {
-    const auto* task = running_task();
+    const auto* task = present_task();
     return task != nullptr && task->id() == task_;
 }
 
 bool suspension_count::has_grown() const noexcept {
-    return is_in_task() && sequence_of(*running_task()) != sequence_;
+    return is_in_task() && sequence_of(*present_task()) != sequence_;
 }
 
 void fail_checkpoints(const suspension_count& since, const char* what) noexcept {

@@ -36,3 +36,58 @@ TEST_CASE("a candidate says whom to hold, and until when") {
     CHECK(candidates[0].holds
           == std::vector<race_hold>{{writer, 0, adder, 1}, {adder, 2, writer, 0}});
 }
+
+namespace {
+
+constexpr await_site here() {
+    return await_site::current();
+}
+
+}  // namespace
+
+TEST_CASE("two uses that went wrong in the other order are told with both tasks and places") {
+    const auto created = here();
+    failed_reversal seen;
+    seen.earlier.who = {2, true};
+    seen.earlier.name = "listener";
+    seen.earlier.created = creation_origin(created);
+    seen.earlier.what = seen_use::thing::object;
+    seen.earlier.where = here();
+    seen.later.who = {3, true};
+    seen.later.created = creation_origin(created);
+    seen.later.what = seen_use::thing::object;
+    seen.later.changes = true;
+    seen.later.resumed_at = here();
+    seen.holds = {{{2, true}, 1, {3, true}, 4}};
+    const auto found = describe(seen);
+    CHECK(found.rule == "unordered-uses");
+    CHECK(found.verdict == report::verdict::confirmed);
+    CHECK(
+        found.message.starts_with("task 2 (listener) and task 3 use an object that synchronises, "
+                                  "and nothing orders that: task 2 (listener) looked at it at "));
+    CHECK(found.message.find(", and task 3 changed its state after ") != std::string::npos);
+    CHECK(found.message.find("where the second of these comes first, the test fails. ")
+          != std::string::npos);
+    REQUIRE(found.evidence.size() == 9);
+    CHECK(found.evidence[0].label == "variable");
+    CHECK(found.evidence[1].label == "first task");
+    CHECK(found.evidence[1].text.starts_with("task 2 (listener), created at "));
+    CHECK(found.evidence[2].text.starts_with("task 3, created at "));
+    CHECK(found.evidence[4].text == "in its first step");
+    CHECK(found.evidence[6].text.starts_with("resumed from "));
+    CHECK(found.evidence[8].text
+          == "hold task 2 (listener) before its await number 1 until task 3 has passed its await "
+             "number 4");
+}
+
+TEST_CASE("of steps whose uses nobody has told, the awaits are told") {
+    failed_reversal seen;
+    seen.earlier.who = {2, true};
+    seen.earlier.resumed_at = here();
+    seen.later.who = {3, true};
+    seen.later.resumed_at = here();
+    const auto found = describe(seen);
+    CHECK(found.rule == "unordered-steps");
+    CHECK(found.message.starts_with("nothing orders two steps: task 2 went on after "));
+    CHECK(found.where.line == seen.later.resumed_at.line());
+}

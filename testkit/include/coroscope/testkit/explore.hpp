@@ -90,9 +90,9 @@ struct explore_options {
     /// The most serial runs, which come before the executions and do not count as such. Where there
     /// are more, no outcome fails.
     std::uint64_t max_serial_runs = 2'000;
-    /// Whether a race detector watches the first execution, first in, first out; each candidate
-    /// that it finds is then tried in an execution of its own, before the strategy has its turn.
-    /// One that fails is confirmed. docs/races.md says what is found, in which variables.
+    /// Whether a race detector watches the first execution, first in, first out. Orders that could
+    /// go wrong by what it shows are then tried, each in an execution of its own, before the
+    /// strategy has its turn. One that fails is confirmed. docs/races.md says what is tried.
     bool find_races = false;
     /// Counts the classes of orders that were tried, whatever the strategy: two orders are of one
     /// class if they differ in nothing but the order of steps that have nothing to do with each

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <coroscope/report/finding.hpp>
+#include <coroscope/runtime/await_site.hpp>
+#include <coroscope/runtime/creation_origin.hpp>
 #include <coroscope/runtime/schedule_policy.hpp>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace coroscope::instrumentation {
@@ -29,5 +32,35 @@ struct race_candidate {
     /// All of them together, in the run that was recorded; ids are those of that run.
     std::vector<race_hold> holds;
 };
+
+/// What one step did to a thing that another one's step uses, too.
+struct seen_use {
+    /// What it is known as.
+    enum class thing : std::uint8_t {
+        data,    ///< memory, or what says that it is shared
+        object,  ///< that synchronises
+        unseen,  ///< nobody has told of it: all that is known is the step
+    };
+    schedule_policy::agent who;
+    std::string name;         ///< of a task, as given
+    creation_origin created;  ///< where the task was, or the callback
+    thing what = thing::unseen;
+    bool changes = false;        ///< it did not only look
+    await_site where{};          ///< the line of the use, if it has one
+    const void* code = nullptr;  ///< or its instruction
+    await_site resumed_at{};     ///< the await that the step began at; unknown: its agent's first
+    creation_origin callers;     ///< the awaits that led to the coroutine that does it
+};
+
+/// Two uses of one thing that nothing orders, and that went wrong in the order that was not seen.
+struct failed_reversal {
+    seen_use earlier;  ///< in the run that was seen
+    seen_use later;
+    std::vector<race_hold> holds;  ///< how the other order was come to
+};
+
+/// Says so, as a confirmed finding of the rule `unordered-uses`, or `unordered-steps` where nobody
+/// has told of the uses. **Cost**: milliseconds, where instructions have to be named.
+[[nodiscard]] report::finding describe(const failed_reversal& of);
 
 }  // namespace coroscope::instrumentation

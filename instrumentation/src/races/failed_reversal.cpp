@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <coroscope/instrumentation/races/race_candidate.hpp>
+
+#include "race_findings.hpp"
+#include "race_records.hpp"
+
+#include <coroscope/instrumentation/snapshots.hpp>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace coroscope::instrumentation {
+namespace {
+
+using detail::access_record;
+using detail::unit_facts;
+using thing = seen_use::thing;
+
+[[nodiscard]] std::shared_ptr<const unit_facts> facts_of(const seen_use& use) {
+    return std::make_shared<const unit_facts>(
+        unit_facts{use.who, use.name, use.created.call(), use.created});
+}
+
+[[nodiscard]] bool has_line(const seen_use& use) noexcept {
+    return use.where.line() != 0 || use.code != nullptr;
+}
+
+[[nodiscard]] access_record record_of(const seen_use& use) {
+    access_record made;
+    made.who = facts_of(use);
+    made.where = has_line(use) ? use.where : use.resumed_at;
+    made.code = use.where.line() != 0 ? nullptr : use.code;
+    made.resumed_at = use.resumed_at;
+    made.callers = use.callers;
+    return made;
+}
+
+[[nodiscard]] std::string did(const seen_use& use) {
+    switch (use.what) {
+    case thing::data: return use.changes ? "changed it" : "read it";
+    case thing::object: return use.changes ? "changed its state" : "looked at it";
+    case thing::unseen: break;
+    }
+    return "went on";
+}
+
+/// `at bank.cpp:12 in deposit`.
+[[nodiscard]] std::string place_text(const seen_use& use, const report::source_position& at) {
+    if (at.empty()) { return !at.function.empty() ? "in " + at.function : "in its first step"; }
+    return (has_line(use) ? "at " : "after ") + to_string(at) + " in " + at.function;
+}
+
+[[nodiscard]] std::string thing_text(const seen_use& use) {
+    switch (use.what) {
+    case thing::data: return "a variable";
+    case thing::object: return "an object that synchronises";
+    case thing::unseen: break;
+    }
+    return "something that nobody has told of,";
+}
+
+/// One side, as the message and the evidence tell of it.
+struct side {
+    explicit side(const seen_use& of)
+        : use(of),
+          record(record_of(of)),
+          at(detail::place_of_access(record)),
+          who(detail::unit_text(*record.who)),
+          text(did(of) + " " + place_text(of, at)) {}
+
+    const seen_use& use;
+    access_record record;
+    report::source_position at;
+    std::string who;
+    std::string text;  ///< what it did, and where
+};
+
+[[nodiscard]] std::string message_of(const side& earlier, const side& later) {
+    const bool is_seen = earlier.use.what != thing::unseen;
+    const auto steps = is_seen ? earlier.who + " and " + later.who + " use "
+                                     + thing_text(earlier.use) + ", and nothing orders that: "
+                               : std::string("nothing orders two steps: ");
+    return steps + earlier.who + " " + earlier.text + ", and " + later.who + " " + later.text
+           + "; where the second of these comes first, the test fails. Let the one await the "
+             "other, or hold a mutex in both from the first access of what belongs together to the "
+             "last.";
+}
+
+void add_await(report::finding& to, const char* label, const seen_use& use) {
+    const bool had_begun = use.resumed_at.line() != 0;
+    to.evidence.push_back({label,
+                           had_begun ? "resumed from " + detail::site_text(use.resumed_at)
+                                     : std::string("in its first step"),
+                           position_of(use.resumed_at),
+                           {}});
+}
+
+}  // namespace
+
+report::finding describe(const failed_reversal& of) {
+    const side earlier(of.earlier);
+    const side later(of.later);
+    report::finding made;
+    made.rule = of.earlier.what == thing::unseen ? "unordered-steps" : "unordered-uses";
+    made.severity = report::severity::error;
+    made.verdict = report::verdict::confirmed;
+    made.where = later.at;
+    made.fingerprint = report::make_fingerprint(made.rule, std::array{earlier.at, later.at});
+    made.message = message_of(earlier, later);
+    made.evidence.push_back({"variable",
+                             thing_text(of.earlier) + " used " + place_text(of.earlier, earlier.at),
+                             earlier.at,
+                             {}});
+    detail::add_unit(made, "first task", *earlier.record.who);
+    detail::add_unit(made, "other task", *later.record.who);
+    detail::add_stack(made, "first access", earlier.text, earlier.record);
+    add_await(made, "await between", of.earlier);
+    detail::add_stack(made, "other access", later.text, later.record);
+    add_await(made, "await of the other task", of.later);
+    made.evidence.push_back({"missing order",
+                             "nothing orders what " + earlier.who + " did and what " + later.who
+                                 + " did, " + place_text(of.later, later.at),
+                             {},
+                             {}});
+    detail::add_holds(made, of.holds, {earlier.record.who, later.record.who});
+    return made;
+}
+
+}  // namespace coroscope::instrumentation
