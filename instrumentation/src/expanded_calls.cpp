@@ -47,15 +47,31 @@ void expanded_calls::add_functions(Dwarf_Die parent) {
     for_each_child(parent, [this](Dwarf_Die& child) {
         const int tag = dwarf_tag(&child);
         if (tag == DW_TAG_namespace) { add_functions(child); }
-        if (tag != DW_TAG_subprogram) { return; }
-        Dwarf_Addr base = 0;
-        Dwarf_Addr low = 0;
-        Dwarf_Addr high = 0;
-        std::ptrdiff_t offset = 0;
-        while ((offset = dwarf_ranges(&child, offset, &base, &low, &high)) > 0) {
-            // Parts that the linker dropped begin at 0.
-            if (low != 0 && low < high) { functions_.push_back({low, high, child}); }
-        }
+        if (tag == DW_TAG_subprogram) { add_function(child); }
+    });
+}
+
+void expanded_calls::add_function(Dwarf_Die function) {
+    const auto before = functions_.size();
+    Dwarf_Addr base = 0;
+    Dwarf_Addr low = 0;
+    Dwarf_Addr high = 0;
+    std::ptrdiff_t offset = 0;
+    while ((offset = dwarf_ranges(&function, offset, &base, &low, &high)) > 0) {
+        // Parts that the linker dropped begin at 0.
+        if (low != 0 && low < high) { functions_.push_back({low, high, function}); }
+    }
+    if (functions_.size() > before) { add_local_functions(function); }
+}
+
+/// Lambdas are in classes of the functions that they are written in.
+void expanded_calls::add_local_functions(Dwarf_Die within) {
+    for_each_child(within, [this](Dwarf_Die& child) {
+        const int tag = dwarf_tag(&child);
+        if (tag == DW_TAG_subprogram) { add_function(child); }
+        const bool may_have_functions =
+            tag == DW_TAG_structure_type || tag == DW_TAG_class_type || tag == DW_TAG_lexical_block;
+        if (may_have_functions) { add_local_functions(child); }
     });
 }
 

@@ -29,6 +29,8 @@ private:
         Dwarf_Die function;
     };
     void add_functions(Dwarf_Die parent);
+    void add_function(Dwarf_Die function);
+    void add_local_functions(Dwarf_Die within);
     Dwarf_Die unit_;
     std::vector<function_range> functions_;  // by their beginnings
 };

@@ -16,4 +16,8 @@ constinit std::atomic<std::uint64_t> last_number{0};
     this_stretch.own_stack = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
 }
 
+void renew_told_stretch() noexcept {
+    this_stretch.number = last_number.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 }  // namespace coroscope::detail

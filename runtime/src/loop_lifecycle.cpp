@@ -111,7 +111,8 @@ public:
         : loop_(&loop),
           mail_(loop.core.mail),
           job_(std::move(job)),
-          followed_(detail::job_listener != nullptr ? detail::job_listener->follow() : nullptr) {}
+          followed_(detail::job_listener != nullptr ? detail::job_listener->follow(job_->created_at)
+                                                    : nullptr) {}
     carried_job(carried_job&&) noexcept = default;
     carried_job& operator=(carried_job&&) = delete;
     ~carried_job() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/threads.hpp>
 
+#include <coroscope/runtime/detail/job_follower.hpp>
 #include <coroscope/runtime/error.hpp>
 
 #include <string>
@@ -10,7 +11,17 @@ namespace detail {
 
 bool thread_result_base::done() const {
     const std::scoped_lock lock(mutex_);
-    return status_ != completion_status::pending;
+    if (status_ == completion_status::pending) { return false; }
+    note_taken();
+    return true;
+}
+
+void thread_result_base::note_given() const noexcept {
+    if (job_listener != nullptr) { job_listener->note_given(this); }
+}
+
+void thread_result_base::note_taken() const noexcept {
+    if (job_listener != nullptr) { job_listener->note_taken(this); }
 }
 
 bool thread_result_base::cancelled() const {
@@ -56,6 +67,7 @@ void thread_result_base::finish(completion_status status, std::exception_ptr why
     {
         const std::scoped_lock lock(mutex_);
         if (status_ != completion_status::pending) { return; }
+        note_given();
         status_ = status;
         exception_ = std::move(why);
     }
@@ -71,6 +83,7 @@ void thread_result_base::abandon() noexcept {
 
 void thread_result_base::throw_unless_value() const {
     const std::scoped_lock lock(mutex_);
+    note_taken();
     if (status_ == completion_status::value) { return; }
     if (exception_ != nullptr) { std::rethrow_exception(exception_); }
     throw cancelled_error();

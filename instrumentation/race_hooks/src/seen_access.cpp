@@ -91,7 +91,7 @@ private:
 }  // namespace
 
 [[gnu::noinline]] void see_new_access(const void* data, std::size_t bytes, access_kind kind,
-                                      const void* caller) noexcept {
+                                      const void* caller, atomicity atomic) noexcept {
     const auto stretch = this_stretch.number;
     const auto begin = reinterpret_cast<std::uintptr_t>(data);
     const auto* const here = static_cast<const frame_record*>(__builtin_frame_address(0));
@@ -107,8 +107,17 @@ private:
         const auto code = responsible_code(here, caller);
         if (code == 0) { return; }
         access_shadow::mark(stretch, begin, bytes, kind);
-        told.on_access({data, bytes, kind, {}, reinterpret_cast<const void*>(code)});  // NOLINT
+        coroscope::detail::access made{data, bytes, kind};
+        made.code = reinterpret_cast<const void*>(code);  // NOLINT: as it was
+        made.atomic = atomic;
+        told.on_access(made);
     });
+}
+
+[[gnu::noinline]] bool is_for_user(const void* caller) noexcept {
+    const auto* const here = static_cast<const frame_record*>(__builtin_frame_address(0));
+    const coroscope::detail::own_accesses inside;
+    return responsible_code(here, caller) != 0;
 }
 
 }  // namespace coroscope::instrumentation::detail

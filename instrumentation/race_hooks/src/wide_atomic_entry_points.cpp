@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // The atomic operations on 16 bytes, out of the one that x86-64 has. See atomic_entry_points.cpp.
 #include "seen_access.hpp"
+#include "seen_order.hpp"
 
 using coroscope::detail::access_kind;
+using coroscope::detail::atomicity;
+using coroscope::instrumentation::detail::see_order;
 using coroscope::instrumentation::detail::see_range;
+using coroscope::instrumentation::detail::thread_order;
 
 namespace {
 
 __extension__ using wide = unsigned __int128;
 
-/// Gives what was there.
+/// Gives what was there. Whatever order was asked for, it has all that there is.
 [[gnu::always_inline]] inline wide exchange_if(volatile wide* place, wide expected, wide value,
                                                const void* caller) {
-    see_range(const_cast<const wide*>(place), sizeof(wide), access_kind::read, caller);  // NOLINT
+    auto* const data = const_cast<const wide*>(place);  // NOLINT: nothing is changed
+    see_order(place, thread_order::release);
+    see_range(data, sizeof(wide), access_kind::read, caller, atomicity::change);
     const wide found = __sync_val_compare_and_swap(place, expected, value);
     if (found == expected) {
-        see_range(const_cast<const wide*>(place), sizeof(wide), access_kind::write,  // NOLINT
-                  caller);
+        see_range(data, sizeof(wide), access_kind::write, caller, atomicity::change);
     }
+    see_order(place, thread_order::acquire);
     return found;
 }
 
@@ -51,8 +57,10 @@ extern "C" {
 
 wide __tsan_atomic128_load(const volatile wide* place, int) {
     auto* const data = const_cast<wide*>(place);  // NOLINT: nothing is changed
-    see_range(data, sizeof(wide), access_kind::read, COROSCOPE_CALLER);
-    return __sync_val_compare_and_swap(data, wide{0}, wide{0});
+    see_range(data, sizeof(wide), access_kind::read, COROSCOPE_CALLER, atomicity::single);
+    const wide found = __sync_val_compare_and_swap(data, wide{0}, wide{0});
+    see_order(place, thread_order::acquire);
+    return found;
 }
 void __tsan_atomic128_store(volatile wide* place, wide value, int) {
     change(

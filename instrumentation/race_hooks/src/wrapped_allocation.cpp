@@ -32,13 +32,18 @@ using coroscope::instrumentation::detail::end_life;
     }
 }
 
+/// Who frees it knows how long it is.
+[[gnu::always_inline]] inline void end_life_of(void* block, std::size_t bytes) noexcept {
+    if (is_told() && block != nullptr) [[unlikely]] { end_life(block, bytes); }
+}
+
 }  // namespace
 
-#define COROSCOPE_DELETE(mangled, parameters, arguments) \
-    void __real_##mangled parameters noexcept;           \
-    void __wrap_##mangled parameters noexcept {          \
-        end_life_of(block);                              \
-        __real_##mangled arguments;                      \
+#define COROSCOPE_DELETE(mangled, parameters, arguments, life) \
+    void __real_##mangled parameters noexcept;                 \
+    void __wrap_##mangled parameters noexcept {                \
+        life;                                                  \
+        __real_##mangled arguments;                            \
     }
 #define COROSCOPE_NEW(mangled, parameters, arguments)         \
     void* __real_##mangled parameters;                        \
@@ -54,7 +59,7 @@ int __real_posix_memalign(void** block, std::size_t alignment, std::size_t bytes
 COROSCOPE_NEW(malloc, (std::size_t bytes), (bytes))
 COROSCOPE_NEW(aligned_alloc, (std::size_t alignment, std::size_t bytes), (alignment, bytes))
 COROSCOPE_NEW(memalign, (std::size_t alignment, std::size_t bytes), (alignment, bytes))
-COROSCOPE_DELETE(free, (void* block), (block))
+COROSCOPE_DELETE(free, (void* block), (block), end_life_of(block))
 
 void* __real_calloc(std::size_t count, std::size_t bytes);
 void* __wrap_calloc(std::size_t count, std::size_t bytes) {
@@ -86,16 +91,21 @@ COROSCOPE_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t,
 COROSCOPE_NEW(_ZnamSt11align_val_tRKSt9nothrow_t,
               (std::size_t bytes, std::align_val_t to, const std::nothrow_t& tag), (bytes, to, tag))
 
-// operator delete and delete[]: plain, with a size, aligned, both.
-COROSCOPE_DELETE(_ZdlPv, (void* block), (block))
-COROSCOPE_DELETE(_ZdaPv, (void* block), (block))
-COROSCOPE_DELETE(_ZdlPvm, (void* block, std::size_t bytes), (block, bytes))
-COROSCOPE_DELETE(_ZdaPvm, (void* block, std::size_t bytes), (block, bytes))
-COROSCOPE_DELETE(_ZdlPvSt11align_val_t, (void* block, std::align_val_t to), (block, to))
-COROSCOPE_DELETE(_ZdaPvSt11align_val_t, (void* block, std::align_val_t to), (block, to))
+// operator delete and delete[]: plain, with a size, aligned, both. Without a size, the allocator is
+// asked: whatever is behind operator new, it has to be malloc's.
+COROSCOPE_DELETE(_ZdlPv, (void* block), (block), end_life_of(block))
+COROSCOPE_DELETE(_ZdaPv, (void* block), (block), end_life_of(block))
+COROSCOPE_DELETE(_ZdlPvm, (void* block, std::size_t bytes), (block, bytes),
+                 end_life_of(block, bytes))
+COROSCOPE_DELETE(_ZdaPvm, (void* block, std::size_t bytes), (block, bytes),
+                 end_life_of(block, bytes))
+COROSCOPE_DELETE(_ZdlPvSt11align_val_t, (void* block, std::align_val_t to), (block, to),
+                 end_life_of(block))
+COROSCOPE_DELETE(_ZdaPvSt11align_val_t, (void* block, std::align_val_t to), (block, to),
+                 end_life_of(block))
 COROSCOPE_DELETE(_ZdlPvmSt11align_val_t, (void* block, std::size_t bytes, std::align_val_t to),
-                 (block, bytes, to))
+                 (block, bytes, to), end_life_of(block, bytes))
 COROSCOPE_DELETE(_ZdaPvmSt11align_val_t, (void* block, std::size_t bytes, std::align_val_t to),
-                 (block, bytes, to))
+                 (block, bytes, to), end_life_of(block, bytes))
 
 }  // extern "C"

@@ -34,15 +34,24 @@ void private_memory::release(std::uint32_t part) noexcept {
     free_parts_.push_back(part);
 }
 
+std::unique_ptr<private_memory::page> private_memory::new_page() {
+    constexpr std::size_t most_spare = 64;
+    spare_.reserve(most_spare);
+    if (spare_.empty()) { return std::make_unique<page>(); }
+    auto made = std::move(spare_.back());
+    spare_.pop_back();
+    return made;
+}
+
 private_memory::granule& private_memory::at(std::uintptr_t address) {
     const auto number = address / page_bytes;
     if (latest_ == nullptr || number != latest_number_) {
         auto& found = pages_[number];
-        if (found == nullptr) { found = std::make_unique<page>(); }
+        if (found == nullptr) { found = new_page(); }
         latest_number_ = number;
         latest_ = found.get();
     }
-    return (*latest_)[address % page_bytes / granule_bytes];
+    return latest_->granules[address % page_bytes / granule_bytes];
 }
 
 void private_memory::drop(granule& in, std::size_t place) noexcept {
@@ -64,6 +73,7 @@ bool private_memory::keep(granule& in, kept_access made) {
         same->bytes |= made.bytes;
         return true;
     }
+    if (in.count_ == 0) { ++latest_->used; }
     if (in.count_ == most_kept) {
         // Rather one that was made by the same code: it may be read and written in turn.
         const auto alike = std::find_if(in.last_.begin(), end, [&](const kept_access& each) {
@@ -109,12 +119,34 @@ void private_memory::forget(std::uintptr_t begin, std::size_t bytes) noexcept {
         const auto page_end = (at / page_bytes + 1) * page_bytes;
         const auto found = pages_.find(at / page_bytes);
         if (found != pages_.end()) {
+            auto& in = *found->second;
             for (; at < std::min(end, page_end); at += granule_bytes) {
-                clear((*found->second)[at % page_bytes / granule_bytes]);
+                auto& which = in.granules[at % page_bytes / granule_bytes];
+                in.used -= which.is_used() ? 1U : 0U;
+                clear(which);
             }
+            if (in.used == 0) { drop_page(found->first); }
         }
         at = page_end;
     }
+}
+
+/// It is empty. Some are kept: blocks come and go.
+void private_memory::drop_page(std::uintptr_t number) noexcept {
+    if (number == latest_number_) { latest_ = nullptr; }
+    const auto found = pages_.find(number);
+    if (spare_.size() < spare_.capacity()) { spare_.push_back(std::move(found->second)); }
+    pages_.erase(found);
+}
+
+void private_memory::forget_all() noexcept {
+    for (auto& [number, in] : pages_) {
+        for (auto& each : in->granules) {
+            clear(each);
+        }
+    }
+    pages_.clear();
+    latest_ = nullptr;
 }
 
 }  // namespace coroscope::instrumentation::detail

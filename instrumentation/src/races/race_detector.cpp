@@ -9,6 +9,7 @@
 #include "race_recorder.hpp"
 #include "race_units.hpp"
 #include "segment_numbers.hpp"
+#include "thread_job.hpp"
 #include "thread_races.hpp"
 #include "unit_orders.hpp"
 #include "wake_watch.hpp"
@@ -61,6 +62,7 @@ public:
                 "first");
         }
         parts_ = std::make_unique<parts>(to.core(), options_, *log_);
+        threads_ = std::make_shared<detail::thread_races>(log_);
         to.core().add_reference();
         to.add_observer(*this);
         to.add_pause_sink(*this);
@@ -92,7 +94,10 @@ public:
         return parts_ != nullptr ? parts_->units.slots() : 0;
     }
     void settle() noexcept {
-        guarded([&] { parts_->recorder.settle(); });
+        guarded([&] {
+            parts_->recorder.settle();
+            threads_->settle();
+        });
     }
 
     void note_hang() noexcept {
@@ -110,7 +115,18 @@ public:
 
     void on_access(const access& made) noexcept override {
         if (next_access_ != nullptr) { next_access_->on_access(made); }
-        guarded([&] { note_synchronisation(made); });
+        guarded([&] {
+            if (made.bytes == 0) {
+                note_synchronisation(made);
+                return;
+            }
+            parts_->recorder.note_single(made);
+            if (threads_->has_jobs()) { threads_->note_on_loop(made, parts_->recorder); }
+        });
+        if (made.lock != coroscope::detail::lock_use::none
+            && made.kind == coroscope::detail::access_kind::acquire) {
+            split_segment();
+        }
     }
     void on_begin_of_life(const void* begin, std::size_t bytes) noexcept override {
         if (next_access_ != nullptr) { next_access_->on_begin_of_life(begin, bytes); }
@@ -123,7 +139,7 @@ public:
             parts_->orders.forget(begin);
             parts_->lives.forget(begin);
             parts_->wakes.forget(begin);
-            if (threads_ != nullptr) { threads_->forget(begin); }
+            if (threads_->has_jobs()) { threads_->forget(begin, bytes); }
         });
     }
 
@@ -136,7 +152,7 @@ public:
         std::uint64_t segment = 0;
         guarded([&] {
             segment = parts_->recorder.note(made);
-            if (threads_ != nullptr) { threads_->note_on_loop(made, who_now()); }
+            if (threads_->has_jobs()) { threads_->note_on_loop(made, parts_->recorder); }
         });
         return segment;
     }
@@ -144,7 +160,10 @@ public:
         guarded([&] { parts_->recorder.forget_cell(cell); });
     }
     void on_value_used(const detail::provenance& from, detail::value_use how) noexcept override {
-        guarded([&] { parts_->recorder.note_value_used(from, how); });
+        guarded([&] {
+            parts_->recorder.note_value_used(from, how);
+            if (threads_->has_jobs()) { threads_->note_value_used(from, how); }
+        });
     }
     void on_group(const void* group, const detail::variable_label& label,
                   std::span<const void* const> members) noexcept override {
@@ -168,19 +187,33 @@ public:
     }
 
     void on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept override {
-        if (threads_ == nullptr) { return; }
-        guarded([&] { threads_->note_lock_on_loop(mutex, is_taken, where); });
+        guarded([&] { threads_->note_lock(loop_unit, mutex, is_taken, where); });
+        if (threads_ != nullptr && threads_->has_jobs()) { split_segment(); }
+    }
+    void on_thread_order(const void* object, detail::thread_order how) noexcept override {
+        if (threads_ == nullptr || !threads_->has_jobs()) { return; }
+        guarded([&] { threads_->note_order(loop_unit, object, how); });
+        split_segment();
     }
 
     // --- job_follower
 
-    std::shared_ptr<coroscope::detail::followed_job> follow() noexcept override {
+    std::shared_ptr<coroscope::detail::followed_job> follow(
+        await_site created_at) noexcept override {
         std::shared_ptr<coroscope::detail::followed_job> followed;
         guarded([&] {
-            if (threads_ == nullptr) { threads_ = std::make_shared<detail::thread_races>(log_); }
-            followed = threads_->follow(who_now());
+            const auto unit = threads_->begin_job(who_now(), created_at);
+            followed = std::make_shared<detail::thread_job>(threads_, unit);
         });
+        split_segment();
         return followed;
+    }
+    std::shared_ptr<coroscope::detail::followed_post> post() noexcept override { return nullptr; }
+    void note_given(const void* object) noexcept override {
+        on_thread_order(object, detail::thread_order::release);
+    }
+    void note_taken(const void* object) noexcept override {
+        on_thread_order(object, detail::thread_order::acquire);
     }
 
     // --- observer
@@ -220,6 +253,8 @@ private:
         detail::unit_orders orders;
     };
 
+    static constexpr auto loop_unit = detail::thread_races::loop_unit;
+
     [[nodiscard]] std::shared_ptr<const detail::unit_facts> who_now() {
         return parts_->recorder.who(parts_->recorder.now());
     }
@@ -231,12 +266,30 @@ private:
         const coroscope::detail::own_accesses inside;
         parts_->orders.note_run(coroscope::detail::running_loop == &parts_->core);
         try {
+            if (threads_->has_forgotten()) [[unlikely]] { forget_what_jobs_did(); }
             f();
         } catch (...) { log_->count_dropped(); }
     }
 
     void begin_segment() noexcept {
+        if (parts_ != nullptr) { parts_->recorder.forget_cells(); }
         if (counts_segments_) { detail::current_segment = detail::next_segment_number(); }
+    }
+    /// What follows in this step is judged by other locks, or other orders, than what came before.
+    void split_segment() noexcept {
+        if (parts_ == nullptr) { return; }
+        parts_->recorder.split_segment();
+        coroscope::detail::renew_stretch();
+    }
+    /// A block that a job freed may be this thread's by now.
+    void forget_what_jobs_did() {
+        for (const auto& [begin, bytes] : threads_->take_forgotten()) {
+            if (begin == nullptr) {
+                parts_->recorder.forget_all();
+            } else {
+                parts_->recorder.forget_variable(begin, bytes);
+            }
+        }
     }
     static void note_begin(pause_sink& self, coroscope::detail::task_core&,
                            std::uint64_t) noexcept {
@@ -255,10 +308,6 @@ private:
         parts_->orders.end(key);
     }
     void note_synchronisation(const access& made) {
-        if (made.bytes != 0) {
-            parts_->recorder.note_single(made);
-            return;
-        }
         parts_->recorder.end_part();
         if (made.lock != coroscope::detail::lock_use::none) {
             parts_->locks.note(made);
@@ -274,7 +323,7 @@ private:
     bool counts_segments_ = false;
     access_sink* next_access_ = nullptr;
     coroscope::detail::job_follower* next_follower_ = nullptr;
-    std::shared_ptr<detail::thread_races> threads_;  ///< from the first job on; shared with jobs
+    std::shared_ptr<detail::thread_races> threads_;  ///< shared with jobs
 };
 
 race_detector::race_detector(race_options options)

@@ -121,7 +121,7 @@ std::string label_text(const variable_label& label) {
 
 std::string unit_text(const unit_facts& who) {
     if (!who.agent.is_task) {
-        return who.kind + (" " + std::to_string(who.agent.id))
+        return who.kind + (" " + std::to_string(who.agent.id & ~job_id_bit))
                + (who.name.empty() ? "" : " (" + who.name + ")");
     }
     return task_text(who.agent.id, who.name);

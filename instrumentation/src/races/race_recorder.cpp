@@ -145,8 +145,8 @@ std::uint64_t race_recorder::note(const annotated_access& made) {
         if (made.value == written_value::derived && made.from.segment != segment) {
             same->value = made.value;
             same->derived_from = made.from.segment;
-            same->where = made.where;
         }
+        same->where = made.where;
         return segment;
     }
     auto record = std::make_shared<access_record>();
@@ -159,7 +159,8 @@ std::uint64_t race_recorder::note(const annotated_access& made) {
     }
     if (made.from.object != nullptr) { note_value_used(made.from, value_use::computed); }
     variable.history.add(record, previous_of(variable.history, *record));
-    unjudged_.push_back({made.object, record, false, made.cell});
+    // Where nobody tells of the ends of steps, every access is told, and its line with it.
+    unjudged_.push_back({made.object, record, false, current_segment != 0 ? made.cell : nullptr});
     add_to_groups(*record, made.object, at.key);
     return segment;
 }
@@ -173,21 +174,13 @@ void race_recorder::note_single(const coroscope::detail::access& made) {
         return;
     }
     if (!unjudged_.empty() && unjudged_.back().record->segment != part->segment) { settle(); }
-    constexpr auto granule_bytes = private_memory::granule_bytes;
-    constexpr std::size_t most_bytes = 512;  // of a range, what begins it stands for all
-    const auto begin = reinterpret_cast<std::uintptr_t>(made.object);
-    const auto end = begin + std::min(made.bytes, most_bytes);
-    for (auto granule = begin - begin % granule_bytes; granule < end; granule += granule_bytes) {
-        unsigned bits = 0xff;
-        if (granule < begin) { bits &= 0xffU << (begin - granule); }
-        if (granule + granule_bytes > end) { bits &= 0xffU >> (granule + granule_bytes - end); }
-        const auto bytes = static_cast<std::uint8_t>(bits);
+    for_each_granule(made, [&](std::uintptr_t granule, std::uint8_t bytes) {
         auto& memory = private_.at(granule);
-        if (private_.keep(memory, {made.code, 0, made.kind, bytes})) { continue; }
+        if (private_.keep(memory, {made.code, 0, made.kind, bytes})) { return; }
         const auto* const address = reinterpret_cast<const void*>(granule);  // NOLINT: as it was
         if (!memory.is_shared()) { share(address, memory); }
         note_granule(*part, address, bytes, made);
-    }
+    });
 }
 
 /// Null: there is no room for another unit.
@@ -305,7 +298,12 @@ void race_recorder::note_benign(const char* reason) {
     unit.benign_depth -= reason == nullptr && unit.benign_depth > 0 ? 1 : 0;
     if (unit.benign_depth == 0) { unit.benign = nullptr; }
     if (reason != nullptr) { unit.benign = reason; }
-    // Accesses within the scope are others than those before.
+    split_segment();  // accesses within the scope are others than those before
+}
+
+void race_recorder::split_segment() noexcept {
+    end_part();
+    forget_cells();
     if (current_segment != 0) { current_segment = next_segment_number(); }
     segment_ = 0;
 }
@@ -322,6 +320,14 @@ void race_recorder::forget_variable(const void* object, std::size_t bytes) {
                    && std::less<const void*>()(g.variable, end);
         });
     }
+}
+
+void race_recorder::forget_all() {
+    settle();
+    end_part();
+    private_.forget_all();
+    variables_.clear();
+    guards_.clear();
 }
 
 void race_recorder::end_unit(std::uint64_t key) {
@@ -346,8 +352,15 @@ void race_recorder::forget_cell(const variable_cell& cell) noexcept {
     }
 }
 
+void race_recorder::forget_cells() noexcept {
+    for (; first_with_cell_ < unjudged_.size(); ++first_with_cell_) {
+        take_last_line(unjudged_[first_with_cell_]);
+    }
+}
+
 void race_recorder::settle() {
     auto ended = std::exchange(unjudged_, {});
+    first_with_cell_ = 0;
     for (auto& each : ended) {
         take_last_line(each);
     }

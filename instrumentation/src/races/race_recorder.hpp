@@ -63,13 +63,19 @@ public:
     void note_single(const coroscope::detail::access& made);
     /// What comes before the present unit, or its locks, may be something else from now on.
     void end_part() noexcept { private_.end_part(); }
+    /// The present segment ends within its step.
+    void split_segment() noexcept;
     void note_value_used(const provenance& from, value_use how);
     void note_group(const void* group, const variable_label& label,
                     std::span<const void* const> members);
     void forget_group(const void* group) noexcept { groups_.erase(group); }
     void note_benign(const char* reason);
     void forget_variable(const void* object, std::size_t bytes);
+    /// Of every variable.
+    void forget_all();
     void forget_cell(const variable_cell& cell) noexcept;
+    /// The step ends, or a part of it: from now on a variable may be destroyed by another thread.
+    void forget_cells() noexcept;
     void end_unit(std::uint64_t key);
 
     /// Judges what has not been judged.
@@ -149,6 +155,7 @@ private:
     std::unordered_map<const void*, group_state> groups_;
     std::unordered_map<std::uint64_t, std::vector<guard>> guards_;  ///< of units
     std::vector<unjudged> unjudged_;
+    std::size_t first_with_cell_ = 0;  ///< of them; those before have given theirs up
 };
 
 }  // namespace coroscope::instrumentation::detail

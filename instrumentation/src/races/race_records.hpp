@@ -19,6 +19,9 @@
 
 namespace coroscope::instrumentation::detail {
 
+/// In the id of an agent: it is a job, of that number. Callbacks have ids of their own.
+inline constexpr std::uint64_t job_id_bit = std::uint64_t{1} << 62U;
+
 /// `unit_facts::kind` of what an executor's thread runs.
 inline constexpr std::string_view job_kind = "job";
 

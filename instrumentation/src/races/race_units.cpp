@@ -78,7 +78,7 @@ void race_units::end(std::uint64_t key) {
     units_.erase(oldest);
 }
 
-bool race_units::stamp(race_unit& unit, access_record& made) {
+bool race_units::stamp(race_unit& unit, slot_memory& slot, std::uint32_t& time, race_clock& clock) {
     if (unit.slot == clock_slots::none) {
         unit.slot = slots_.take(unit.clock);
         if (unit.slot == clock_slots::none) { return false; }
@@ -86,9 +86,9 @@ bool race_units::stamp(race_unit& unit, access_record& made) {
         slots_.advance(unit.slot);
     }
     unit.is_published = false;
-    made.slot = slot_memory(slots_, unit.slot);
-    made.time = slots_.time(unit.slot);
-    made.clock = unit.clock;
+    slot = slot_memory(slots_, unit.slot);
+    time = slots_.time(unit.slot);
+    clock = unit.clock;
     return true;
 }
 

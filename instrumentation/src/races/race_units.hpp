@@ -47,7 +47,11 @@ public:
     void end(std::uint64_t key);
 
     /// The epoch of an access that the unit makes now; false: no slot is left.
-    [[nodiscard]] bool stamp(race_unit& unit, access_record& made);
+    [[nodiscard]] bool stamp(race_unit& unit, access_record& made) {
+        return stamp(unit, made.slot, made.time, made.clock);
+    }
+    [[nodiscard]] bool stamp(race_unit& unit, slot_memory& slot, std::uint32_t& time,
+                             race_clock& clock);
 
     void set_locks(race_unit& of, std::shared_ptr<const lock_set> held) noexcept {
         holders_ += held != nullptr ? 1U : 0U;

@@ -1,270 +1,247 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "thread_races.hpp"
 
-#include "race_findings.hpp"
-
-#include <coroscope/instrumentation/snapshots.hpp>
+#include "segment_numbers.hpp"
 
 #include <algorithm>
-#include <array>
-#include <string>
-#include <utility>
 
 namespace coroscope::instrumentation::detail {
 namespace {
 
-constexpr std::size_t records_of_a_variable = 16;
+constexpr std::size_t most_forgotten = 1024;
 
-[[nodiscard]] bool hold_one_mutex(const access_record& a, const access_record& b) {
-    if (a.locks == nullptr || b.locks == nullptr) { return false; }
-    return std::ranges::any_of(*a.locks, [&](const held_lock& one) {
-        return std::ranges::any_of(*b.locks, [&](const auto& o) { return o.mutex == one.mutex; });
-    });
+[[nodiscard]] std::uint64_t unit_of_job(std::uint64_t number) noexcept {
+    return number + thread_races::loop_unit;
 }
 
-[[nodiscard]] report::finding describe_race(const access_record& earlier,
-                                            const access_record& later,
-                                            const variable_label& label) {
-    const auto did = [](const access_record& a) {
-        return std::string(a.is_write() ? "wrote" : "read");
-    };
-    report::finding made;
-    made.rule = "thread-race";
-    made.severity = report::severity::error;
-    made.verdict = report::verdict::predicted;
-    made.where = place_of_access(later);
-    made.fingerprint = make_fingerprint(made.rule, std::array{place_of_access(earlier), made.where},
-                                        label.name != nullptr ? label.name : "");
-    made.message = unit_text(*earlier.who) + " " + did(earlier) + " " + label_text(label) + " at "
-                   + site_text(earlier.where) + ", and " + unit_text(*later.who) + " "
-                   + did(later) + " it at " + site_text(later.where)
-                   + ", in two threads that nothing orders. Hold a watched_mutex for both, or let "
-                     "the loop do it when the job's result has come.";
-    made.evidence.push_back({"variable", label_text(label), position_of(label.created_at), {}});
-    add_unit(made, "first task", *earlier.who);
-    add_unit(made, "other task", *later.who);
-    add_stack(made, "first access", did(earlier) + " at " + site_text(earlier.where), earlier);
-    made.evidence.push_back({"await between", "none: they run at the same time", {}, {}});
-    add_stack(made, "second access", did(later) + " at " + site_text(later.where), later);
-    made.evidence.push_back({"missing order",
-                             "no mutex that both hold, and neither the job's beginning nor its end "
-                             "lies between the two",
-                             {},
-                             {}});
-    return made;
-}
+/// By its address, this thread: what it did comes before what it does.
+constinit thread_local char this_thread_mark = 0;
 
 }  // namespace
 
-/// Listens in the job's thread while the job runs there.
-class thread_races::job final : public coroscope::detail::followed_job,
-                                public coroscope::detail::access_sink,
-                                public annotation_sink {
-public:
-    job(std::shared_ptr<thread_races> in, std::uint64_t key,
-        std::shared_ptr<const unit_facts> who) noexcept
-        : in_(std::move(in)),
-          key_(key),
-          who_(std::move(who)) {}
+thread_races::thread_races(std::shared_ptr<race_log> log) : log_(std::move(log)) {
+    units_.try_emplace(loop_unit);
+}
 
-    // On the executor's thread; a serial one may be the loop's own.
-    void begin() noexcept override {
-        outer_access_ = std::exchange(coroscope::detail::access_listener, this);
-        outer_annotation_ = std::exchange(annotation_listener, this);
-        outer_segment_ = std::exchange(current_segment, 0);
-    }
-    void end() noexcept override {
-        coroscope::detail::access_listener = outer_access_;
-        annotation_listener = outer_annotation_;
-        current_segment = outer_segment_;
-    }
-    void deliver() noexcept override {
-        guarded([&] {
-            const std::scoped_lock lock(in_->mutex_);
-            in_->units_.order(key_, loop_key);
-            in_->units_.end(key_);
-        });
-    }
+// --- Jobs
 
-    void on_access(const coroscope::detail::access&) noexcept override {}
-    void on_end_of_life(const void* begin, std::size_t) noexcept override {
-        guarded([&] { in_->forget(begin); });
-    }
-    std::uint64_t on_annotated_access(const annotated_access& made) noexcept override {
-        std::uint64_t segment = 0;
-        guarded([&] {
-            const std::scoped_lock lock(in_->mutex_);
-            segment = in_->note(key_, made, who_);
-        });
-        return segment;
-    }
-    void on_value_used(const provenance& from, value_use how) noexcept override {
-        guarded([&] {
-            const std::scoped_lock lock(in_->mutex_);
-            in_->note_value_used(from, how);
-        });
-    }
-    void on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept override {
-        guarded([&] {
-            const std::scoped_lock lock(in_->mutex_);
-            in_->note_lock(key_, mutex, is_taken, where);
-        });
-    }
-    void on_cell_gone(const variable_cell&) noexcept override {}
-    void on_group(const void*, const variable_label&,
-                  std::span<const void* const>) noexcept override {}
-    void on_group_gone(const void*) noexcept override {}
-    void on_benign(const char* reason) noexcept override {
-        guarded([&] {
-            const std::scoped_lock lock(in_->mutex_);
-            in_->units_.at(key_).benign = reason;
-        });
-    }
-    void on_life(const void*, const variable_label&, life_event, await_site) noexcept override {}
-    void on_claim(const void*, await_site) noexcept override {}
-    void on_breach(const breach&) noexcept override {}
-
-private:
-    template <class F>
-    void guarded(F&& f) noexcept {
-        const coroscope::detail::own_accesses inside;
-        try {
-            f();
-        } catch (...) { in_->log_->count_dropped(); }
-    }
-
-    std::shared_ptr<thread_races> in_;
-    std::uint64_t key_;
-    std::shared_ptr<const unit_facts> who_;
-    coroscope::detail::access_sink* outer_access_ = nullptr;
-    annotation_sink* outer_annotation_ = nullptr;
-    std::uint64_t outer_segment_ = 0;
-};
-
-std::shared_ptr<coroscope::detail::followed_job> thread_races::follow(
-    std::shared_ptr<const unit_facts> by) {
+std::uint64_t thread_races::begin_job(const std::shared_ptr<const unit_facts>& by,
+                                      await_site created_at) {
     const std::scoped_lock lock(mutex_);
-    has_jobs_ = true;
-    const auto number = next_number_++;
-    unit_facts facts{{number, false}, {}, {}, {}, job_kind.data()};
+    const auto number = ++last_job_;
+    const auto unit = unit_of_job(number);
+    unit_facts facts{{number | job_id_bit, false}, {}, created_at, {}, job_kind.data()};
     if (by != nullptr) {
         facts.name = "of " + unit_text(*by);
-        facts.created_at = by->created_at;
+        if (created_at.line() == 0) { facts.created_at = by->created_at; }
     }
-    const auto key = race_units::key_of(facts.agent) + 2;  // not the loop's
-    units_.spawn(loop_key, key);
-    return std::make_shared<job>(shared_from_this(), key,
-                                 std::make_shared<const unit_facts>(std::move(facts)));
+    units_[unit].who = std::make_shared<const unit_facts>(std::move(facts));
+    end_part(units_[loop_unit]);
+    for (auto* clocks : clocks_) {
+        clocks->spawn(loop_unit, unit);
+    }
+    jobs_.fetch_add(1, std::memory_order_relaxed);
+    return unit;
 }
 
-void thread_races::note_on_loop(const annotated_access& made,
-                                const std::shared_ptr<const unit_facts>& by) {
+void thread_races::enter_thread(std::uint64_t unit) {
     const std::scoped_lock lock(mutex_);
-    if (has_jobs_ && by != nullptr) { static_cast<void>(note(loop_key, made, by)); }
+    by_thread_.note(unit, &this_thread_mark, thread_order::acquire);
 }
 
-void thread_races::note_lock_on_loop(const void* mutex, bool is_taken, await_site where) {
+void thread_races::leave_thread(std::uint64_t unit) {
     const std::scoped_lock lock(mutex_);
-    note_lock(loop_key, mutex, is_taken, where);
+    by_thread_.note(unit, &this_thread_mark, thread_order::release);
 }
 
-void thread_races::forget(const void* object) {
+void thread_races::end_job(std::uint64_t unit, bool is_ordered) {
     const std::scoped_lock lock(mutex_);
-    variables_.erase(object);
+    const auto ended = units_.find(unit);
+    if (ended == units_.end()) { return; }
+    end_part(ended->second);
+    end_part(units_[loop_unit]);
+    units_.erase(ended);
+    for (auto* clocks : clocks_) {
+        if (is_ordered) { clocks->order(unit, loop_unit); }
+        clocks->end(unit);
+    }
+    const auto is_out = [&](std::uint64_t other) {
+        return other != loop_unit && units_.contains(other);
+    };
+    report_if(
+        [&](const met& each) { return !is_out(each.earlier->unit) && !is_out(each.later->unit); });
+    if (jobs_.fetch_sub(1, std::memory_order_relaxed) == 1) { forget_all(); }
+}
+
+// --- Units and their parts
+
+thread_races::unit_state* thread_races::find_unit(std::uint64_t unit) {
+    const auto found = units_.find(unit);
+    return found != units_.end() ? &found->second : nullptr;
+}
+
+void thread_races::end_part(unit_state& of) noexcept {
+    memory_.release(std::exchange(of.part, thread_memory::no_part));
 }
 
 // What is done under one acquisition of a mutex is one segment.
-std::uint64_t thread_races::note(std::uint64_t key, const annotated_access& made,
-                                 const std::shared_ptr<const unit_facts>& who) {
-    auto& unit = units_.at(key);
-    auto& in = variables_[made.object];
-    if (in.label.name == nullptr) { in.label = made.label; }
-    auto record = std::make_shared<access_record>();
-    record->who = who;
-    record->locks = unit.locks;
-    record->segment = unit.locks != nullptr ? unit.locks->front().acquisition : next_number_++;
-    record->order = next_number_++;
-    record->kind = made.kind;
-    record->value = made.value;
-    record->derived_from = made.from.object == made.object ? made.from.segment : 0;
-    record->where = made.where;
-    record->benign = unit.benign;
-    if (!units_.stamp(unit, *record)) { return 0; }
-    record->clock.raise(record->slot.slot(), record->time);
-    if (made.from.object != nullptr) { note_value_used(made.from, value_use::computed); }
-    const auto previous = std::find_if(in.records.rbegin(), in.records.rend(), [&](const auto& r) {
-        return r->slot.slot() == record->slot.slot() && r->segment != record->segment
-               && !r->is_write();
-    });
-    if (record->is_write() && previous != in.records.rend()) { record->previous = *previous; }
-    judge(in, *record);
-    if (in.records.size() == records_of_a_variable) {
-        in.records.front()->previous = nullptr;
-        in.records.erase(in.records.begin());
+bool thread_races::begin_part(std::uint64_t unit, unit_state& of, const access_record& common) {
+    end_part(of);
+    auto record = std::make_shared<thread_record>();
+    static_cast<access_record&>(*record) = common;
+    record->unit = unit;
+    record->locks = of.locks;
+    record->benign = of.benign;
+    record->order = next_order_;
+    next_order_ += 2;  // for a read and a write that are kept without
+    thread_stamp must;
+    if (!must_.stamp(unit, must) || !by_job_.stamp(unit, record->by_job)
+        || !by_thread_.stamp(unit, record->by_thread)) {
+        log_->count_dropped();
+        return false;
     }
-    in.records.push_back(record);
-    return record->segment;
+    record->slot = must.slot;
+    record->time = must.time;
+    record->clock = std::move(must.clock);
+    of.part = memory_.add_part(std::move(record));
+    return true;
 }
 
-void thread_races::note_value_used(const provenance& from, value_use how) {
-    const auto in = variables_.find(from.object);
-    if (in == variables_.end()) { return; }
-    for (const auto& each : in->second.records) {
-        if (each->segment != from.segment || each->is_write()) { continue; }
-        (how == value_use::tested ? each->is_tested : each->is_computed) = true;
-    }
+bool thread_races::has_part(std::uint64_t unit, unit_state& of) {
+    if (of.part != thread_memory::no_part) { return true; }
+    access_record common;
+    common.who = of.who;
+    common.segment = of.locks != nullptr ? of.locks->front().acquisition : next_segment_number();
+    return begin_part(unit, of, common);
 }
 
-void thread_races::note_lock(std::uint64_t key, const void* mutex, bool is_taken,
+bool thread_races::has_loop_part(race_recorder& now) {
+    auto& loop = units_[loop_unit];
+    const auto at = now.now();
+    if (at.key == 0) { return false; }
+    const auto segment = now.segment_of(at);
+    if (loop.part != thread_memory::no_part && loop.segment == segment) { return true; }
+    loop.segment = segment;
+    access_record common;
+    now.locate(at, common, {});
+    return begin_part(loop_unit, loop, common);
+}
+
+// --- What units do
+
+void thread_races::note(std::uint64_t unit, const coroscope::detail::access& made) {
+    const std::scoped_lock lock(mutex_);
+    auto* const of = find_unit(unit);
+    if (of != nullptr && has_part(unit, *of)) { note_bytes(of->part, made); }
+}
+
+std::uint64_t thread_races::note(std::uint64_t unit, const annotated_access& made) {
+    const std::scoped_lock lock(mutex_);
+    auto* const of = find_unit(unit);
+    return of != nullptr && has_part(unit, *of) ? note_annotated(of->part, made) : 0;
+}
+
+void thread_races::note_on_loop(const coroscope::detail::access& made, race_recorder& now) {
+    const std::scoped_lock lock(mutex_);
+    if (has_loop_part(now)) { note_bytes(units_[loop_unit].part, made); }
+}
+
+void thread_races::note_on_loop(const annotated_access& made, race_recorder& now) {
+    const std::scoped_lock lock(mutex_);
+    if (has_loop_part(now)) { static_cast<void>(note_annotated(units_[loop_unit].part, made)); }
+}
+
+void thread_races::note_lock(std::uint64_t unit, const void* mutex, bool is_taken,
                              await_site where) {
-    auto& unit = units_.at(key);
-    auto locks = unit.locks != nullptr ? std::make_shared<lock_set>(*unit.locks)
-                                       : std::make_shared<lock_set>();
+    const std::scoped_lock lock(mutex_);
+    auto* const of = find_unit(unit);
+    if (of == nullptr) { return; }
+    end_part(*of);
+    if (has_jobs()) {
+        const auto how = is_taken ? thread_order::acquire : thread_order::release;
+        by_job_.note(unit, mutex, how);
+        by_thread_.note(unit, mutex, how);
+    }
+    auto locks = of->locks != nullptr ? std::make_shared<lock_set>(*of->locks)
+                                      : std::make_shared<lock_set>();
     if (is_taken) {
-        locks->push_back({mutex, 0, next_number_++, 0, where});
-    } else {
-        std::erase_if(*locks, [&](const held_lock& each) { return each.mutex == mutex; });
+        locks->push_back({mutex, 0, next_segment_number(), 0, where});
+    } else {  // a recursive one is taken several times
+        const auto last = std::find_if(locks->rbegin(), locks->rend(),
+                                       [&](const held_lock& each) { return each.mutex == mutex; });
+        if (last != locks->rend()) { locks->erase(std::next(last).base()); }
     }
-    units_.set_locks(unit, locks->empty() ? nullptr : std::move(locks));
+    of->locks = locks->empty() ? nullptr : std::move(locks);
 }
 
-void thread_races::judge(const variable& in, const access_record& latest) {
-    for (const auto& each : in.records) {
-        if (each->slot.slot() == latest.slot.slot() || comes_before(*each, latest)) { continue; }
-        judge_pair(in, *each, latest);
-        if (latest.previous != nullptr) { judge_triple(in, {*latest.previous, *each, latest}); }
-        if (each->previous != nullptr) { judge_triple(in, {*each->previous, latest, *each}); }
+void thread_races::note_order(std::uint64_t unit, const void* object, thread_order how) {
+    const std::scoped_lock lock(mutex_);
+    auto* const of = find_unit(unit);
+    if (of == nullptr) { return; }
+    end_part(*of);
+    for (auto* clocks : clocks_) {
+        clocks->note(unit, object, how);
     }
 }
 
-void thread_races::judge_pair(const variable& in, const access_record& earlier,
-                              const access_record& later) {
-    const bool conflict = earlier.is_write() || later.is_write();
-    if (!conflict || hold_one_mutex(earlier, later)) { return; }
-    if (earlier.benign != nullptr || later.benign != nullptr) {
-        log_->count_benign();
-        return;
-    }
-    log_->add(race_key(4000, earlier.where, later.where), [&] {
-        return race_candidate{describe_race(earlier, later, in.label), {}};
-    });
+void thread_races::note_benign(std::uint64_t unit, const char* reason) {
+    const std::scoped_lock lock(mutex_);
+    auto* const of = find_unit(unit);
+    if (of == nullptr) { return; }
+    end_part(*of);
+    of->benign = reason;
 }
 
-// Where nothing orders two accesses, that is told already.
-void thread_races::judge_triple(const variable& in, const access_triple& of) {
-    const bool is_locked =
-        hold_one_mutex(of.first, of.other) && hold_one_mutex(of.other, of.second);
-    const auto rule = judge_variable(of);
-    const bool is_stale = rule == race_rule::stale_write || rule == race_rule::check_then_act;
-    if (!is_locked || !is_stale || !can_come_between(of)) { return; }
-    if (of.first.benign != nullptr || of.other.benign != nullptr || of.second.benign != nullptr) {
-        log_->count_benign();
-        return;
+// --- Memory
+
+void thread_races::forget(const void* begin, std::size_t bytes) {
+    const std::scoped_lock lock(mutex_);
+    forget_locked(begin, bytes);
+}
+
+void thread_races::forget_in_thread(const void* begin, std::size_t bytes) {
+    const std::scoped_lock lock(mutex_);
+    forget_locked(begin, bytes);
+    if (forgotten_.size() == most_forgotten) { forgotten_ = {{nullptr, 0}}; }
+    const bool is_too_much = !forgotten_.empty() && forgotten_.front().first == nullptr;
+    if (!is_too_much) { forgotten_.emplace_back(begin, bytes); }
+    has_forgotten_.store(true, std::memory_order_release);
+}
+
+std::vector<thread_races::range> thread_races::take_forgotten() {
+    const std::scoped_lock lock(mutex_);
+    has_forgotten_.store(false, std::memory_order_relaxed);
+    return std::exchange(forgotten_, {});
+}
+
+void thread_races::forget_locked(const void* begin, std::size_t bytes) {
+    const auto first = reinterpret_cast<std::uintptr_t>(begin);
+    const auto end = first + bytes;
+    report_if([&](const met& each) { return each.where >= first && each.where < end; });
+    memory_.forget(first, bytes);
+    variables_.erase(variables_.lower_bound(first), variables_.lower_bound(end));
+    for (auto* clocks : clocks_) {
+        clocks->forget(begin, bytes);
     }
-    log_->add(race_key(5000 + static_cast<std::uint64_t>(rule), of.first.where, of.second.where),
-              [&] {
-                  return race_candidate{describe_triple({rule, of, in.label, in.label}), {}};
-              });
+}
+
+void thread_races::forget_all() {
+    report_if([](const met&) { return true; });
+    variables_.clear();
+    memory_.forget_all();
+    for (auto* clocks : clocks_) {
+        clocks->forget_objects();
+    }
+}
+
+void thread_races::settle() {
+    const std::scoped_lock lock(mutex_);
+    report_if([](const met&) { return true; });
+}
+
+std::size_t thread_races::remembered() {
+    const std::scoped_lock lock(mutex_);
+    return variables_.size() + memory_.pages() + must_.objects() + by_thread_.objects();
 }
 
 }  // namespace coroscope::instrumentation::detail

@@ -2,61 +2,150 @@
 #pragma once
 
 #include "race_log.hpp"
-#include "race_records.hpp"
-#include "race_units.hpp"
+#include "race_recorder.hpp"
+#include "thread_clocks.hpp"
+#include "thread_findings.hpp"
+#include "thread_memory.hpp"
+#include "thread_records.hpp"
 
 #include <coroscope/instrumentation/detail/annotation.hpp>
 
-#include <coroscope/runtime/detail/job_follower.hpp>
-
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace coroscope::instrumentation::detail {
 
 /// What a loop's thread and the jobs that it gave to executors do to the same variables, in the
 /// order of the C++ memory model: a job begins after it was given away and ends before its result
-/// comes back. Each job is a unit of its own, since another thread might as well have run it.
-/// **Thread safety**: all members, from any thread.
-class thread_races : public std::enable_shared_from_this<thread_races> {
+/// comes back; mutexes, atomic variables and callbacks that are posted order as well.
+///
+/// Whatever was done while no job was out comes before or after all that jobs do, and is not
+/// remembered. See `thread_job` for what runs in a job's thread.
+/// **Thread safety**: all members, from any thread; `..._on_loop` on the loop's.
+class thread_races {
 public:
-    explicit thread_races(std::shared_ptr<race_log> log) : log_(std::move(log)) {}
+    static constexpr std::uint64_t loop_unit = 1;
 
-    /// A job that the loop gives away now, for the task that runs.
-    [[nodiscard]] std::shared_ptr<coroscope::detail::followed_job> follow(
-        std::shared_ptr<const unit_facts> by);
-    /// On the loop's thread, by the task that runs. Nothing before the first job.
-    void note_on_loop(const annotated_access& made, const std::shared_ptr<const unit_facts>& by);
-    void note_lock_on_loop(const void* mutex, bool is_taken, await_site where);
-    void forget(const void* object);
+    /// On the loop's thread.
+    explicit thread_races(std::shared_ptr<race_log> log);
+    thread_races(const thread_races&) = delete;
+    thread_races& operator=(const thread_races&) = delete;
 
-private:
-    class job;
-    using pointer = std::shared_ptr<access_record>;
-    struct variable {
-        variable_label label;
-        std::vector<pointer> records;
-    };
-    static constexpr std::uint64_t loop_key = 1;
+    [[nodiscard]] bool is_loop_thread() const noexcept {
+        return std::this_thread::get_id() == loop_thread_;
+    }
+    /// Whether there are jobs whose result has not come back.
+    [[nodiscard]] bool has_jobs() const noexcept {
+        return jobs_.load(std::memory_order_relaxed) != 0;
+    }
+    [[nodiscard]] race_log& log() noexcept { return *log_; }
 
-    std::uint64_t note(std::uint64_t unit, const annotated_access& made,
-                       const std::shared_ptr<const unit_facts>& who);
+    // --- Jobs
+
+    /// The loop gives a job away now, for that task. Returns its unit.
+    [[nodiscard]] std::uint64_t begin_job(const std::shared_ptr<const unit_facts>& by,
+                                          await_site created_at);
+    /// It begins, or ends, in this thread.
+    void enter_thread(std::uint64_t unit);
+    void leave_thread(std::uint64_t unit);
+    /// The loop has it back; `is_ordered`: and knows so.
+    void end_job(std::uint64_t unit, bool is_ordered);
+
+    // --- Of a unit, on its thread
+
+    void note(std::uint64_t unit, const coroscope::detail::access& made);
+    std::uint64_t note(std::uint64_t unit, const annotated_access& made);
+    void note_on_loop(const coroscope::detail::access& made, race_recorder& now);
+    void note_on_loop(const annotated_access& made, race_recorder& now);
     void note_value_used(const provenance& from, value_use how);
     void note_lock(std::uint64_t unit, const void* mutex, bool is_taken, await_site where);
-    void judge(const variable& in, const access_record& latest);
-    void judge_pair(const variable& in, const access_record& earlier, const access_record& later);
+    void note_order(std::uint64_t unit, const void* object, thread_order how);
+    void note_benign(std::uint64_t unit, const char* reason);
+
+    // --- Memory
+
+    /// It is something else from now on.
+    void forget(const void* begin, std::size_t bytes);
+    /// The same, where the loop's record of accesses has to be told as well.
+    void forget_in_thread(const void* begin, std::size_t bytes);
+    using range = std::pair<const void*, std::size_t>;
+    [[nodiscard]] bool has_forgotten() const noexcept {
+        return has_forgotten_.load(std::memory_order_acquire);
+    }
+    /// What `forget_in_thread` was told of since. A null address: more than was counted.
+    [[nodiscard]] std::vector<range> take_forgotten();
+
+    /// Reports what waits for the rest of its units' accesses.
+    void settle();
+    /// Granules and pages that are remembered, for tests of the bound.
+    [[nodiscard]] std::size_t remembered();
+
+private:
+    struct unit_state {
+        std::shared_ptr<const unit_facts> who;
+        std::shared_ptr<const lock_set> locks;
+        const char* benign = nullptr;
+        std::uint32_t part = thread_memory::no_part;
+        std::uint64_t segment = 0;  ///< of the loop: the one that its part is of
+    };
+    struct variable {
+        variable_label label;
+        std::vector<thread_pointer> records;
+    };
+    struct met {
+        std::uintptr_t where = 0;
+        thread_pointer earlier;
+        thread_pointer later;
+        bool has_happened = false;
+    };
+
+    [[nodiscard]] unit_state* find_unit(std::uint64_t unit);
+    void end_part(unit_state& of) noexcept;
+    [[nodiscard]] bool begin_part(std::uint64_t unit, unit_state& of, const access_record& common);
+    [[nodiscard]] bool has_part(std::uint64_t unit, unit_state& of);
+    [[nodiscard]] bool has_loop_part(race_recorder& now);
+    void note_bytes(std::uint32_t part, const coroscope::detail::access& made);
+    void note_granule(std::uintptr_t where, std::uint32_t part, const thread_memory::seen& made);
+    std::uint64_t note_annotated(std::uint32_t part, const annotated_access& made);
+    void note_value_used_locked(const provenance& from, value_use how);
+    static void link(const variable& in, thread_record& made);
+    static void add(variable& in, const thread_pointer& made);
+    [[nodiscard]] static bool is_over(const variable& in, const thread_record& latest);
+    void judge(std::uintptr_t where, const variable& in, const thread_pointer& latest);
+    void judge_pair(std::uintptr_t where, const thread_pointer& earlier,
+                    const thread_pointer& later);
     void judge_triple(const variable& in, const access_triple& of);
+    void report(const met& what);
+    void report_if(const std::function<bool(const met&)>& which);
+    void forget_locked(const void* begin, std::size_t bytes);
+    void forget_all();
 
     std::shared_ptr<race_log> log_;
+    const std::thread::id loop_thread_ = std::this_thread::get_id();
+    std::atomic<std::size_t> jobs_{0};
+    std::atomic<bool> has_forgotten_{false};
     std::mutex mutex_;  // of all that follows
-    bool has_jobs_ = false;
-    race_units units_;
-    std::uint64_t next_number_ = 1;  ///< of jobs, segments, acquisitions, records
-    std::unordered_map<const void*, variable> variables_;
+    thread_clocks must_;
+    thread_clocks by_job_;
+    thread_clocks by_thread_;
+    std::array<thread_clocks*, 3> clocks_{&must_, &by_job_, &by_thread_};
+    std::unordered_map<std::uint64_t, unit_state> units_;
+    thread_memory memory_;
+    std::map<std::uintptr_t, variable> variables_;
+    std::vector<met> met_;
+    std::vector<range> forgotten_;
+    std::uint64_t last_job_ = 0;
+    std::uint64_t next_order_ = 1;
 };
 
 }  // namespace coroscope::instrumentation::detail

@@ -225,7 +225,9 @@ public:
         using result = std::invoke_result_t<F&>;
         auto* state = new detail::job_future<result>(core(), wait_kind::executor, where);
         future<result> target(state);
-        submit(in, std::make_unique<detail::typed_job<F, result>>(std::move(f), target, *state));
+        auto job = std::make_unique<detail::typed_job<F, result>>(std::move(f), target, *state);
+        job->created_at = where;
+        submit(in, std::move(job));
         return target;
     }
     /// Null restores the loop's own pool. Must outlive the jobs given to it.

@@ -46,6 +46,16 @@ enum class written_value : std::uint8_t {
 
 class variable_cell;
 
+/// What threads do with an object that orders them: an atomic variable, a condition, a guard.
+enum class thread_order : std::uint8_t {
+    release,        ///< about to: what came before it comes before what follows an `acquire`
+    acquire,        ///< just did
+    weak_store,     ///< relaxed: a release of what came before the last `release_fence`
+    weak_load,      ///< relaxed: an acquire for what follows the next `acquire_fence`
+    release_fence,  ///< of no object
+    acquire_fence,  ///< of no object
+};
+
 struct annotated_access {
     variable_cell* cell = nullptr;
     const void* object = nullptr;
@@ -90,6 +100,7 @@ public:
     virtual void on_breach(const breach& made) noexcept = 0;
     /// A mutex of threads was taken, or is about to be given back.
     virtual void on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept = 0;
+    virtual void on_thread_order(const void* object, thread_order how) noexcept = 0;
 
 protected:
     annotation_sink() = default;

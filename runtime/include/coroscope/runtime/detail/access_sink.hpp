@@ -26,6 +26,13 @@ enum class lock_use : std::uint8_t {
     try_lock,  ///< waits for nothing
 };
 
+/// Whether an access of data is one of an atomic variable.
+enum class atomicity : std::uint8_t {
+    none,
+    single,  ///< it is
+    change,  ///< it is, and part of one operation that reads and writes
+};
+
 /// One access, by the task or callback whose step runs. Valid during the call.
 struct access {
     const void* object = nullptr;  ///< the first byte of the data, or the synchronisation object
@@ -38,6 +45,7 @@ struct access {
     bool changes = false;
     lock_use lock = lock_use::none;
     std::uint64_t id = 0;  ///< of a lock, as listings show it
+    atomicity atomic = atomicity::none;
 };
 
 /// Is told who uses what, where somebody wants to know: a race detector, or a search that must not
@@ -96,6 +104,12 @@ inline constinit thread_local access_stretch this_stretch;
 void begin_told_stretch() noexcept;
 inline void begin_stretch() noexcept {
     if (single_accesses_are_told()) [[unlikely]] { begin_told_stretch(); }
+}
+/// What follows is another stretch of the same step: something has changed that accesses are judged
+/// by.
+void renew_told_stretch() noexcept;
+inline void renew_stretch() noexcept {
+    if (this_stretch.number != 0) [[unlikely]] { renew_told_stretch(); }
 }
 inline void end_stretch() noexcept {
     this_stretch = {};

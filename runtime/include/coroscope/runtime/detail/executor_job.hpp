@@ -39,6 +39,7 @@ public:
     executor* taken_by = nullptr;                     ///< null: it cannot be withdrawn
     std::uint64_t ticket = 0;                         ///< its number there
     context_reference context = inherited_context();  ///< `run` is called in it
+    await_site created_at{};                          ///< the call that submits it
     executor_job* previous = nullptr;                 ///< links of the loop's list
     executor_job* next = nullptr;
 };

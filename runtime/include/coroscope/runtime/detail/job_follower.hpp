@@ -1,30 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/runtime/await_site.hpp>
+
 #include <memory>
 
 namespace coroscope::detail {
 
-/// One job of an executor on its way, for somebody who wants to know what happens in its thread.
-class followed_job {
+/// Something that one thread gives to another one's loop, for somebody who wants to know.
+class followed_post {
 public:
-    virtual ~followed_job() = default;
-    followed_job(const followed_job&) = delete;
-    followed_job& operator=(const followed_job&) = delete;
+    virtual ~followed_post() = default;
+    followed_post(const followed_post&) = delete;
+    followed_post& operator=(const followed_post&) = delete;
 
-    virtual void begin() noexcept = 0;    ///< in the executor's thread, before the job's function
-    virtual void end() noexcept = 0;      ///< there, after it
-    virtual void deliver() noexcept = 0;  ///< on the loop's thread, before the result is
+    virtual void deliver() noexcept = 0;  ///< on the loop's thread, before it is used
 
 protected:
-    followed_job() = default;
+    followed_post() = default;
 };
 
-/// Is told of each job that this thread gives to an executor through its loop.
+/// One job of an executor on its way, for somebody who wants to know what happens in its thread.
+class followed_job : public followed_post {
+public:
+    virtual void begin() noexcept = 0;  ///< in the executor's thread, before the job's function
+    virtual void end() noexcept = 0;    ///< there, after it
+};
+
+/// Is told of what this thread gives to others, and gets from them.
 class job_follower {
 public:
-    /// A job is given away now. Null: not followed.
-    [[nodiscard]] virtual std::shared_ptr<followed_job> follow() noexcept = 0;
+    /// A job is given to an executor now, by the call of that line. Null: not followed.
+    [[nodiscard]] virtual std::shared_ptr<followed_job> follow(await_site created_at) noexcept = 0;
+    /// A callback is given to a loop of another thread now. Null: not followed.
+    [[nodiscard]] virtual std::shared_ptr<followed_post> post() noexcept = 0;
+    /// What this thread did comes before what follows `note_taken` of that object.
+    virtual void note_given(const void* object) noexcept = 0;
+    virtual void note_taken(const void* object) noexcept = 0;
 
 protected:
     job_follower() = default;

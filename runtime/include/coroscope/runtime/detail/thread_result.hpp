@@ -53,6 +53,7 @@ protected:
             const std::scoped_lock lock(mutex_);
             if (status_ != completion_status::pending) { return; }
             set();
+            note_given();
             status_ = completion_status::value;
         }
         changed_.notify_all();
@@ -60,6 +61,8 @@ protected:
 
 private:
     void expect_other_thread() const;
+    void note_given() const noexcept;
+    void note_taken() const noexcept;
 
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;

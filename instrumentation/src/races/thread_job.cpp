@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "thread_job.hpp"
+
+#include <limits>
+
+#include <pthread.h>
+
+namespace coroscope::instrumentation::detail {
+namespace {
+
+using coroscope::detail::access_listener;
+using coroscope::detail::job_listener;
+using coroscope::detail::this_stretch;
+
+/// Where this thread's stack ends; below that lie its thread-local variables, too.
+[[nodiscard]] std::uintptr_t end_of_this_stack() noexcept {
+    static constinit thread_local std::uintptr_t end = 0;
+    if (end != 0) { return end; }
+    end = std::numeric_limits<std::uintptr_t>::max();
+    pthread_attr_t attributes;
+    if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) { return end; }
+    void* begin = nullptr;
+    std::size_t bytes = 0;
+    if (::pthread_attr_getstack(&attributes, &begin, &bytes) == 0) {
+        end = reinterpret_cast<std::uintptr_t>(begin) + bytes;
+    }
+    ::pthread_attr_destroy(&attributes);
+    return end;
+}
+
+/// A callback that a job posts to its loop. The object by which it is ordered is itself.
+class thread_post final : public coroscope::detail::followed_post {
+public:
+    thread_post(std::shared_ptr<thread_races> in, std::uint64_t from) : in_(std::move(in)) {
+        in_->note_order(from, this, thread_order::release);
+    }
+    ~thread_post() override {
+        const coroscope::detail::own_accesses inside;
+        in_->forget(this, 1);
+    }
+    thread_post(const thread_post&) = delete;
+    thread_post& operator=(const thread_post&) = delete;
+
+    void deliver() noexcept override {
+        const coroscope::detail::own_accesses inside;
+        try {
+            if (in_->is_loop_thread()) {
+                in_->note_order(thread_races::loop_unit, this, thread_order::acquire);
+            }
+        } catch (...) { in_->log().count_dropped(); }
+    }
+
+private:
+    std::shared_ptr<thread_races> in_;
+};
+
+}  // namespace
+
+thread_job::~thread_job() {
+    guarded([&] { in_->end_job(unit_, false); });
+}
+
+void thread_job::begin() noexcept {
+    is_apart_ = !in_->is_loop_thread();
+    if (!is_apart_) { return; }
+    guarded([&] { in_->enter_thread(unit_); });
+    outer_accesses_ = std::exchange(access_listener, this);
+    outer_annotations_ = std::exchange(annotation_listener, this);
+    outer_follower_ = std::exchange(job_listener, this);
+    outer_segment_ = std::exchange(current_segment, 0);
+    outer_stretch_ = this_stretch;
+    coroscope::detail::begin_stretch();
+    // The whole stack: the next job in this thread lies there as well.
+    if (this_stretch.number != 0) { this_stretch.own_stack = end_of_this_stack(); }
+}
+
+void thread_job::end() noexcept {
+    if (!is_apart_) { return; }
+    this_stretch = outer_stretch_;
+    access_listener = outer_accesses_;
+    annotation_listener = outer_annotations_;
+    job_listener = outer_follower_;
+    current_segment = outer_segment_;
+    guarded([&] { in_->leave_thread(unit_); });
+}
+
+void thread_job::deliver() noexcept {
+    guarded([&] { in_->end_job(unit_, true); });
+}
+
+std::shared_ptr<coroscope::detail::followed_post> thread_job::post() noexcept {
+    std::shared_ptr<coroscope::detail::followed_post> made;
+    guarded([&] { made = std::make_shared<thread_post>(in_, unit_); });
+    coroscope::detail::renew_stretch();
+    return made;
+}
+
+void thread_job::note_given(const void* object) noexcept {
+    on_thread_order(object, thread_order::release);
+}
+
+void thread_job::note_taken(const void* object) noexcept {
+    on_thread_order(object, thread_order::acquire);
+}
+
+void thread_job::on_access(const coroscope::detail::access& made) noexcept {
+    if (outer_accesses_ != nullptr) { outer_accesses_->on_access(made); }
+    if (made.bytes == 0 || made.code == nullptr) { return; }
+    guarded([&] { in_->note(unit_, made); });
+}
+
+void thread_job::on_begin_of_life(const void* begin, std::size_t bytes) noexcept {
+    if (outer_accesses_ != nullptr) { outer_accesses_->on_begin_of_life(begin, bytes); }
+}
+
+void thread_job::on_end_of_life(const void* begin, std::size_t bytes) noexcept {
+    if (outer_accesses_ != nullptr) { outer_accesses_->on_end_of_life(begin, bytes); }
+    guarded([&] { in_->forget_in_thread(begin, bytes); });
+}
+
+std::uint64_t thread_job::on_annotated_access(const annotated_access& made) noexcept {
+    pass_on([&](auto& outer) { static_cast<void>(outer.on_annotated_access(made)); });
+    std::uint64_t segment = 0;
+    guarded([&] { segment = in_->note(unit_, made); });
+    return segment;
+}
+
+void thread_job::on_cell_gone(const variable_cell& cell) noexcept {
+    pass_on([&](auto& outer) { outer.on_cell_gone(cell); });
+}
+
+void thread_job::on_value_used(const provenance& from, value_use how) noexcept {
+    pass_on([&](auto& outer) { outer.on_value_used(from, how); });
+    guarded([&] { in_->note_value_used(from, how); });
+}
+
+void thread_job::on_group(const void* group, const variable_label& label,
+                          std::span<const void* const> members) noexcept {
+    pass_on([&](auto& outer) { outer.on_group(group, label, members); });
+}
+
+void thread_job::on_group_gone(const void* group) noexcept {
+    pass_on([&](auto& outer) { outer.on_group_gone(group); });
+}
+
+void thread_job::on_benign(const char* reason) noexcept {
+    pass_on([&](auto& outer) { outer.on_benign(reason); });
+    guarded([&] { in_->note_benign(unit_, reason); });
+    coroscope::detail::renew_stretch();
+}
+
+void thread_job::on_life(const void* object, const variable_label& label, life_event what,
+                         await_site where) noexcept {
+    pass_on([&](auto& outer) { outer.on_life(object, label, what, where); });
+}
+
+void thread_job::on_claim(const void* object, await_site where) noexcept {
+    pass_on([&](auto& outer) { outer.on_claim(object, where); });
+}
+
+void thread_job::on_breach(const breach& made) noexcept {
+    pass_on([&](auto& outer) { outer.on_breach(made); });
+}
+
+void thread_job::on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept {
+    pass_on([&](auto& outer) { outer.on_thread_lock(mutex, is_taken, where); });
+    guarded([&] { in_->note_lock(unit_, mutex, is_taken, where); });
+    coroscope::detail::renew_stretch();
+}
+
+void thread_job::on_thread_order(const void* object, thread_order how) noexcept {
+    pass_on([&](auto& outer) { outer.on_thread_order(object, how); });
+    guarded([&] { in_->note_order(unit_, object, how); });
+    // Whoever takes it is not told by a mere acquire: what was done before needs no second telling.
+    if (how == thread_order::release || how == thread_order::release_fence) {
+        coroscope::detail::renew_stretch();
+    }
+}
+
+}  // namespace coroscope::instrumentation::detail

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "race_judge.hpp"
+#include "thread_races.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <utility>
+
+// What the accesses of jobs and the loop make of each other.
+
+namespace coroscope::instrumentation::detail {
+namespace {
+
+constexpr std::size_t records_of_a_variable = 16;
+constexpr std::size_t most_met = 64;
+/// Of variables that several units share; then all are forgotten.
+constexpr std::size_t most_variables = std::size_t{1} << 17U;
+
+[[nodiscard]] bool hold_one_mutex(const access_record& a, const access_record& b) {
+    if (a.locks == nullptr || b.locks == nullptr) { return false; }
+    return std::ranges::any_of(*a.locks, [&](const held_lock& one) {
+        return std::ranges::any_of(*b.locks, [&](const auto& o) { return o.mutex == one.mutex; });
+    });
+}
+
+/// Neither tears the other.
+[[nodiscard]] bool are_whole(const access_record& a, const access_record& b) {
+    const auto is_atomic = [](const access_record& each) {
+        return static_cast<const thread_record&>(each).is_atomic();
+    };
+    return hold_one_mutex(a, b) || (is_atomic(a) && is_atomic(b));
+}
+
+[[nodiscard]] bool is_one_place(const access_record& a, const access_record& b) noexcept {
+    return a.code == b.code
+           && std::bit_cast<std::uint64_t>(a.where) == std::bit_cast<std::uint64_t>(b.where);
+}
+
+[[nodiscard]] bool is_benign(const access_record& a) noexcept {
+    return a.benign != nullptr;
+}
+
+}  // namespace
+
+void thread_races::note_bytes(std::uint32_t part, const coroscope::detail::access& made) {
+    for_each_granule(made, [&](std::uintptr_t granule, std::uint8_t bytes) {
+        note_granule(granule, part, {made.code, made.kind, bytes, made.atomic});
+    });
+}
+
+void thread_races::note_granule(std::uintptr_t where, std::uint32_t part,
+                                const thread_memory::seen& made) {
+    auto& in = memory_;
+    if (variables_.size() >= most_variables && !variables_.contains(where)) { forget_all(); }
+    auto* const cell = in.at(where);
+    if (cell == nullptr) {
+        log_->count_dropped();
+        return;
+    }
+    if (in.keep(*cell, made, part)) { return; }
+    auto& known = variables_[where];
+    if (!cell->is_shared()) {
+        for (const auto& each : in.share(*cell)) {
+            link(known, *each);
+            add(known, each);
+        }
+    }
+    auto record = std::make_shared<thread_record>(in.part(part));
+    record->order = next_order_++;
+    record->kind = made.kind;
+    record->bytes = made.bytes;
+    record->code = made.code;
+    record->atomic = made.atomic;
+    record->is_computed = made.kind == access_kind::read;
+    link(known, *record);
+    judge(where, known, record);
+    if (is_over(known, *record)) {
+        variables_.erase(where);
+        in.clear(*cell);
+        static_cast<void>(in.keep(*cell, made, part));
+        return;
+    }
+    add(known, record);
+}
+
+std::uint64_t thread_races::note_annotated(std::uint32_t part, const annotated_access& made) {
+    const auto where = reinterpret_cast<std::uintptr_t>(made.object);
+    auto record = std::make_shared<thread_record>(memory_.part(part));
+    record->order = next_order_++;
+    record->kind = made.kind;
+    record->value = made.value;
+    record->derived_from = made.from.object == made.object ? made.from.segment : 0;
+    record->where = made.where;
+    if (made.from.object != nullptr) { note_value_used_locked(made.from, value_use::computed); }
+    if (variables_.size() >= most_variables && !variables_.contains(where)) { forget_all(); }
+    auto& known = variables_[where];
+    if (known.label.name == nullptr) { known.label = made.label; }
+    link(known, *record);
+    judge(where, known, record);
+    add(known, record);
+    return record->segment;
+}
+
+void thread_races::note_value_used(const provenance& from, value_use how) {
+    const std::scoped_lock lock(mutex_);
+    note_value_used_locked(from, how);
+}
+
+void thread_races::note_value_used_locked(const provenance& from, value_use how) {
+    const auto in = variables_.find(reinterpret_cast<std::uintptr_t>(from.object));
+    if (in == variables_.end()) { return; }
+    for (const auto& each : in->second.records) {
+        if (each->segment != from.segment || each->is_write()) { continue; }
+        (how == value_use::tested ? each->is_tested : each->is_computed) = true;
+    }
+}
+
+// A write after a read in the same segment is that read's; otherwise it may be one of an earlier
+// read.
+void thread_races::link(const variable& in, thread_record& made) {
+    if (!made.is_write()) { return; }
+    if (made.atomic == atomicity::change) { made.value = written_value::update; }
+    for (auto each = in.records.rbegin(); each != in.records.rend(); ++each) {
+        const auto& read = **each;
+        const bool is_read = !read.is_write() && read.who->agent == made.who->agent;
+        if (!is_read || (read.bytes & made.bytes) == 0) { continue; }
+        if (read.segment != made.segment) {
+            made.previous = *each;
+            return;
+        }
+        if (read.is_used() && made.value == written_value::unknown) {
+            made.value = written_value::update;
+            return;
+        }
+    }
+}
+
+// Of those that one unit made at one place the last one counts: who is not ordered with an earlier
+// one is not with that.
+void thread_races::add(variable& in, const thread_pointer& made) {
+    const auto same = std::ranges::find_if(in.records, [&](const auto& each) {
+        return each->who->agent == made->who->agent && each->kind == made->kind
+               && is_one_place(*each, *made);
+    });
+    const auto out = same != in.records.end() ? same : in.records.begin();
+    if (same != in.records.end() || in.records.size() == records_of_a_variable) {
+        (*out)->previous = nullptr;
+        in.records.erase(out);
+    }
+    in.records.push_back(made);
+}
+
+/// Nobody else has a part in it any more.
+bool thread_races::is_over(const variable& in, const thread_record& latest) {
+    return latest.is_write() && std::ranges::all_of(in.records, [&](const auto& each) {
+               return each->unit != latest.unit
+                      && comes_before(static_cast<const access_record&>(*each), latest);
+           });
+}
+
+void thread_races::judge(std::uintptr_t where, const variable& in, const thread_pointer& latest) {
+    for (const auto& each : in.records) {
+        if (each->unit == latest->unit || (each->bytes & latest->bytes) == 0) { continue; }
+        judge_pair(where, each, latest);
+        if (comes_before(static_cast<const access_record&>(*each), *latest)) { continue; }
+        if (latest->previous != nullptr) { judge_triple(in, {*latest->previous, *each, *latest}); }
+        if (each->previous != nullptr) { judge_triple(in, {*each->previous, *latest, *each}); }
+    }
+}
+
+// What the compiler saw is judged by the order of this run, of which it told all. Of annotations
+// nobody knows what else orders threads: there, that one thread did both is no reason.
+void thread_races::judge_pair(std::uintptr_t where, const thread_pointer& earlier,
+                              const thread_pointer& later) {
+    const bool is_of_code = earlier->code != nullptr && later->code != nullptr;
+    const bool is_ordered = is_of_code ? comes_before(earlier->by_thread, later->by_thread)
+                                       : comes_before(earlier->by_job, later->by_job);
+    const bool conflict = earlier->is_write() || later->is_write();
+    if (is_ordered || !conflict || are_whole(*earlier, *later)) { return; }
+    if (is_benign(*earlier) || is_benign(*later)) {
+        log_->count_benign();
+        return;
+    }
+    const auto known = std::ranges::find_if(met_, [&](const met& each) {
+        const auto is = [&](const thread_record& a, const thread_record& b) {
+            return a.who->agent == earlier->who->agent && b.who->agent == later->who->agent;
+        };
+        return each.where == where
+               && (is(*each.earlier, *each.later) || is(*each.later, *each.earlier));
+    });
+    if (known != met_.end()) { return; }
+    if (met_.size() == most_met) {
+        report(met_.front());
+        met_.erase(met_.begin());
+    }
+    met_.push_back({where, earlier, later, is_of_code});
+}
+
+// Where nothing orders two accesses, that is told already.
+void thread_races::judge_triple(const variable& in, const access_triple& of) {
+    const auto rule = judge_variable(of);
+    const bool is_stale = rule == race_rule::stale_write || rule == race_rule::check_then_act;
+    if (!is_stale || !of.overlaps() || !are_whole(of.first, of.other)
+        || !are_whole(of.other, of.second) || !can_come_between(of)) {
+        return;
+    }
+    if (is_benign(of.first) || is_benign(of.other) || is_benign(of.second)) {
+        log_->count_benign();
+        return;
+    }
+    const auto place = [](const access_record& each) {
+        return each.code != nullptr ? reinterpret_cast<std::uintptr_t>(each.code)
+                                    : std::bit_cast<std::uint64_t>(each.where);
+    };
+    log_->add(
+        race_key(5000 + static_cast<std::uint64_t>(rule), {place(of.first), place(of.second)}),
+        [&] {
+            return race_candidate{describe_triple({rule, of, in.label, in.label}), {}};
+        });
+}
+
+// --- Reports
+
+void thread_races::report(const met& what) {
+    thread_race race{what.earlier, what.later, {}, {}, what.has_happened};
+    const auto is_of_both = [&](const thread_record& each) {
+        return each.who->agent == what.earlier->who->agent
+               || each.who->agent == what.later->who->agent;
+    };
+    const auto in = variables_.find(what.where);
+    if (in != variables_.end()) {
+        race.variable = in->second.label;
+        std::ranges::copy_if(in->second.records, std::back_inserter(race.all),
+                             [&](const auto& each) { return is_of_both(*each); });
+    }
+    for (const auto& each : {what.earlier, what.later}) {
+        const bool is_known = std::ranges::any_of(race.all, [&](const auto& other) {
+            return other->who->agent == each->who->agent && other->kind == each->kind
+                   && is_one_place(*other, *each);
+        });
+        if (!is_known) { race.all.push_back(each); }
+    }
+    std::ranges::sort(race.all, {}, [](const auto& each) { return each->order; });
+    auto made = describe_thread_race(race);
+    const auto key = std::hash<std::string>()(made.fingerprint);
+    log_->add(key, [&] { return race_candidate{std::move(made), {}}; });
+}
+
+void thread_races::report_if(const std::function<bool(const met&)>& which) {
+    if (met_.empty()) { return; }
+    std::vector<met> left;
+    for (const auto& each : std::exchange(met_, {})) {
+        if (which(each)) {
+            report(each);
+        } else {
+            left.push_back(each);
+        }
+    }
+    met_ = std::move(left);
+}
+
+}  // namespace coroscope::instrumentation::detail

@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: Apache-2.0
+// Jobs on executor threads, with plain variables. What puts the threads' accesses into an order
+// here is unseen by the detector: bytes in pipes.
+#include <coroscope/instrumentation/races/race_detector.hpp>
+
+#include "instrumentation/races/raced_loop.hpp"
+#include "support/catch.hpp"
+
+#include <coroscope/runtime/executor.hpp>
+#include <coroscope/runtime/loop.hpp>
+#include <coroscope/runtime/threads.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <future>
+#include <latch>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
+using namespace coroscope;
+using namespace coroscope::instrumentation;
+using namespace std::string_literals;
+
+namespace {
+
+using dictionary = std::map<std::string, double>;
+using job_function = std::function<void()>;
+
+/// Happens once, and keeps it from whoever watches.
+class unseen_event {
+public:
+    unseen_event() { REQUIRE(::pipe(ends_.data()) == 0); }
+    ~unseen_event() {
+        ::close(ends_[0]);
+        ::close(ends_[1]);
+    }
+    unseen_event(const unseen_event&) = delete;
+    unseen_event& operator=(const unseen_event&) = delete;
+
+    void happen() { static_cast<void>(!::write(ends_[1], "x", 1)); }
+    void wait() {
+        char byte = 0;
+        static_cast<void>(!::read(ends_[0], &byte, 1));
+    }
+
+private:
+    std::array<int, 2> ends_{};
+};
+
+constexpr unsigned body_of_run_both = __LINE__;
+coro<> run_both(executor& pool, job_function one, job_function two) {
+    auto first = get_running_loop().run_in_executor(pool, std::move(one));
+    auto second = get_running_loop().run_in_executor(pool, std::move(two));
+    co_await first;
+    co_await second;
+}
+
+/// A loop, two threads, and what the detector says of two jobs that run in them at the same time.
+struct threaded_loop : raced_loop {
+    threaded_loop() { v.clock.waits_for_others = true; }
+
+    rule_list rules_of(job_function one, job_function two) {
+        start(run_both(pool, std::move(one), std::move(two)), "main");
+        run();
+        CHECK(failure.empty());
+        return rules();
+    }
+    /// The first runs in its thread until the second has ended in its own.
+    rule_list rules_in_turn(job_function one, job_function two) {
+        unseen_event first;
+        unseen_event second;
+        return rules_of(
+            [&] {
+                one();
+                first.happen();
+                second.wait();
+            },
+            [&] {
+                first.wait();
+                two();
+                second.happen();
+            });
+    }
+    thread_pool_executor pool{2};
+};
+
+constexpr unsigned body_of_add = __LINE__;
+void add_from_thread(dictionary& d, unseen_event& mine, unseen_event& other) {
+    const auto old = d["value"];
+    mine.happen();
+    other.wait();
+    d["value"] = old + 1;
+}
+
+[[nodiscard]] std::string at(unsigned line) {
+    return "executor_races_test.cpp:" + std::to_string(body_of_add + line) + " in ";
+}
+
+/// How often one has the other.
+[[nodiscard]] unsigned count_of(const std::string& part, const std::string& in) {
+    unsigned times = 0;
+    for (auto i = in.find(part); i != std::string::npos; i = in.find(part, i + 1)) {
+        ++times;
+    }
+    return times;
+}
+
+}  // namespace
+
+TEST_CASE("a dictionary that two jobs update is found, with the four lines", "[threads]") {
+    threaded_loop r;
+    dictionary d{{"value", 0}};
+    unseen_event first;
+    unseen_event second;
+    const auto rules = r.rules_of([&] { add_from_thread(d, first, second); },
+                                  [&] { add_from_thread(d, second, first); });
+    CHECK(d["value"] == 1);
+    REQUIRE(rules == rule_list{"thread-race"});
+    const auto found = r.races.findings()[0];
+    INFO(found.message);
+    CHECK(found.verdict == report::verdict::confirmed);
+    CHECK(count_of(at(2), found.message) == 2);
+    CHECK(count_of(at(5), found.message) == 2);
+    CHECK(count_of("job 1 (of task 1 (main)) read", found.message) == 1);
+    CHECK(count_of("job 2 (of task 1 (main)) read", found.message) == 1);
+    unsigned lines = 0;
+    for (const auto& label : {"first task", "other task"}) {
+        const auto unit = std::ranges::find(found.evidence, label, &report::evidence_item::label);
+        REQUIRE(unit != found.evidence.end());
+        lines += unit->where.line;
+    }
+    CHECK(lines == 2 * body_of_run_both + 2 + 3);
+}
+
+namespace {
+
+void locked_add(dictionary& d, std::mutex& lock, int times) {
+    for (int i = 0; i < times; ++i) {
+        const std::scoped_lock held(lock);
+        const auto old = d["value"];
+        d["value"] = old + 1;
+    }
+}
+
+constexpr unsigned body_of_adding_in_parts = __LINE__;
+void add_in_parts(dictionary& d, std::mutex& lock, bool reads_again) {
+    double old = 0;
+    {
+        const std::scoped_lock held(lock);
+        old = d["value"];
+    }
+    const std::scoped_lock held(lock);
+    if (reads_again) { old = d["value"]; }
+    d["value"] = old + 1;
+}
+
+}  // namespace
+
+TEST_CASE("a dictionary that two jobs update under one mutex is fine", "[threads]") {
+    threaded_loop r;
+    dictionary d{{"value", 0}};
+    std::mutex lock;
+    const auto add = [&] {
+        locked_add(d, lock, 50);
+    };
+    CHECK(r.rules_of(add, add) == rule_list{});
+    CHECK(d["value"] == 100);
+}
+
+TEST_CASE("under a mutex each it is not", "[threads]") {
+    threaded_loop r;
+    dictionary d{{"value", 0}};
+    std::mutex one;
+    std::mutex other;
+    CHECK(r.rules_in_turn([&] { locked_add(d, one, 1); }, [&] { locked_add(d, other, 1); })
+          == rule_list{"thread-race"});
+}
+
+TEST_CASE("an update in two locked parts loses another job's", "[threads]") {
+    const bool reads_again = GENERATE(false, true);
+    threaded_loop r;
+    dictionary d{{"value", 0}};
+    std::mutex lock;
+    const auto add = [&] {
+        add_in_parts(d, lock, reads_again);
+    };
+    const auto rules = r.rules_in_turn(add, add);
+    CHECK(rules == (reads_again ? rule_list{} : rule_list{"stale-write"}));
+    if (reads_again) { return; }
+    const auto& text = r.races.findings()[0].message;
+    INFO(text);
+    const auto line = [](unsigned n) {
+        return "executor_races_test.cpp:" + std::to_string(body_of_adding_in_parts + n) + " in ";
+    };
+    CHECK(count_of(line(5), text) == 1);
+    CHECK(count_of(line(9), text) == 2);
+}
+
+TEST_CASE("a lock of many readers and one writer keeps order", "[threads]") {
+    threaded_loop r;
+    dictionary d{{"value", 0}};
+    std::shared_mutex lock;
+    double found = 0;
+    const auto read = [&] {
+        const std::shared_lock held(lock);
+        found = d.at("value");
+    };
+    const bool writes_alone = GENERATE(true, false);
+    const auto write = [&] {
+        const std::unique_lock held(lock, std::defer_lock);
+        if (writes_alone) { lock.lock(); }
+        d.at("value") = 1;
+        if (writes_alone) { lock.unlock(); }
+    };
+    CHECK(r.rules_in_turn(read, write) == (writes_alone ? rule_list{} : rule_list{"thread-race"}));
+}
+
+TEST_CASE("what an atomic variable hands over is in order, if it is asked for", "[threads]") {
+    threaded_loop r;
+    auto value = std::make_unique<int>(0);
+    std::atomic<bool> is_ready{false};
+    const auto order = GENERATE(std::memory_order_release, std::memory_order_relaxed);
+    const auto rules = r.rules_in_turn(
+        [&] {
+            *value = 1;
+            is_ready.store(true, order);
+        },
+        [&] {
+            while (!is_ready.load(std::memory_order_acquire)) {}
+            *value += 1;
+        });
+    CHECK(*value == 2);
+    CHECK(rules == (order == std::memory_order_release ? rule_list{} : rule_list{"thread-race"}));
+}
+
+TEST_CASE("fences make order out of relaxed operations", "[threads]") {
+    threaded_loop r;
+    auto value = std::make_unique<int>(0);
+    std::atomic<bool> is_ready{false};
+    const bool has_fence = GENERATE(true, false);
+    const auto rules = r.rules_in_turn(
+        [&] {
+            *value = 1;
+            if (has_fence) { std::atomic_thread_fence(std::memory_order_release); }
+            is_ready.store(true, std::memory_order_relaxed);
+        },
+        [&] {
+            while (!is_ready.load(std::memory_order_relaxed)) {}
+            std::atomic_thread_fence(std::memory_order_acquire);
+            *value += 1;
+        });
+    CHECK(rules == (has_fence ? rule_list{} : rule_list{"thread-race"}));
+}
+
+TEST_CASE("an atomic counter is fine, and one that is read and then written is not", "[threads]") {
+    threaded_loop r;
+    std::atomic<int> counter{0};
+    const bool is_one_operation = GENERATE(true, false);
+    unseen_event has_read;
+    unseen_event has_added;
+    const auto rules = r.rules_of(
+        [&] {
+            if (is_one_operation) {
+                counter += 1;
+                has_read.happen();
+                has_added.wait();
+            } else {
+                const int old = counter.load();
+                has_read.happen();
+                has_added.wait();
+                counter.store(old + 1);
+            }
+        },
+        [&] {
+            has_read.wait();
+            counter += 1;
+            has_added.happen();
+        });
+    CHECK(counter == (is_one_operation ? 2 : 1));
+    CHECK(rules == (is_one_operation ? rule_list{} : rule_list{"stale-write"}));
+}
+
+TEST_CASE("what only reads is no race", "[threads]") {
+    threaded_loop r;
+    const bool writes = GENERATE(false, true);
+    dictionary d{{"a", 1}, {"b", 2}};
+    double sum = 0;
+    CHECK(r.rules_in_turn([&] { sum = d.at("a") + d.at("b"); },
+                          [&] {
+                              const auto found = d.find("a");
+                              if (found->second < 0 || writes) { found->second = 2; }
+                          })
+          == (writes ? rule_list{"thread-race"} : rule_list{}));
+    CHECK(sum == 3);
+}
+
+namespace {
+
+struct one_value {
+    std::unique_ptr<int> value = std::make_unique<int>(0);
+    std::mutex lock;
+    std::condition_variable changed;
+    std::promise<void> written;
+    std::latch both{2};
+    bool is_ready = false;
+};
+struct hand_over {
+    std::string name;
+    void (*give)(one_value&);
+    void (*take)(one_value&);
+};
+
+[[nodiscard]] std::vector<hand_over> ways_to_hand_over() {
+    return {{"a promise and its future", [](one_value& v) { v.written.set_value(); },
+             [](one_value& v) {
+                 v.written.get_future().wait();
+             }},
+            {"a latch", [](one_value& v) { v.both.count_down(); },
+             [](one_value& v) {
+                 v.both.arrive_and_wait();
+             }},
+            {"a condition",
+             [](one_value& v) {
+                 const std::scoped_lock held(v.lock);
+                 v.is_ready = true;
+                 v.changed.notify_one();
+             },
+             [](one_value& v) {
+                 std::unique_lock held(v.lock);
+                 v.changed.wait(held, [&] { return v.is_ready; });
+             }},
+            {"a condition with a time limit",
+             [](one_value& v) {
+                 const std::scoped_lock held(v.lock);
+                 v.is_ready = true;
+                 v.changed.notify_one();
+             },
+             [](one_value& v) {
+                 std::unique_lock held(v.lock);
+                 v.changed.wait_for(held, std::chrono::hours(1), [&] { return v.is_ready; });
+             }},
+            {"nothing", [](one_value&) {},
+             [](one_value&) {
+             }}};
+}
+
+}  // namespace
+
+TEST_CASE("what is handed over between two threads is in order", "[threads]") {
+    for (const auto& way : ways_to_hand_over()) {
+        threaded_loop r;
+        one_value shared;
+        INFO(way.name);
+        unseen_event ended;
+        const auto rules = r.rules_of(
+            [&] {
+                *shared.value += 1;
+                way.give(shared);
+                ended.wait();
+            },
+            [&] {
+                way.take(shared);
+                *shared.value += 1;
+                ended.happen();
+            });
+        CHECK(rules == (way.name == "nothing" ? rule_list{"thread-race"} : rule_list{}));
+    }
+}
+
+TEST_CASE("the last owner comes after all others", "[threads]") {
+    threaded_loop r;
+    auto one = std::make_shared<std::vector<int>>(100);
+    auto other = one;
+    const auto use = [](std::shared_ptr<std::vector<int>>& mine) {
+        static_cast<void>(mine->at(3));
+        mine = nullptr;
+    };
+    CHECK(r.rules_in_turn([&] { use(one); }, [&] { use(other); }) == rule_list{});
+}
+
+TEST_CASE("memory that one thread frees and another gets is another", "[threads]") {
+    threaded_loop r;
+    std::vector<const void*> places(2);
+    const auto use = [&](std::size_t which) {
+        std::vector<std::unique_ptr<std::array<int, 300>>> many;
+        for (int i = 0; i < 20; ++i) {
+            many.push_back(std::make_unique<std::array<int, 300>>());
+            many.back()->at(0) = 1;
+        }
+        places[which] = many.back().get();
+    };
+    CHECK(r.rules_in_turn([&] { use(0); }, [&] { use(1); }) == rule_list{});
+}
+
+TEST_CASE("a thread's own variables are its own, whichever job it runs", "[threads]") {
+    static thread_local int own = 0;
+    threaded_loop r;
+    const auto use = [] {
+        int local = 3;
+        auto* const place = &local;
+        *place += own;
+        own = *place;
+    };
+    CHECK(r.rules_of(use, use) == rule_list{});
+}
+
+TEST_CASE("a static variable is made once", "[threads]") {
+    threaded_loop r;
+    const auto use = [] {
+        static const std::map<int, int> table{{1, 2}};
+        static_cast<void>(table.at(1));
+    };
+    CHECK(r.rules_in_turn(use, use) == rule_list{});
+}
