@@ -24,6 +24,7 @@ void loop::told(hook which, F&& f) noexcept {
 void loop::task_started(detail::task_core& task) noexcept {
     const auto info = task.info();
     auto& observers = implementation_->observers;
+    implementation_->fibers.add(task);
     if (core_->policy != nullptr) { core_->note_creator(task); }
     observers.tell(hook::task_created, [&](observer& o) { o.on_task_created(info); });
     if (core_->wants(hook::edge)) { core_->notify_edge(edge_kind::spawn, info.parent_id, info.id); }
@@ -136,10 +137,15 @@ void start_task(task_core& task, std::string_view name, await_site created_at, f
     if (contexts_are_used.load(std::memory_order_relaxed)) [[unlikely]] {
         task.context = copy_of_current_context();
     }
-    if ((core.hooks & (hook::task_created | hook::edge | loop_core::has_policy)) != 0)
+    if (task_fibers::are_shown
+        || (core.hooks & (hook::task_created | hook::edge | loop_core::has_policy)) != 0)
         [[unlikely]] {
         core.self->task_started(task);
     }
+}
+
+void loop_core::show_name_of(const task_core& task) noexcept {
+    if (self != nullptr) { self->implementation_->fibers.rename(task); }
 }
 
 void loop_core::notify_posted(handle_state& posted) noexcept {

@@ -69,11 +69,14 @@ template <bool Timed, bool Observed>
     c.current = &task;
     auto* frame = task.top;
     auto* top = frame;
-    for (;;) {  // until a frame suspends without handing over to its child or its parent
-        frame->coroutine().resume();
-        top = task.top;
-        if (top == frame || top == nullptr) { break; }
-        frame = top;
+    {
+        const detail::task_fibers::step as_the_task(fibers, task);
+        for (;;) {  // until a frame suspends without handing over to its child or its parent
+            frame->coroutine().resume();
+            top = task.top;
+            if (top == frame || top == nullptr) { break; }
+            frame = top;
+        }
     }
 
     const auto from = record.site.load(relaxed);  // written below and nowhere else
@@ -321,6 +324,7 @@ void loop::implementation::end_task(detail::task_core& task,
     (task.next != nullptr ? task.next->previous : core.last_task) = task.previous;
     detail::add_to(core.task_count, std::size_t(-1));
     task.record().state.store(task_state::done, std::memory_order_release);
+    fibers.remove(task);
     if (core.wants(hook::task_finished)) {
         observers.flush();
         const auto outcome = status == detail::completion_status::value ? task_outcome::result

@@ -9,6 +9,7 @@
 
 #include "inbox.hpp"
 #include "observer_registry.hpp"
+#include "task_fibers.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -63,6 +64,7 @@ public:
     std::shared_ptr<executor> default_executor;
     std::size_t executor_threads;
     bool owns_executor = false;
+    [[no_unique_address]] detail::task_fibers fibers;
 
 private:
     class carried_job;

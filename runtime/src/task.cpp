@@ -4,6 +4,7 @@
 #include <coroscope/runtime/loop.hpp>
 
 #include "remarks.hpp"
+#include "task_fibers.hpp"
 
 #include <algorithm>
 #include <ostream>
@@ -47,6 +48,7 @@ void task_core::set_name(std::string_view name) {
     if (length < letters.size()) { letters[length].store('\0', std::memory_order_release); }
     r.sequence.store(sequence + task_record::renamed, std::memory_order_release);
     pause_label = 0;
+    if constexpr (task_fibers::are_shown) { loop->show_name_of(*this); }
 }
 
 bool task_core::cancel(std::string_view message) {

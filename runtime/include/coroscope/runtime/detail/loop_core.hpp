@@ -113,6 +113,8 @@ struct loop_core {
     /// A callback was posted, or a timer armed with one.
     void notify_posted(handle_state& posted) noexcept;
     void notify_woken(task_core& task) noexcept;
+    /// To the thread sanitizer, where the library is compiled with it.
+    void show_name_of(const task_core& task) noexcept;
     void notify_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept;
     void notify_remark(const remark& made) noexcept;
 
