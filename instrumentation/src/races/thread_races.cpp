@@ -51,6 +51,7 @@ constexpr std::size_t records_of_a_variable = 16;
                              "lies between the two",
                              {},
                              {}});
+    add_default_order(made);
     return made;
 }
 

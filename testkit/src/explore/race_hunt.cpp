@@ -59,7 +59,9 @@ public:
 private:
     /// The order that is recorded may fail itself: by what the detector has seen happen, too.
     [[nodiscard]] std::vector<directed_run> record() {
-        race_detector detector;
+        instrumentation::race_options watching;
+        watching.runs_in_default_order = true;
+        race_detector detector(watching);
         default_order strategy;
         environment_.detect_with(&detector);
         const auto& result =
@@ -67,6 +69,7 @@ private:
         environment_.detect_with(nullptr);
         ++found_.executions;
         found_.findings = detector.findings();
+        say_how_to_replay();
         std::vector<directed_run> runs;
         if (!result.ok() || environment_.has_failed_since()) {
             fail(recorded, "", std::move(environment_.result()));
@@ -86,6 +89,16 @@ private:
             runs.push_back({std::move(each), std::move(steered)});
         }
         return runs;
+    }
+
+    /// What has happened did so in the default order.
+    void say_how_to_replay() {
+        schedule default_order;
+        default_order.seed = environment_.seed();
+        for (auto& each : found_.findings) {
+            if (each.verdict != report::verdict::confirmed) { continue; }
+            each.evidence.push_back({"replay", to_text(default_order), {}, {}});
+        }
     }
 
     void confirm(const directed_run& run) {
