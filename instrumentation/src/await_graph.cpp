@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/await_graph.hpp>
 
-#include <coroscope/instrumentation/snapshots.hpp>
+#include "races/blocked_tasks.hpp"
 
 #include <coroscope/runtime/detail/task_core.hpp>
 #include <coroscope/runtime/loop.hpp>
@@ -14,29 +14,7 @@
 namespace coroscope::instrumentation {
 namespace {
 
-using coroscope::detail::frame_base;
 using coroscope::detail::task_core;
-
-[[nodiscard]] awaiting_task describe(const task_core& task) {
-    const auto& record = task.record();
-    awaiting_task made;
-    made.id = task.id();
-    made.name = display_name(task.id(), task.given_name());
-    made.state = task.loop->current == &task ? task_state::running
-                                             : record.state.load(std::memory_order_relaxed);
-    if (task.waiting_on != nullptr) {
-        const auto kind = record.waits_for.load(std::memory_order_relaxed);
-        made.waits_on = to_string(kind);
-        const auto object = wait_object_text(kind, record.wait_object.load());
-        if (!object.empty()) { made.waits_on = object; }
-        made.holder = task.waiting_on->held_by();
-    }
-    made.created_at = record.origin.load(std::memory_order_relaxed).call();
-    for (const frame_base* frame = task.top; frame != nullptr; frame = frame->parent) {
-        if (frame->site.line() != 0) { made.stack.push_back(frame->site); }
-    }
-    return made;
-}
 
 /// Adds tasks as they are come by; each once.
 class graph_builder {
@@ -51,7 +29,7 @@ public:
         const auto [place, is_new] = places_.try_emplace(&task, found_.size());
         if (is_new) {
             found_.push_back(&task);
-            graph_.tasks.push_back(describe(task));
+            graph_.tasks.push_back(detail::describe_task(task));
         }
         return place->second;
     }

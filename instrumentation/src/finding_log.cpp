@@ -44,6 +44,16 @@ bool finding_log::add(std::uint64_t key, report::finding made) {
     return true;
 }
 
+bool finding_log::confirm(std::uint64_t key, report::finding made) {
+    const std::lock_guard lock(mutex_);
+    const auto place = places_.find(key);
+    if (place == places_.end()) { return false; }
+    auto& known = entries_[place->second].made;
+    if (known.verdict != report::verdict::predicted) { return false; }
+    known = std::move(made);
+    return true;
+}
+
 void finding_log::count_dropped() noexcept {
     const std::lock_guard lock(mutex_);
     ++dropped_;

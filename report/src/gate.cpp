@@ -78,6 +78,70 @@ std::string steps(std::uint64_t count) {
     return std::to_string(count) + (count == 1 ? " slow step" : " slow steps");
 }
 
+std::string finding_line(const finding& found) {
+    return to_string(found.where) + ": " + found.rule + ", " + std::string(to_string(found.verdict))
+           + ": " + found.message;
+}
+
+bool has_fingerprint(const std::vector<finding>& in, const std::string& fingerprint) {
+    return std::ranges::any_of(
+        in, [&](const finding& each) { return each.fingerprint == fingerprint; });
+}
+
+bool counts(const finding& found, severity from, bool counts_predicted) {
+    const bool is_sure = found.verdict == verdict::confirmed
+                         || (counts_predicted && found.verdict == verdict::predicted);
+    return is_sure && found.severity >= from;
+}
+
+void count_findings(gate_result& result, const report& run, const gate_budget& budget,
+                    const report* baseline) {
+    const auto from = severity::warning;
+    result.findings = new_findings(run, baseline, from, budget.counts_predicted);
+    for (const auto& each : run.findings) {
+        if (each.severity < from || each.verdict == verdict::benign) { continue; }
+        const bool is_known =
+            baseline != nullptr && has_fingerprint(baseline->findings, each.fingerprint);
+        if (is_known) {
+            ++result.known_findings;
+        } else if (!counts(each, from, budget.counts_predicted)) {
+            ++result.predicted_findings;
+        }
+    }
+}
+
+/// What is in the baseline alone.
+void find_stale(gate_result& result, const report& run, const gate_budget& budget,
+                const report& baseline) {
+    if (budget.judges_steps) {
+        auto told = slow_places(&run, budget.threshold);
+        for (const auto& step : baseline.slow_steps) {
+            if (step.wall < budget.threshold || !told.insert(fingerprint(step)).second) {
+                continue;
+            }
+            result.stale.push_back(describe_span(step) + ": slow step");
+        }
+    }
+    for (const auto& each : baseline.findings) {
+        if (each.severity < severity::warning || each.verdict == verdict::benign) { continue; }
+        if (has_fingerprint(run.findings, each.fingerprint)) { continue; }
+        result.stale.push_back(to_string(each.where) + ": " + each.rule);
+    }
+}
+
+std::string findings_text(const gate_result& result) {
+    std::string text = std::to_string(result.findings.size())
+                       + (result.findings.size() == 1 ? " finding" : " findings");
+    if (result.known_findings > 0) {
+        text += ", " + std::to_string(result.known_findings) + " more that the baseline knows";
+    }
+    if (result.predicted_findings > 0) {
+        text += ", " + std::to_string(result.predicted_findings)
+                + " more that are predicted and do not count";
+    }
+    return text;
+}
+
 std::string place_line(const gate_place& place) {
     return place.span + ": " + steps(place.count) + ", longest " + format_duration(place.max)
            + ", total " + format_duration(place.total)
@@ -85,18 +149,33 @@ std::string place_line(const gate_place& place) {
            + (place.cause.empty() ? "" : "; the longest was " + place.cause);
 }
 
+std::string steps_text(const gate_result& result, const gate_budget& budget) {
+    return steps(result.slow) + " of " + format_duration(budget.threshold) + " or more, allowed "
+           + std::to_string(budget.max_slow)
+           + (result.in_baseline > 0 ? "; " + std::to_string(result.in_baseline)
+                                           + " more in places that the baseline knows"
+                                     : "");
+}
+
 void explain(gate_result& result, const gate_budget& budget) {
     const bool failed = result.verdict == gate_verdict::fail;
-    result.lines.push_back(
-        std::string("gate ") + (failed ? "failed: " : "passed: ") + steps(result.slow) + " of "
-        + format_duration(budget.threshold) + " or more, allowed " + std::to_string(budget.max_slow)
-        + (result.in_baseline > 0 ? "; " + std::to_string(result.in_baseline)
-                                        + " more in places that the baseline knows"
-                                  : ""));
+    const bool has_findings =
+        !result.findings.empty() || result.known_findings > 0 || result.predicted_findings > 0;
+    std::string summary = std::string("gate ") + (failed ? "failed: " : "passed: ");
+    if (budget.judges_steps) { summary += steps_text(result, budget); }
+    if (budget.judges_steps && has_findings) { summary += "; "; }
+    if (!budget.judges_steps || has_findings) { summary += findings_text(result); }
+    result.lines.push_back(std::move(summary));
     for (const auto& place : result.places) {
         result.lines.push_back(place_line(place));
     }
-    if (failed) {
+    for (const auto& each : result.findings) {
+        result.lines.push_back(finding_line(each));
+    }
+    for (const auto& each : result.stale) {
+        result.lines.push_back("no longer seen: " + each);
+    }
+    if (result.slow > budget.max_slow) {
         result.lines.push_back(
             "move the work between these lines to run_in_executor, or split it with yield_now(); "
             "then run again");
@@ -113,17 +192,21 @@ std::string too_coarse(const char* what, const report& recorded, const gate_budg
 }  // namespace
 
 gate_result check_gate(const report& run, const gate_budget& budget, const report* baseline) {
-    if (budget.threshold < run.slow_threshold) {
+    if (budget.judges_steps && budget.threshold < run.slow_threshold) {
         return unusable(too_coarse("the report", run, budget));
     }
-    if (baseline != nullptr && budget.threshold < baseline->slow_threshold) {
+    if (budget.judges_steps && baseline != nullptr && budget.threshold < baseline->slow_threshold) {
         return unusable(too_coarse("the baseline", *baseline, budget));
     }
     gate_result result;
-    count_steps(result, run, budget.threshold, slow_places(baseline, budget.threshold));
-    if (result.slow > budget.max_slow) {
+    if (budget.judges_steps) {
+        count_steps(result, run, budget.threshold, slow_places(baseline, budget.threshold));
+    }
+    count_findings(result, run, budget, baseline);
+    if (baseline != nullptr) { find_stale(result, run, budget, *baseline); }
+    if (result.slow > budget.max_slow || !result.findings.empty()) {
         result.verdict = gate_verdict::fail;
-    } else if (dropped_could_count(run, budget.threshold)
+    } else if (budget.judges_steps && dropped_could_count(run, budget.threshold)
                && run.slow_steps_dropped > budget.max_slow - result.slow) {
         return unusable(
             "the report dropped " + steps(run.slow_steps_dropped)
@@ -134,15 +217,13 @@ gate_result check_gate(const report& run, const gate_budget& budget, const repor
     return result;
 }
 
-std::vector<finding> new_findings(const report& run, const report* baseline, severity from) {
+std::vector<finding> new_findings(const report& run, const report* baseline, severity from,
+                                  bool counts_predicted) {
     std::vector<finding> found;
     for (const auto& each : run.findings) {
-        if (each.verdict != verdict::confirmed || each.severity < from) { continue; }
-        const bool is_known = baseline != nullptr
-                              && std::ranges::any_of(baseline->findings, [&](const finding& known) {
-                                     return known.fingerprint == each.fingerprint;
-                                 });
-        if (!is_known) { found.push_back(each); }
+        const bool is_known =
+            baseline != nullptr && has_fingerprint(baseline->findings, each.fingerprint);
+        if (counts(each, from, counts_predicted) && !is_known) { found.push_back(each); }
     }
     return found;
 }
@@ -172,10 +253,18 @@ nlohmann::json to_json(const gate_result& result) {
                                                         {"total_ns", place.total.count()}});
         if (!place.cause.empty()) { json["cause"] = place.cause; }
     }
+    nlohmann::json findings = nlohmann::json::array();
+    for (const auto& each : result.findings) {
+        findings.push_back(to_json(each));
+    }
     return {{"verdict", to_string(result.verdict)},
             {"slow", result.slow},
             {"in_baseline", result.in_baseline},
             {"places", std::move(places)},
+            {"findings", std::move(findings)},
+            {"known_findings", result.known_findings},
+            {"predicted_findings", result.predicted_findings},
+            {"stale", result.stale},
             {"lines", result.lines}};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inbox.hpp"
 
+#include <coroscope/runtime/detail/access_sink.hpp>
 #include <coroscope/runtime/detail/loop_core.hpp>
 
 #include <boost/asio/post.hpp>
@@ -12,6 +13,7 @@ namespace coroscope::detail {
 bool inbox::post(callback function, await_site where, bool is_internal) {
     auto* mail = new handle_state(*core_, std::move(function), 0, where);
     mail->is_internal = is_internal;
+    if (!is_internal) { note_use(mail, access_kind::release, where); }
     {
         const std::scoped_lock lock(mutex_);
         if (io_ != nullptr) {

@@ -346,11 +346,11 @@ void loop::implementation::run_handle(detail::handle_state& handle) {
         return;
     }
     core.current = nullptr;
+    core.callback = &handle;
     if (core.wants(hook::callback_begins)) [[unlikely]] {
         observers.tell(hook::callback_begins,
                        [&](observer& o) { o.on_callback_begins(handle.id, handle.created_at); });
     }
-    core.callback = &handle;
     core.callback_created_at = handle.created_at;
     call(handle);
     core.callback = nullptr;

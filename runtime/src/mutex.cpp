@@ -14,7 +14,7 @@ bool mutex::try_lock(await_site where) noexcept {
 
 bool mutex::take(await_site where, detail::lock_use how) noexcept {
     if (locked_) {
-        detail::note_use(this, detail::access_kind::test, where);
+        detail::note_refusal(this, "mutex", waiters_.id(), how, where);
         return false;
     }
     locked_ = true;
@@ -87,6 +87,10 @@ namespace detail {
 // One that waits for a condition's notification is in another list.
 std::uint64_t mutex_waiter::held_by() const noexcept {
     return list() == &mutex_->waiters_ ? mutex_->owner_.task : 0;
+}
+
+await_site mutex_waiter::held_since() const noexcept {
+    return list() == &mutex_->waiters_ ? mutex_->locked_at_ : await_site();
 }
 
 void mutex_waiter::pass_on() noexcept {

@@ -100,8 +100,8 @@ void queue_core::throw_full() const {
                      + std::to_string(capacity_) + " items); await put() to wait for room");
 }
 
-void queue_core::throw_empty() const {
-    note(access_kind::test);
+void queue_core::throw_empty(await_site where) const {
+    note_refusal(&getters_, "queue", getters_.id(), lock_use::none, where);
     remark_attempt("queue::get_nowait", getters_.id());
     throw queue_empty("queue " + std::to_string(getters_.id())
                       + " is empty; await get() to wait for an item");

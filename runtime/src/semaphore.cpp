@@ -16,8 +16,23 @@ void semaphore::release(std::size_t n, await_site where) {
                                   + to_string(where) + "; release what was acquired");
     }
     waiters_.expect_thread("semaphore::release");
-    note(detail::access_kind::release, where);
+    is_lock_ = is_lock_ && n == 1 && value_ == 0;
+    made_ += n;
+    note(detail::access_kind::release, true, detail::lock_use::permit, where, n == 1 ? made_ : 0);
     hand_over(n);
+}
+
+void semaphore::tell(detail::access_kind kind, bool changes, detail::lock_use how, await_site where,
+                     std::uint64_t number) noexcept {
+    if (detail::running_loop != nullptr) { waiters_.identify(*detail::running_loop); }
+    detail::access made{&waiters_, 0, kind, where, nullptr, changes};
+    made.lock = is_lock_ ? how : detail::lock_use::none;
+    made.id = is_lock_ ? id() : number;
+    if (kind == detail::access_kind::test && !changes) {
+        made.refused = "semaphore";
+        made.id = id();
+    }
+    detail::access_listener->on_access(made);
 }
 
 void semaphore::hand_over(std::size_t n) noexcept {
@@ -58,17 +73,18 @@ void scoped_permit::give_back() noexcept {
 namespace detail {
 
 void semaphore_waiter::suspend(frame_base& frame) {
-    note_change(&semaphore_->waiters_, where_);  // a place in its line
+    semaphore_->note(access_kind::test, true, lock_use::permit, where_);  // a place in its line
     enter(semaphore_->waiters_, frame, where_);
 }
 
 void semaphore_waiter::pass_on() noexcept {
-    semaphore_->note(access_kind::release, where_);
+    semaphore_->note(access_kind::release, true, lock_use::permit, where_);
     semaphore_->hand_over(1);
 }
 
 void semaphore_waiter::note_handed_over() const noexcept {
-    note_passage(&semaphore_->waiters_, where_);
+    ++semaphore_->taken_;
+    semaphore_->note(access_kind::acquire, false, lock_use::permit, where_, semaphore_->taken_);
 }
 
 }  // namespace detail

@@ -81,6 +81,8 @@ private:
     [[nodiscard]] virtual bool measures_steps() const noexcept { return true; }
     /// Called when the body has ended, one way or another.
     virtual void on_body_ended() {}
+    /// The body has not ended, and nothing can happen any more.
+    virtual void on_hang() noexcept {}
 
     void set_up_clock();
     void hear_exceptions();

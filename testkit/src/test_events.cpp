@@ -87,6 +87,7 @@ idle_action test_environment::on_stuck(const idle_state& state) {
     quit.what = idle_action::kind::quit;
     if (phase_ != phase::body) { return quit; }
     gave_up_ = true;
+    if (!state.next_deadline.has_value()) { on_hang(); }
     std::string text =
         "deadlock: nothing can run, no timer is armed, and nothing external is "
         "awaited";

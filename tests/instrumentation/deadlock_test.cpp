@@ -69,7 +69,7 @@ TEST_CASE("locks taken in both orders are a lock cycle") {
              "deadlock_test.cpp:LINE in lock_both: each waits for the next, and none can go on. "
              "Take the locks in one order everywhere, and await no task that needs a lock that is "
              "held.");
-    CHECK(found[0].evidence.size() == 4);
+    CHECK(found[0].evidence.size() == 8);
     CHECK(find_deadlocks(v.loop, outlook::open)[0].verdict == report::verdict::predicted);
 }
 

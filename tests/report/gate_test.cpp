@@ -21,6 +21,17 @@ slow_step step_in(const std::string& function, std::uint32_t line, std::chrono::
     return step;
 }
 
+finding race(std::string fingerprint, verdict sure, severity how_bad = severity::error) {
+    finding made;
+    made.rule = "stale-write";
+    made.fingerprint = std::move(fingerprint);
+    made.verdict = sure;
+    made.severity = how_bad;
+    made.message = "task 1 wrote what was out of date. Hold a mutex.";
+    made.where = {"bank.cpp", 27, "deposit()"};
+    return made;
+}
+
 report run_with(std::vector<slow_step> steps, std::chrono::nanoseconds recorded_at = 5ms) {
     report run;
     run.slow_threshold = recorded_at;
@@ -153,23 +164,71 @@ TEST_CASE("the answer goes to machines as well", "[gate]") {
 }
 
 TEST_CASE("confirmed findings that the baseline does not have are to fail a build", "[gate]") {
-    const auto of = [](std::string fingerprint, verdict sure, severity how_bad) {
-        finding made;
-        made.fingerprint = std::move(fingerprint);
-        made.verdict = sure;
-        made.severity = how_bad;
-        return made;
-    };
     report run;
-    run.findings = {of("new", verdict::confirmed, severity::error),
-                    of("known", verdict::confirmed, severity::error),
-                    of("guess", verdict::predicted, severity::error),
-                    of("remark", verdict::confirmed, severity::note)};
+    run.findings = {race("new", verdict::confirmed), race("known", verdict::confirmed),
+                    race("guess", verdict::predicted),
+                    race("remark", verdict::confirmed, severity::note)};
     report baseline;
-    baseline.findings = {of("known", verdict::predicted, severity::error)};
+    baseline.findings = {race("known", verdict::predicted)};
     const auto found = new_findings(run, &baseline);
     REQUIRE(found.size() == 1);
     CHECK(found[0].fingerprint == "new");
     CHECK(new_findings(run).size() == 2);
     CHECK(new_findings(run, &baseline, severity::note).size() == 2);
+    CHECK(new_findings(run, &baseline, severity::warning, true).size() == 2);
+}
+
+TEST_CASE("a confirmed finding fails the gate, and is told with its line", "[gate][golden]") {
+    auto run = run_with({});
+    run.findings = {race("new", verdict::confirmed), race("guess", verdict::predicted)};
+    const auto result = check_gate(run, {5ms, 0});
+    CHECK(result.verdict == gate_verdict::fail);
+    CHECK(result.lines
+          == std::vector<std::string>{
+              "gate failed: 0 slow steps of 5.00 ms or more, allowed 0; 1 finding, 1 more that are "
+              "predicted and do not count",
+              "bank.cpp:27: stale-write, confirmed: task 1 wrote what was out of date. Hold a "
+              "mutex."});
+    const auto json = to_json(result);
+    CHECK(json["findings"][0]["fingerprint"] == "new");
+    CHECK(json["predicted_findings"] == 1);
+}
+
+TEST_CASE("a predicted one does not, unless that is asked for; nor does a note", "[gate]") {
+    auto run = run_with({});
+    run.findings = {race("guess", verdict::predicted), race("harmless", verdict::benign),
+                    race("remark", verdict::confirmed, severity::note)};
+    CHECK(check_gate(run, {5ms, 0}).verdict == gate_verdict::pass);
+    gate_budget strict{5ms, 0};
+    strict.counts_predicted = true;
+    const auto result = check_gate(run, strict);
+    CHECK(result.verdict == gate_verdict::fail);
+    CHECK(result.findings.size() == 1);
+}
+
+TEST_CASE("findings alone can be judged where no steps were recorded", "[gate][golden]") {
+    auto run = run_with({step_in("zip()", 40, 8ms)}, 1s);
+    gate_budget budget{0ms, 0};
+    CHECK(check_gate(run, budget).verdict == gate_verdict::unusable);
+    budget.judges_steps = false;
+    CHECK(check_gate(run, budget).lines == std::vector<std::string>{"gate passed: 0 findings"});
+    run.findings = {race("new", verdict::confirmed)};
+    CHECK(check_gate(run, budget).verdict == gate_verdict::fail);
+}
+
+TEST_CASE("what the baseline knows is excused, and what it alone knows is told", "[gate][golden]") {
+    auto baseline = run_with({step_in("zip()", 40, 8ms), step_in("log()", 7, 6ms)});
+    baseline.findings = {race("known", verdict::confirmed), race("mended", verdict::confirmed)};
+    auto run = run_with({step_in("zip()", 45, 9ms)});
+    run.findings = {race("known", verdict::confirmed)};
+    const auto result = check_gate(run, {5ms, 0}, &baseline);
+    CHECK(result.verdict == gate_verdict::pass);
+    CHECK(result.lines
+          == std::vector<std::string>{
+              "gate passed: 0 slow steps of 5.00 ms or more, allowed 0; 1 more in places that the "
+              "baseline knows; 0 findings, 1 more that the baseline knows",
+              "no longer seen: gzip.cpp:7 to line 17: slow step",
+              "no longer seen: bank.cpp:27: stale-write"});
+    CHECK(to_json(result)["stale"].size() == 2);
+    CHECK(check_gate(baseline, {5ms, 0}, &baseline).stale.empty());
 }

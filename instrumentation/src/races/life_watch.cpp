@@ -57,19 +57,16 @@ constexpr std::size_t moments_kept = 32;
            && !share_a_mutex(earlier, later);
 }
 
-void add_accesses(report::finding& to, const access_record& earlier, const char* did_first,
-                  const access_record& later, const char* did_then) {
-    add_unit(to, "first task", *earlier.who);
-    add_unit(to, "other task", *later.who);
-    add_stack(to, "first access", std::string(did_first) + " at " + site_text(earlier.where),
-              earlier);
-    to.evidence.push_back({"await between",
-                           later.resumed_at.line() != 0
-                               ? "resumed from " + site_text(later.resumed_at)
-                               : std::string("in its first step"),
-                           position_of(later.resumed_at),
+void add_access(report::finding& to, const std::string& which, const access_record& made,
+                const char* did) {
+    add_unit(to, (which + " task").c_str(), *made.who);
+    add_stack(to, which + " access", std::string(did) + " at " + site_text(made.where), made);
+    const bool had_begun = made.resumed_at.line() != 0;
+    to.evidence.push_back({"await of the " + which + " task",
+                           had_begun ? "resumed from " + site_text(made.resumed_at)
+                                     : std::string("in its first step"),
+                           position_of(made.resumed_at),
                            {}});
-    add_stack(to, "second access", std::string(did_then) + " at " + site_text(later.where), later);
 }
 
 }  // namespace
@@ -151,7 +148,8 @@ void life_watch::report(const char* rule, report::verdict sure, const moment& ea
                        + ". Await the one before the other, or look whether it is open in the step "
                          "that uses it.";
         made.evidence.push_back({"variable", label_text(label), position_of(label.created_at), {}});
-        add_accesses(made, first, past_of(earlier.what), second, past_of(later.what));
+        add_access(made, "first", first, past_of(earlier.what));
+        add_access(made, "other", second, past_of(later.what));
         made.evidence.push_back(
             {"missing order",
              "nothing orders what " + unit_text(*first.who) + " did at " + site_text(first.where)
@@ -159,6 +157,7 @@ void life_watch::report(const char* rule, report::verdict sure, const moment& ea
              {},
              {}});
         add_holds(made, holds, {first.who, second.who});
+        if (holds.empty()) { add_default_order(made); }
         return made;
     };
     const auto kind = 3000 + static_cast<std::uint64_t>(later.what);
@@ -197,13 +196,10 @@ void life_watch::note_breach(const breach& made) {
         found.message += ".";
         found.evidence.push_back(
             {"variable", label_text(made.label), position_of(made.label.created_at), {}});
-        if (earlier != nullptr) {
-            add_accesses(found, *earlier, made.other, *by, "accessed");
-        } else {
-            add_unit(found, "other task", *by->who);
-            add_stack(found, "second access", "accessed at " + site_text(by->where), *by);
-        }
+        if (earlier != nullptr) { add_access(found, "first", *earlier, made.other); }
+        add_access(found, earlier != nullptr ? "other" : "first", *by, "accessed");
         found.evidence.push_back({"missing order", made.what, {}, {}});
+        add_default_order(found);
         return found;
     };
     const auto other = earlier != nullptr ? earlier->where : await_site();

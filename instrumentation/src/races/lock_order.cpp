@@ -18,7 +18,7 @@ constexpr std::size_t longest_circle = 6;
 constexpr std::size_t requests_a_lock = 32;
 
 [[nodiscard]] bool is_alike(const lock_request& a, const lock_request& b) noexcept {
-    return a.wanted == b.wanted && a.by->who->agent == b.by->who->agent
+    return a.wanted.mutex == b.wanted.mutex && a.by->who->agent == b.by->who->agent
            && std::bit_cast<std::uint64_t>(a.by->where) == std::bit_cast<std::uint64_t>(b.by->where)
            && std::bit_cast<std::uint64_t>(a.held.at) == std::bit_cast<std::uint64_t>(b.held.at);
 }
@@ -35,24 +35,20 @@ constexpr std::size_t requests_a_lock = 32;
            && !comes_before(*a.by, *b.by) && !comes_before(*b.by, *a.by);
 }
 
-[[nodiscard]] std::string lock_text(std::uint64_t id) {
-    return "mutex " + std::to_string(id);
-}
-
 [[nodiscard]] std::string request_text(const lock_request& request) {
-    return unit_text(*request.by->who) + " locks " + lock_text(request.wanted_id) + " at "
-           + site_text(request.by->where) + " while it holds " + lock_text(request.held.id)
+    return unit_text(*request.by->who) + " locks " + lock_text(request.wanted) + " at "
+           + site_text(request.by->where) + " while it holds " + lock_text(request.held)
            + ", locked at " + site_text(request.held.at);
 }
 
 void add_request(report::finding& to, const lock_request& request, const char* which) {
     add_unit(to, (std::string(which) + " task").c_str(), *request.by->who);
     to.evidence.push_back({std::string(which) + " lock",
-                           lock_text(request.held.id) + " at " + site_text(request.held.at),
+                           lock_text(request.held) + " at " + site_text(request.held.at),
                            position_of(request.held.at),
                            {}});
     add_stack(to, std::string(which) + " request",
-              lock_text(request.wanted_id) + " at " + site_text(request.by->where), *request.by);
+              lock_text(request.wanted) + " at " + site_text(request.by->where), *request.by);
 }
 
 /// Each takes its first lock before the one before it asks for that.
@@ -101,12 +97,12 @@ void add_request(report::finding& to, const lock_request& request, const char* w
 
 }  // namespace
 
-void lock_order::note_request(const record_pointer& by, const void* wanted, std::uint64_t id) {
+void lock_order::note_request(const record_pointer& by, const held_lock& wanted) {
     if (by->locks == nullptr) { return; }
     for (const auto& held : *by->locks) {
-        if (held.mutex == wanted) { continue; }
+        if (held.mutex == wanted.mutex) { continue; }
         auto& requests = by_held_[held.mutex];
-        lock_request made{held, wanted, id, by};
+        lock_request made{held, wanted, by};
         const auto same = std::ranges::find_if(
             requests, [&](const lock_request& each) { return is_alike(each, made); });
         if (same != requests.end()) {
@@ -122,14 +118,14 @@ void lock_order::note_request(const record_pointer& by, const void* wanted, std:
 
 void lock_order::look_for_circle(path& so_far) {
     const auto* end = so_far.front()->held.mutex;
-    const auto next = by_held_.find(so_far.back()->wanted);
+    const auto next = by_held_.find(so_far.back()->wanted.mutex);
     if (next == by_held_.end() || so_far.size() == longest_circle) { return; }
     for (const auto& request : next->second) {
         const bool fits = std::ranges::all_of(
             so_far, [&](const auto* earlier) { return may_meet(*earlier, request); });
         if (!fits) { continue; }
         so_far.push_back(&request);
-        if (request.wanted == end) {
+        if (request.wanted.mutex == end) {
             report(so_far);
         } else {
             look_for_circle(so_far);
@@ -157,7 +153,7 @@ void lock_order::report(const path& circle) {
 void lock_order::forget(const void* lock) {
     by_held_.erase(lock);
     for (auto& [held, requests] : by_held_) {
-        std::erase_if(requests, [&](const lock_request& r) { return r.wanted == lock; });
+        std::erase_if(requests, [&](const lock_request& r) { return r.wanted.mutex == lock; });
     }
 }
 

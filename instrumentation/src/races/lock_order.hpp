@@ -14,8 +14,7 @@ namespace coroscope::instrumentation::detail {
 /// A lock that somebody asked for while it held another.
 struct lock_request {
     held_lock held;
-    const void* wanted = nullptr;
-    std::uint64_t wanted_id = 0;
+    held_lock wanted;   ///< what it is called, and which it is
     record_pointer by;  ///< the request; its `locks` are all that were held
 };
 
@@ -28,7 +27,7 @@ public:
     explicit lock_order(race_log& log) : log_(log) {}
 
     /// `by` has its `locks`; not for `try_lock`, which waits for nothing.
-    void note_request(const record_pointer& by, const void* wanted, std::uint64_t id);
+    void note_request(const record_pointer& by, const held_lock& wanted);
     void forget(const void* lock);
 
 private:

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lock_table.hpp"
 
+#include "blocked_tasks.hpp"
 #include "race_findings.hpp"
 
 #include <coroscope/instrumentation/snapshots.hpp>
+
+#include <coroscope/runtime/detail/task_core.hpp>
 
 #include <algorithm>
 #include <memory>
@@ -11,26 +14,97 @@
 #include <utility>
 
 namespace coroscope::instrumentation::detail {
+namespace {
 
 using coroscope::detail::access;
 using coroscope::detail::lock_use;
+using coroscope::detail::task_core;
+
+[[nodiscard]] bool is_permit(const access& made) noexcept {
+    return made.lock == lock_use::permit || made.lock == lock_use::try_permit;
+}
+
+[[nodiscard]] held_lock lock_of(const access& made) {
+    held_lock lock;
+    lock.mutex = made.object;
+    lock.id = made.id;
+    if (is_permit(made)) { lock.kind = "semaphore"; }
+    return lock;
+}
+
+/// 0: it is a callback.
+[[nodiscard]] std::uint64_t task_of(std::uint64_t key) noexcept {
+    return key == race_units::key_of({key / 2, true}) ? key / 2 : 0;
+}
+
+[[nodiscard]] const held_lock* find_in(const lock_set* held, const void* lock) {
+    if (held == nullptr) { return nullptr; }
+    const auto found = std::ranges::find(*held, lock, &held_lock::mutex);
+    return found != held->end() ? &*found : nullptr;
+}
+
+/// From one that awaits the task, through those that await it, to the one with this id.
+[[nodiscard]] std::vector<task_core*> way_to(const task_core& task, std::uint64_t id) {
+    constexpr std::size_t most = 16;
+    std::vector<task_core*> seen;
+    std::vector<std::size_t> came_from;
+    task.collect_awaiting(seen);
+    came_from.resize(seen.size(), most);
+    for (std::size_t i = 0; i < seen.size() && i < most; ++i) {
+        if (seen[i]->id() == id) {
+            std::vector<task_core*> way;
+            for (auto at = i; at < most; at = came_from[at]) {
+                way.push_back(seen[at]);
+            }
+            return way;
+        }
+        seen[i]->collect_awaiting(seen);
+        came_from.resize(seen.size(), i);
+    }
+    return {};
+}
+
+}  // namespace
 
 // An acquire that changes nothing is the end of a wait: the lock was handed over before.
-void lock_table::note(const access& made) {
+bool lock_table::note(const access& made) {
+    passes_permit_ = false;
+    if (made.lock == lock_use::none) { return false; }
     const auto at = recorder_.now();
+    if (is_permit(made) && is_signal(made, at)) { return false; }
+    const bool waits = made.lock == lock_use::lock || made.lock == lock_use::permit;
     switch (made.kind) {
-    case access_kind::release: give_back(made.object); break;
+    case access_kind::release:
+        passes_permit_ = is_permit(made);
+        give_back(made.object);
+        break;
     case access_kind::acquire:
         if (at.key == 0) { break; }
-        if (made.lock == lock_use::lock && made.changes) { request(made, at, false); }
+        if (waits && made.changes) { request(made, at, false); }
         take(made, at);
         break;
     case access_kind::test:
-        if (at.key != 0 && made.changes) { request(made, at, true); }
+        if (at.key == 0 || !waits) { break; }
+        if (made.changes) {
+            request(made, at, true);
+        } else {
+            refuse(made, at);
+        }
         break;
     case access_kind::read:
     case access_kind::write: break;
     }
+    return true;
+}
+
+bool lock_table::is_signal(const access& made, const race_recorder::present& at) {
+    if (signals_.contains(made.object)) { return true; }
+    if (made.kind != access_kind::release) { return false; }
+    const auto holder = holders_.find(made.object);
+    if (holder == holders_.end() || holder->second == at.key) { return false; }
+    give_back(made.object);
+    signals_.insert(made.object);
+    return true;
 }
 
 void lock_table::take(const access& made, const race_recorder::present& at) {
@@ -39,12 +113,16 @@ void lock_table::take(const access& made, const race_recorder::present& at) {
     give_back(made.object);
     auto locks = unit.locks != nullptr ? std::make_shared<lock_set>(*unit.locks)
                                        : std::make_shared<lock_set>();
-    locks->push_back({made.object, made.id, next_acquisition_++, at.step, made.where});
+    auto taken = lock_of(made);
+    taken.acquisition = next_acquisition_++;
+    taken.step = at.step;
+    taken.at = made.where;
+    locks->push_back(taken);
     units_.set_locks(unit, std::move(locks));
     holders_[made.object] = at.key;
 }
 
-// By whichever unit: a lock may be given back by another task than the one that took it.
+// By whichever unit: a mutex may be given back by another task than the one that took it.
 void lock_table::give_back(const void* lock) {
     const auto holder = holders_.find(lock);
     if (holder == holders_.end()) { return; }
@@ -57,18 +135,47 @@ void lock_table::give_back(const void* lock) {
 }
 
 void lock_table::request(const access& made, const race_recorder::present& at, bool waits) {
-    const auto* unit = units_.find(at.key);
-    const bool holds_others = unit != nullptr && unit->locks != nullptr;
-    if (!holds_others) {
+    if (recorder_.locks_of(at.key) == nullptr) {
         if (waits) { waits_.erase(at.key); }
         return;
     }
     auto record = std::make_shared<access_record>();
-    if (!recorder_.identify(at, *record, made.where)) { return; }
-    order_.note_request(record, made.object, made.id);
+    if (!recorder_.identify(at, *record, made.where)) {
+        log_.count_dropped();
+        return;
+    }
+    const auto wanted = lock_of(made);
+    order_.note_request(record, wanted);
     if (!waits) { return; }
-    waits_[at.key] = {made.object, record};
-    look_for_deadlock(at.key);
+    waits_[at.key] = {wanted, record};
+    if (!is_permit(made)) { look_for_lender(wanted, *record); }
+    look_for_circle(at.key, report::verdict::predicted);  // one of the waits may have a time limit
+}
+
+// A mutex throws at whoever holds it already; a permit may be given back by another task.
+void lock_table::refuse(const access& made, const race_recorder::present& at) {
+    const auto holder = holders_.find(made.object);
+    if (is_permit(made) || holder == holders_.end() || holder->second != at.key) { return; }
+    access_record record;
+    recorder_.locate(at, record, made.where);
+    if (!record.who->agent.is_task) { return; }
+    log_.add(describe_standstill(standstill::self_lock, report::verdict::confirmed,
+                                 {describe(lock_of(made), record)}));
+}
+
+// Its holder awaits whoever wants it.
+void lock_table::look_for_lender(const held_lock& wanted, const access_record& by) {
+    const auto holder = holders_.find(wanted.mutex);
+    const auto* task = coroscope::detail::running_loop->current.get();
+    if (holder == holders_.end() || task == nullptr) { return; }
+    if (task_of(holder->second) == 0) { return; }
+    std::vector<awaiting_task> circle;
+    for (const auto* each : way_to(*task, task_of(holder->second))) {
+        circle.push_back(describe_task(*each));
+    }
+    if (circle.empty()) { return; }
+    circle.insert(circle.begin(), describe(wanted, by));
+    log_.add(describe_standstill(standstill::self_lock, report::verdict::predicted, circle));
 }
 
 // Whoever gave up has gone on since.
@@ -76,16 +183,16 @@ bool lock_table::still_waits(std::uint64_t key) const {
     return recorder_.is_still_at(key, waits_.at(key).request->step);
 }
 
-void lock_table::look_for_deadlock(std::uint64_t from) {
+void lock_table::look_for_circle(std::uint64_t from, report::verdict sure) {
     std::vector<std::uint64_t> circle{from};
     for (std::size_t i = 0; i < circle.size() && i < waits_.size(); ++i) {
         const auto wait = waits_.find(circle[i]);
         if (wait == waits_.end()) { return; }
-        const auto holder = holders_.find(wait->second.lock);
+        const auto holder = holders_.find(wait->second.lock.mutex);
         if (holder == holders_.end()) { return; }
         if (holder->second == from) {
             if (std::ranges::all_of(circle, [&](auto key) { return still_waits(key); })) {
-                report(circle);
+                report(circle, sure);
             }
             return;
         }
@@ -93,54 +200,46 @@ void lock_table::look_for_deadlock(std::uint64_t from) {
     }
 }
 
-void lock_table::report(const std::vector<std::uint64_t>& circle) {
-    std::uint64_t key = 0;
+void lock_table::report(const std::vector<std::uint64_t>& circle, report::verdict sure) {
+    if (circle.size() == 1) { return; }  // a permit of its own, for which another one may come
+    std::vector<awaiting_task> members;
     for (const auto member : circle) {
-        key += race_key(2000, waits_[member].request->where);
+        const auto& wait = waits_.at(member);
+        members.push_back(describe(wait.lock, *wait.request));
     }
-    const auto make = [&] {
-        report::finding made;
-        made.rule = "deadlock";
-        made.severity = report::severity::error;
-        made.verdict = report::verdict::predicted;  // one of the waits may have a time limit
-        std::vector<report::source_position> places;
-        std::string separator;
-        const char* which = "first";
-        for (const auto member : circle) {
-            const auto& wait = waits_[member];
-            const auto& who = *wait.request->who;
-            const auto& holder = units_.at(holders_[wait.lock]);
-            places.push_back(position_of(wait.request->where));
-            made.message += std::exchange(separator, "; ") + unit_text(who) + " waits at "
-                            + site_text(wait.request->where) + " for a mutex that "
-                            + unit_text(*holder.facts) + " holds";
-            add_unit(made, (std::string(which) + " task").c_str(), who);
-            add_stack(made, std::string(which) + " request",
-                      "waits at " + site_text(wait.request->where), *wait.request);
-            for (const auto& held : *wait.request->locks) {
-                made.evidence.push_back(
-                    {std::string(which) + " lock",
-                     "mutex " + std::to_string(held.id) + " at " + site_text(held.at),
-                     position_of(held.at),
-                     {}});
-            }
-            which = "next";
-        }
-        made.message +=
-            ": none of them can go on unless one gives up. Take the locks in one order "
-            "everywhere.";
-        made.evidence.push_back(
-            {"missing order", "the locks were taken in different orders", {}, {}});
-        std::ranges::sort(places, {}, [](const auto& p) { return p.function + to_string(p); });
-        made.where = places.front();
-        made.fingerprint = make_fingerprint(made.rule, places);
-        return made;
-    };
-    log_.add(key, [&] { return race_candidate{make(), {}}; });
+    std::ranges::sort(members, {}, &awaiting_task::id);
+    log_.add(describe_standstill(standstill::lock_cycle, sure, members));
+}
+
+awaiting_task lock_table::describe(const held_lock& wanted, const access_record& by) const {
+    awaiting_task made;
+    made.id = by.who->agent.id;
+    made.name = display_name(by.who->agent.id, by.who->name);
+    made.state = task_state::waiting;
+    made.waits_on = lock_text(wanted);
+    made.created_at = by.who->created_at;
+    made.stack.push_back(by.where);
+    for (const auto& site : by.callers.sites()) {
+        made.stack.push_back(site);
+    }
+    const auto holder = holders_.find(wanted.mutex);
+    if (holder == holders_.end()) { return made; }
+    made.holder = task_of(holder->second);
+    const auto* unit = units_.find(holder->second);
+    if (unit == nullptr) { return made; }
+    if (const auto* held = find_in(unit->locks.get(), wanted.mutex)) { made.held_since = held->at; }
+    return made;
+}
+
+void lock_table::note_hang() {
+    for (const auto& [key, wait] : waits_) {
+        look_for_circle(key, report::verdict::confirmed);
+    }
 }
 
 void lock_table::forget(const void* lock) {
     if (holders_.contains(lock)) { give_back(lock); }
+    signals_.erase(lock);
     order_.forget(lock);
 }
 

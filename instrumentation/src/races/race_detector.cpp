@@ -2,6 +2,7 @@
 #include <coroscope/instrumentation/races/race_detector.hpp>
 
 #include <coroscope/instrumentation/deadlock.hpp>
+#include <coroscope/instrumentation/races/race_rules.hpp>
 
 #include "life_watch.hpp"
 #include "lock_table.hpp"
@@ -9,6 +10,7 @@
 #include "race_recorder.hpp"
 #include "race_units.hpp"
 #include "segment_numbers.hpp"
+#include "starvation_watch.hpp"
 #include "thread_job.hpp"
 #include "thread_races.hpp"
 #include "unit_orders.hpp"
@@ -21,7 +23,6 @@
 #include <coroscope/runtime/loop.hpp>
 
 #include <algorithm>
-#include <functional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -103,10 +104,10 @@ public:
     void note_hang() noexcept {
         guarded([&] {
             parts_->wakes.note_hang(parts_->core);
+            parts_->locks.note_hang();
             if (parts_->core.self == nullptr) { return; }
             for (auto& found : find_deadlocks(*parts_->core.self, outlook::quiet)) {
-                const auto key = std::hash<std::string>()(found.fingerprint);
-                log_->add(key, [&] { return race_candidate{std::move(found), {}}; });
+                log_->add(std::move(found));
             }
         });
     }
@@ -139,6 +140,7 @@ public:
             parts_->orders.forget(begin);
             parts_->lives.forget(begin);
             parts_->wakes.forget(begin);
+            parts_->starving.forget(begin);
             if (threads_->has_jobs()) { threads_->forget(begin, bytes); }
         });
     }
@@ -223,7 +225,7 @@ public:
     }
     void on_callback_begins(std::uint64_t handle, await_site) noexcept override {
         begin_segment();
-        guarded([&] { parts_->orders.begin_callback(handle); });
+        guarded([&] { parts_->orders.begin_callback(handle, parts_->core.callback.get()); });
     }
     void on_callback_ends(std::uint64_t handle) noexcept override {
         guarded([&] { end_unit(race_units::key_of({handle, false})); });
@@ -231,6 +233,7 @@ public:
     void on_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept override {
         guarded([&] {
             parts_->recorder.end_part();
+            if (kind == edge_kind::semaphore && parts_->locks.passes_permit()) { return; }
             parts_->orders.note_edge(kind, from, to, parts_->recorder.now().key);
         });
     }
@@ -243,13 +246,15 @@ private:
               locks(recorder, units, log),
               lives(recorder, log),
               wakes(recorder, log),
-              orders(units) {}
+              starving(recorder, log, options.starved_after),
+              orders(units, log) {}
         coroscope::detail::loop_core& core;
         race_units units;
         detail::race_recorder recorder;
         detail::lock_table locks;
         detail::life_watch lives;
         detail::wake_watch wakes;
+        detail::starvation_watch starving;
         detail::unit_orders orders;
     };
 
@@ -305,16 +310,23 @@ private:
         parts_->recorder.end_unit(key);
         parts_->locks.end_unit(key);
         parts_->wakes.end_unit(key);
+        parts_->starving.end_unit(key);
         parts_->orders.end(key);
     }
     void note_synchronisation(const access& made) {
         parts_->recorder.end_part();
-        if (made.lock != coroscope::detail::lock_use::none) {
-            parts_->locks.note(made);
-        } else {
-            parts_->orders.note_use(made, parts_->recorder.now().key);
-            parts_->wakes.note(made);
+        if (judges_starvation()) { parts_->starving.note(made); }
+        if (parts_->locks.note(made)) { return; }
+        auto signal = made;
+        if (made.lock != coroscope::detail::lock_use::none || made.refused != nullptr) {
+            signal.id = 0;  // the object's, not that of one of its items
         }
+        parts_->orders.note_use(signal, parts_->recorder.now().key);
+        parts_->wakes.note(signal);
+    }
+    /// A policy may leave anybody behind.
+    [[nodiscard]] bool judges_starvation() const noexcept {
+        return options_.runs_in_default_order || parts_->core.policy == nullptr;
     }
 
     const race_options& options_;
@@ -326,8 +338,25 @@ private:
     std::shared_ptr<detail::thread_races> threads_;  ///< shared with jobs
 };
 
+namespace {
+
+[[nodiscard]] race_options checked(race_options options) {
+    for (const auto& each : options.suppressions) {
+        if (each.rule.empty() || is_race_rule(each.rule)) { continue; }
+        std::string known;
+        for (const auto rule : race_rules()) {
+            known += (known.empty() ? "" : ", ") + std::string(rule);
+        }
+        throw std::invalid_argument("a race_suppression names the rule '" + each.rule
+                                    + "', which there is not; known are " + known);
+    }
+    return options;
+}
+
+}  // namespace
+
 race_detector::race_detector(race_options options)
-    : options_(std::move(options)),
+    : options_(checked(std::move(options))),
       watcher_(std::make_unique<watcher>(options_, std::make_shared<detail::race_log>(options_))) {}
 
 race_detector::~race_detector() {

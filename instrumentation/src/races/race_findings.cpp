@@ -127,6 +127,10 @@ std::string unit_text(const unit_facts& who) {
     return task_text(who.agent.id, who.name);
 }
 
+std::string lock_text(const held_lock& lock) {
+    return lock.kind + (" " + std::to_string(lock.id));
+}
+
 std::string site_text(const await_site& site) {
     if (site.line() == 0) { return "an unknown place"; }
     return coroscope::to_string(site) + " in " + function_name(site);
@@ -177,6 +181,11 @@ void add_holds(report::finding& to, const std::vector<race_hold>& holds,
     }
 }
 
+void add_default_order(report::finding& to) {
+    to.evidence.push_back(
+        {"schedule", "hold nobody: it happened in the order that was run", {}, {}});
+}
+
 std::vector<race_hold> holds_for(const access_triple& of) {
     return {{of.other.who->agent, of.other.step, of.first.who->agent, of.first.step},
             {of.second.who->agent, of.second.step, of.other.who->agent, of.other.step}};
@@ -214,6 +223,8 @@ report::finding describe_triple(const judged_triple& judged) {
     made.evidence.push_back({"missing order", missing_order(judged.accesses), {}, {}});
     if (!is_in_thread(judged.accesses)) {
         add_holds(made, holds_for(judged.accesses), {first.who, other.who});
+    } else {
+        add_default_order(made);
     }
     return made;
 }

@@ -30,6 +30,8 @@ struct judged_triple {
 [[nodiscard]] std::string label_text(const variable_label& label);
 /// `task 3 (alice)`, `callback 7`.
 [[nodiscard]] std::string unit_text(const unit_facts& who);
+/// `mutex 3`.
+[[nodiscard]] std::string lock_text(const held_lock& lock);
 /// `bank.cpp:12 in deposit`.
 [[nodiscard]] std::string site_text(const await_site& site);
 
@@ -44,5 +46,7 @@ void add_stack(report::finding& to, std::string label, std::string text,
 /// `schedule`: what to hold.
 void add_holds(report::finding& to, const std::vector<race_hold>& holds,
                const std::vector<std::shared_ptr<const unit_facts>>& units);
+/// `schedule`: nobody has to be held for it to happen again.
+void add_default_order(report::finding& to);
 
 }  // namespace coroscope::instrumentation::detail

@@ -45,6 +45,13 @@ bool race_log::count_known(std::uint64_t key) {
     return true;
 }
 
+void race_log::add(report::finding made) {
+    const auto key = std::hash<std::string>()(made.fingerprint);
+    const bool has_happened = made.verdict == report::verdict::confirmed;
+    if (has_happened && findings_->confirm(key, made)) { return; }
+    add(key, [&] { return race_candidate{std::move(made), {}}; });
+}
+
 void race_log::add_new(std::uint64_t key, race_candidate made) {
     if (is_suppressed(made.what)) {
         const std::scoped_lock lock(mutex_);

@@ -30,6 +30,9 @@ public:
     void add(std::uint64_t key, const Make& make) {
         if (!count_known(key)) { add_new(key, make()); }
     }
+    /// One that is known by its fingerprint: where it was predicted and has happened, it takes the
+    /// place of that.
+    void add(report::finding made);
     void count_benign() noexcept;
     void count_dropped() noexcept { findings_->count_dropped(); }
 

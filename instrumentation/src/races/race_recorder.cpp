@@ -120,6 +120,9 @@ std::shared_ptr<const lock_set> race_recorder::locks_of(std::uint64_t key) const
         const auto* lender = units_.find(race_units::key_of({waiting[i]->id(), true}));
         if (lender != nullptr && lender->locks != nullptr) {
             auto both = std::make_shared<lock_set>(*lender->locks);
+            for (auto& lent : *both) {
+                lent.step = 0;  // held before the borrower began
+            }
             if (all != nullptr) { both->insert(both->end(), all->begin(), all->end()); }
             all = std::move(both);
         }

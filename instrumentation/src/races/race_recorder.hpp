@@ -83,6 +83,8 @@ public:
 
     /// Who runs now; null: nobody of this loop.
     [[nodiscard]] std::shared_ptr<const unit_facts> who(const present& at);
+    /// What the unit, which runs now, holds, and what was lent to it; null: nothing.
+    [[nodiscard]] std::shared_ptr<const lock_set> locks_of(std::uint64_t key) const;
     /// Fills in who makes it, and where.
     void locate(const present& at, access_record& made, await_site where);
     /// The same, with what comes before it and the locks that are held; false: there is no room.
@@ -141,7 +143,6 @@ private:
     void judge_change(const unjudged& what, const variable_state& changed);
     void judge_triple(bool is_group, const access_triple& of, const variable_label& label);
     void report_guard(const access_triple& of, const void* tested, const void* written);
-    [[nodiscard]] std::shared_ptr<const lock_set> locks_of(std::uint64_t key) const;
 
     const coroscope::detail::loop_core& core_;
     race_units& units_;

@@ -40,6 +40,7 @@ struct held_lock {
     std::uint64_t acquisition = 0;  ///< the same as long as it was not given back
     std::uint32_t step = 0;         ///< in which it was taken
     await_site at{};
+    const char* kind = "mutex";  ///< as listings show it
 };
 using lock_set = std::vector<held_lock>;
 

@@ -81,6 +81,7 @@ report::finding describe_thread_race(const thread_race& race) {
              + unit_text(*earlier->who) + " before that of " + unit_text(*later->who),
          {},
          {}});
+    add_default_order(made);
     return made;
 }
 

@@ -39,19 +39,51 @@ void unit_orders::note_edge(edge_kind kind, std::uint64_t from, std::uint64_t to
 
 void unit_orders::note_use(const coroscope::detail::access& made, std::uint64_t now) {
     using coroscope::detail::access_kind;
-    const auto by = now != 0 ? now : ending_;
+    auto by = now != 0 ? now : ending_;
+    if (by == 0 && coroscope::detail::running_loop == nullptr) {
+        note_outside();
+        by = outside;
+    }
     if (by == 0) { return; }
     if (made.kind == access_kind::release) {
         auto* unit = units_.find(by);
         if (unit == nullptr) { return; }
         if (objects_.size() == most_objects && !objects_.contains(made.object)) {
             objects_.erase(objects_.begin());
+            log_.count_dropped();
         }
-        units_.publish(*unit, objects_[made.object]);
+        release(*unit, objects_[made.object], made.id);
     } else if (made.kind == access_kind::acquire) {
         const auto object = objects_.find(made.object);
-        if (object != objects_.end()) { units_.at(by).clock.join(object->second); }
+        if (object != objects_.end()) { acquire(units_.at(by), object->second, made.id); }
     }
+}
+
+// Where too many are never got, the oldest orders whoever comes.
+void unit_orders::release(race_unit& by, object_order& object, std::uint64_t number) {
+    if (number == 0) {
+        units_.publish(by, object.clock);
+        return;
+    }
+    units_.publish(by, object.items[number]);
+    if (object.items.size() <= most_items) { return; }
+    object.clock.join(object.items.begin()->second);
+    object.items.erase(object.items.begin());
+    log_.count_dropped();
+}
+
+void unit_orders::acquire(race_unit& by, object_order& object, std::uint64_t number) {
+    by.clock.join(object.clock);
+    if (number == 0) {
+        for (const auto& [item, clock] : object.items) {
+            by.clock.join(clock);
+        }
+        return;
+    }
+    const auto item = object.items.find(number);
+    if (item == object.items.end()) { return; }
+    by.clock.join(item->second);
+    object.items.erase(item);
 }
 
 // Between two runs of the loop, all that ran has come before.
@@ -65,18 +97,23 @@ void unit_orders::note_posted(std::uint64_t by, std::uint64_t handle) {
     auto* unit = units_.find(by);
     if (unit == nullptr) { return; }
     if (posted_first_.size() == most_posted) {
-        posted_.erase(posted_first_.front());
+        if (posted_.erase(posted_first_.front()) != 0) { log_.count_dropped(); }
         posted_first_.pop_front();
     }
     units_.publish(*unit, posted_[handle]);
     posted_first_.push_back(handle);
 }
 
-void unit_orders::begin_callback(std::uint64_t handle) {
-    const auto found = posted_.find(handle);
-    if (found == posted_.end()) { return; }
-    units_.at(race_units::key_of({handle, false})).clock = std::move(found->second);
-    posted_.erase(found);
+void unit_orders::begin_callback(std::uint64_t handle, const void* address) {
+    const auto known = posted_.find(handle);
+    if (known != posted_.end()) {
+        units_.at(race_units::key_of({handle, false})).clock = std::move(known->second);
+        posted_.erase(known);
+    }
+    const auto mailed = objects_.find(address);
+    if (mailed == objects_.end()) { return; }
+    units_.at(race_units::key_of({handle, false})).clock.join(mailed->second.clock);
+    objects_.erase(mailed);
 }
 
 void unit_orders::end(std::uint64_t key) {

@@ -26,7 +26,10 @@ void wake_watch::note(const coroscope::detail::access& made) {
 }
 
 void wake_watch::note_signal(const coroscope::detail::access& made) {
-    if (signals_.size() == most_signals && !signals_.contains(made.object)) { return; }
+    if (signals_.size() == most_signals && !signals_.contains(made.object)) {
+        log_.count_dropped();
+        return;
+    }
     auto where = made.where;
     const auto* task = coroscope::detail::running_loop->current.get();
     if (where.line() == 0 && task != nullptr && task->top != nullptr) {
@@ -54,7 +57,8 @@ void wake_watch::note_hang(const coroscope::detail::loop_core& in) {
 
 void wake_watch::report(const coroscope::detail::task_core& waiter, const access_record& signal) {
     const auto& record = waiter.record();
-    const std::string what = to_string(record.waits_for.load(std::memory_order_relaxed));
+    const auto kind = record.waits_for.load(std::memory_order_relaxed);
+    const auto what = wait_object_text(kind, record.wait_object.load(std::memory_order_relaxed));
     const auto origin = record.origin.load(std::memory_order_relaxed);
     const unit_facts who{
         {waiter.id(), true}, std::string(waiter.given_name()), origin.call(), origin};
@@ -67,15 +71,19 @@ void wake_watch::report(const coroscope::detail::task_core& waiter, const access
         made.where = position_of(waits_at);
         made.fingerprint =
             make_fingerprint(made.rule, std::array{place_of_access(signal), made.where});
-        made.message = unit_text(who) + " waits for ever for a signal of the " + what + " at "
+        made.message = unit_text(who) + " waits for ever for a signal of " + what + " at "
                        + site_text(waits_at) + ": " + unit_text(*signal.who)
                        + " had given it, after " + site_text(signal.where)
                        + ", before it waited. Test under the mutex what the signal is about, and "
                          "wait only if it has not happened.";
-        made.evidence.push_back({"variable", "'" + what + "'", {}, {}});
+        made.evidence.push_back({"variable", what, {}, {}});
         add_unit(made, "first task", *signal.who);
         add_unit(made, "other task", who);
         add_stack(made, "first access", "signalled after " + site_text(signal.where), signal);
+        made.evidence.push_back({"await between",
+                                 "the signal came before it awaited at " + site_text(waits_at),
+                                 made.where,
+                                 {}});
         report::evidence_item waits{"second access", "waits at " + site_text(waits_at), made.where,
                                     report::stack()};
         for (const auto* frame = waiter.top; frame != nullptr; frame = frame->parent) {
@@ -84,6 +92,7 @@ void wake_watch::report(const coroscope::detail::task_core& waiter, const access
         made.evidence.push_back(std::move(waits));
         made.evidence.push_back(
             {"missing order", "nothing lets the waiting begin before the signal is given", {}, {}});
+        add_default_order(made);
         return made;
     };
     log_.add(race_key(6000, signal.where, waits_at), [&] { return race_candidate{make(), {}}; });

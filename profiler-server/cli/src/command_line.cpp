@@ -82,17 +82,27 @@ CLI::App* add_slow(CLI::App& app, connection_options& connection, slow_options& 
 
 CLI::App* add_gate(CLI::App& app, gate_options& options) {
     auto* command = app.add_subcommand(
-        "gate", "Judge a report: exit 0 within the budget, 1 over it, 2 cannot be judged");
+        "gate",
+        "Judge a report: exit 0 within the budget, 1 over it or with findings, 2 cannot be judged");
     command->add_option("REPORT", options.report, "the report that the program wrote")->required();
     add_count(*command, "--max-slow", "slow steps that are allowed; 0 unless told",
               options.max_slow);
     add_duration(*command, "--threshold",
                  "steps of at least this count; the report's own unless told",
                  [&options](nanoseconds threshold) { options.threshold = threshold; });
+    auto* const baseline =
+        command
+            ->add_option("--baseline", options.baseline,
+                         "a report of before: what was slow or found there does not count")
+            ->type_name("FILE");
     command
-        ->add_option("--baseline", options.baseline,
-                     "a report of before: what was slow there does not count")
-        ->type_name("FILE");
+        ->add_flag("--update-baseline", options.updates_baseline,
+                   "make the report the baseline; exit 0 if it can be judged")
+        ->needs(baseline);
+    command->add_flag("--findings-only", options.findings_only,
+                      "judge no slow steps, which need not have been recorded");
+    command->add_flag("--predicted", options.counts_predicted,
+                      "findings that nobody has seen happen count as well");
     command->add_flag("--json", options.json, "print JSON");
     return command;
 }

@@ -13,6 +13,8 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <filesystem>
+#include <optional>
 #include <ostream>
 #include <vector>
 
@@ -106,6 +108,20 @@ int follow(const profiler_client& client, const slow_options& options, const sur
     return success;
 }
 
+/// The first time that one is made, there is none yet.
+std::optional<report::report> baseline_of(const gate_options& options) {
+    if (options.baseline.empty()) { return {}; }
+    if (options.updates_baseline && !std::filesystem::exists(options.baseline)) { return {}; }
+    try {
+        return report::read_report(options.baseline);
+    } catch (const report::report_error& error) {
+        throw report::report_error(
+            error.place(), error.problem(),
+            "give --baseline a report of before; --update-baseline makes one where none is")
+            .in_file(error.file());
+    }
+}
+
 }  // namespace
 
 int run_time(const profiler_client& client, bool json, const surroundings& io) {
@@ -156,19 +172,25 @@ int run_slow(const profiler_client& client, const slow_options& options, const s
 
 int run_gate(const gate_options& options, const surroundings& io) {
     const auto run = report::read_report(options.report);
-    std::optional<report::report> baseline;
-    if (!options.baseline.empty()) { baseline = report::read_report(options.baseline); }
+    const auto baseline = baseline_of(options);
     const report::gate_budget budget{options.threshold.value_or(run.slow_threshold),
-                                     options.max_slow};
+                                     options.max_slow, !options.findings_only,
+                                     options.counts_predicted};
     const auto result = report::check_gate(run, budget, baseline ? &*baseline : nullptr);
+    const bool is_unusable = result.verdict == report::gate_verdict::unusable;
     if (options.json) { print_json(io.out, to_json(result)); }
-    if (!options.json || result.verdict == report::gate_verdict::unusable) {
-        auto& to = result.verdict == report::gate_verdict::unusable ? io.err : io.out;
+    if (!options.json || is_unusable) {
+        auto& to = is_unusable ? io.err : io.out;
         for (const auto& line : result.lines) {
             to << printable(line) << '\n';
         }
     }
-    return report::exit_code(result.verdict);
+    if (!options.updates_baseline || is_unusable) { return report::exit_code(result.verdict); }
+    write_report(run, options.baseline);
+    (options.json ? io.err : io.out)
+        << printable(options.baseline) << " is the baseline from now on: " << run.slow_steps.size()
+        << " slow steps and " << run.findings.size() << " findings, whatever was there before\n";
+    return success;
 }
 
 }  // namespace coroscope::profiler_server::cli

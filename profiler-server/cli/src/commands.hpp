@@ -43,6 +43,9 @@ struct gate_options {
     std::string baseline;                               ///< empty: none
     std::optional<std::chrono::nanoseconds> threshold;  ///< nothing: the report's own
     std::uint64_t max_slow = 0;
+    bool updates_baseline = false;
+    bool findings_only = false;
+    bool counts_predicted = false;
     bool json = false;
 };
 

@@ -84,6 +84,10 @@ void explored_environment::on_body_ended() {
     driver_.end_body();
 }
 
+void explored_environment::on_hang() noexcept {
+    if (detector_ != nullptr) { detector_->note_hang(); }
+}
+
 void explored_environment::unwatch_loop() noexcept {
     guard_.reset();
     loop_->set_schedule_policy(nullptr);

@@ -77,6 +77,7 @@ private:
     void plan_restart();
     void judge_outcome();
     void on_body_ended() override;
+    void on_hang() noexcept override;
 
     schedule_driver driver_;
     outcome_log outcomes_{driver_};

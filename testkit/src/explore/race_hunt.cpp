@@ -72,7 +72,9 @@ public:
 private:
     /// The order that is recorded may fail itself: by what the detector has seen happen, too.
     [[nodiscard]] std::vector<directed_run> record(const reversal_limits& most) {
-        race_detector detector;
+        instrumentation::race_options watching;
+        watching.runs_in_default_order = true;
+        race_detector detector(watching);
         recorded_run strategy(most);
         environment_.detect_with(&detector);
         const auto& result =
@@ -80,6 +82,7 @@ private:
         environment_.detect_with(nullptr);
         ++found_.executions;
         found_.findings = detector.findings();
+        say_how_to_replay();
         std::vector<directed_run> runs;
         if (!result.ok() || environment_.has_failed_since()) {
             fail(recorded, "", std::move(environment_.result()));
@@ -111,6 +114,16 @@ private:
             !made.predicted.has_value()
             && std::ranges::find(to, made.steered, &directed_run::steered) != to.end();
         if (!is_known) { to.push_back(std::move(made)); }
+    }
+
+    /// What has happened did so in the default order.
+    void say_how_to_replay() {
+        schedule default_order;
+        default_order.seed = environment_.seed();
+        for (auto& each : found_.findings) {
+            if (each.verdict != report::verdict::confirmed) { continue; }
+            each.evidence.push_back({"replay", to_text(default_order), {}, {}});
+        }
     }
 
     void confirm(const directed_run& run) {

@@ -10,7 +10,10 @@
 #include "support/catch.hpp"
 
 #include <cstddef>
+#include <iostream>
 #include <vector>
+
+#include <sys/resource.h>
 
 using namespace coroscope;
 using namespace coroscope::instrumentation;
@@ -42,7 +45,14 @@ coro<> one_generation(number& n, std::size_t live) {
 struct clock_memory {
     std::size_t slots;
     std::size_t nodes;
+    std::size_t resident_mib;  ///< the most so far, of the process
 };
+
+[[nodiscard]] std::size_t most_resident_mib() {
+    rusage used{};
+    ::getrusage(RUSAGE_SELF, &used);
+    return static_cast<std::size_t>(used.ru_maxrss) / 1024;
+}
 
 /// After each so many generations.
 clock_memory run_generations(std::size_t live, std::size_t generations) {
@@ -57,15 +67,17 @@ clock_memory run_generations(std::size_t live, std::size_t generations) {
     v.run();
     CHECK(n.peek() == 2 * live * generations);
     CHECK(v.rules().empty());
-    return {v.races.clock_slots_used(), race_clock::nodes_alive()};
+    return {v.races.clock_slots_used(), race_clock::nodes_alive(), most_resident_mib()};
 }
 
-void check_bound(std::size_t live, std::size_t generations) {
+clock_memory check_bound(std::size_t live, std::size_t generations) {
     const auto once = run_generations(live, 1);
     const auto often = run_generations(live, generations);
     CHECK(once.slots >= live);
     CHECK(often.slots <= 2 * once.slots + 200);
     CHECK(often.nodes <= 2 * once.nodes + 200);
+    CHECK(often.resident_mib <= 2 * once.resident_mib + 64);
+    return often;
 }
 
 }  // namespace
@@ -74,6 +86,9 @@ TEST_CASE("generations of tasks use the clocks of those before") {
     check_bound(300, 10);
 }
 
-TEST_CASE("so do ten million, a hundred thousand at a time", "[.][slow]") {
-    check_bound(100'000, 100);
+TEST_CASE("so do ten million, a hundred thousand at a time", "[.][slow][clock-memory]") {
+    const auto used = check_bound(100'000, 100);
+    std::cout << "ten million tasks, a hundred thousand at a time: " << used.slots
+              << " clock slots, " << used.nodes << " clock nodes, " << used.resident_mib
+              << " MiB resident at most\n";
 }

@@ -4,11 +4,14 @@
 
 #include <coroscope/runtime/condition.hpp>
 #include <coroscope/runtime/event.hpp>
+#include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
+#include "instrumentation/linted_loop.hpp"
 #include "instrumentation/races/raced_loop.hpp"
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <string>
 
 using namespace coroscope;
@@ -37,6 +40,27 @@ coro<> pulse(event& e) {
 coro<> wait_for_pulse(event& e) {
     co_await sleep_for(1s);
     co_await e.wait();
+}
+
+coro<> lock_two(mutex& first, mutex& second) {
+    const auto outer = co_await first.scoped();
+    co_await yield_now();
+    const auto inner = co_await second.scoped();
+}
+
+coro<> lock_one(mutex& m) {
+    const auto held = co_await m.scoped();
+}
+
+coro<> lock_twice(mutex& m) {
+    const auto held = co_await m.scoped();
+    co_await m.lock();
+}
+
+coro<> lend(mutex& m) {
+    const auto held = co_await m.scoped();
+    auto child = get_running_loop().create_task(lock_one(m), "child");
+    co_await child;
 }
 
 }  // namespace
@@ -70,4 +94,87 @@ TEST_CASE("a signal that nobody gave is not lost") {
     v.run();
     v.races.note_hang();
     CHECK(v.rules() == rule_list{"all-blocked"});
+}
+
+TEST_CASE("a deadlock is told when its last task waits") {
+    mutex a;  // outlives the tasks that still hold it
+    mutex b;
+    raced_loop v;
+    v.start(lock_two(a, b), "one");
+    v.start(lock_two(b, a), "two");
+    v.run();
+    auto rules = v.rules();
+    std::ranges::sort(rules);
+    REQUIRE(rules == rule_list{"lock-cycle", "lock-order"});
+    const auto told = [&v] {
+        const auto all = v.races.findings();
+        return *std::ranges::find(all, "lock-cycle", &report::finding::rule);
+    };
+    const auto found = told();
+    CHECK(found.verdict == report::verdict::predicted);
+    CHECK(without_lines(found.message)
+          == "task 1 (one) waits for mutex 2, which task 2 holds, at "
+             "hang_test.cpp:LINE in lock_two; task 2 (two) waits for mutex 1, which task 1 "
+             "holds, at hang_test.cpp:LINE in lock_two: each waits for the next, and none "
+             "can go on. Take the locks in one order everywhere, and await no task that needs a lock "
+             "that is held.");
+    v.races.note_hang();
+    CHECK(told().verdict == report::verdict::confirmed);
+    CHECK(told().message == found.message);
+    CHECK(told().fingerprint == found.fingerprint);
+}
+
+TEST_CASE("a mutex that a task holds already is a self-lock, told at once") {
+    mutex m;
+    raced_loop v;
+    v.start(lock_twice(m), "one");
+    v.run();
+    REQUIRE(v.rules() == rule_list{"self-lock"});
+    const auto found = v.races.findings()[0];
+    CHECK(found.verdict == report::verdict::confirmed);
+    CHECK(without_lines(found.message)
+          == "task 1 (one) waits for mutex 1, which task 1 holds, at hang_test.cpp:LINE in "
+             "lock_twice: it is not given back before this wait has ended, so that it never is. "
+             "Unlock it first, or leave to the one that holds it what it is needed for.");
+}
+
+TEST_CASE("so is one that is lent to who asks for it, told at once and confirmed at the hang") {
+    mutex m;
+    raced_loop v;
+    v.start(lend(m), "lender");
+    v.run();
+    REQUIRE(v.rules() == rule_list{"self-lock"});
+    const auto at_once = v.races.findings()[0];
+    CHECK(at_once.verdict == report::verdict::predicted);
+    v.races.note_hang();
+    const auto found = v.races.findings();
+    const auto known = std::ranges::find(found, at_once.fingerprint, &report::finding::fingerprint);
+    REQUIRE(known != found.end());
+    CHECK(known->verdict == report::verdict::confirmed);
+    CHECK(without_lines(known->message)
+          == "task 3 (child) waits for mutex 1, which task 1 holds, at hang_test.cpp:LINE in "
+             "lock_one; task 1 (lender) waits for task 3 at hang_test.cpp:LINE in lend: it is not "
+             "given back before this wait has ended, so that it never is. Unlock it first, or "
+             "leave to the one that holds it what it is needed for.");
+}
+
+TEST_CASE("a mutex that is given back before, or only tried, locks nobody out") {
+    mutex m;
+    raced_loop v;
+    auto unlock_first = [](mutex& of) -> coro<> {
+        auto held = co_await of.scoped();
+        auto child = get_running_loop().create_task(lock_one(of), "child");
+        co_await yield_now();
+        held.unlock();
+        co_await child;
+    };
+    auto try_it = [](mutex& of) -> coro<> {
+        const auto held = co_await of.scoped();
+        CHECK_FALSE(of.try_lock());
+    };
+    v.start(unlock_first(m), "one");
+    v.start(try_it(m), "two");
+    v.run();
+    v.races.note_hang();
+    CHECK(v.rules().empty());
 }

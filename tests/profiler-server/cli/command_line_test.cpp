@@ -68,6 +68,11 @@ public:
     ~report_file() { std::filesystem::remove(path_); }
 
     [[nodiscard]] std::string path() const { return path_; }
+    void add(report::finding found) const {
+        auto run = report::read_report(path_);
+        run.findings.push_back(std::move(found));
+        write_report(run, path_);
+    }
 
 private:
     std::string path_;
@@ -108,6 +113,7 @@ TEST_CASE("wrong usage is told on the error output with the way to the help", "[
                                                         {"gate a.json --max-slow -1"},
                                                         {"gate a.json --max-slow 1.5"},
                                                         {"gate a.json --threshold 5"},
+                                                        {"gate a.json --update-baseline"},
                                                         {"gate a.json b.json"}}));
     CAPTURE(std::get<0>(arguments));
     std::istringstream words(std::get<0>(arguments));
@@ -269,6 +275,58 @@ TEST_CASE("the gate's answer as JSON is nothing but JSON", "[cli]") {
     const auto refused = run({"gate", slow.path(), "--json", "--threshold", "1ms"});
     CHECK(refused.code == 2);
     CHECK(nlohmann::json::parse(refused.out)["verdict"] == "unusable");
+}
+
+TEST_CASE("the gate fails for what was found, unless the baseline has it", "[cli]") {
+    report::finding race;
+    race.rule = "stale-write";
+    race.severity = report::severity::error;
+    race.fingerprint = "0123456789abcdef";
+    race.message = "task 1 wrote what was out of date.";
+    race.where = {"bank.cpp", 27, "deposit()"};
+    const report_file raced({});
+    raced.add(race);
+    const auto failed = run({"gate", raced.path()});
+    CHECK(failed.code == 1);
+    CHECK_THAT(failed.out, Contains("bank.cpp:27: stale-write, confirmed"));
+    CHECK(run({"gate", raced.path(), "--findings-only"}).code == 1);
+
+    const report_file guessed({});
+    race.verdict = report::verdict::predicted;
+    guessed.add(race);
+    CHECK(run({"gate", guessed.path()}).code == 0);
+    CHECK(run({"gate", guessed.path(), "--predicted"}).code == 1);
+    CHECK(run({"gate", raced.path(), "--baseline", guessed.path()}).code == 0);
+}
+
+TEST_CASE("a baseline is made of a report, and tells what is gone", "[cli]") {
+    const report_file slow({slow_step_at(40, 8ms)});
+    const report_file clean({});
+    const report_file baseline({});
+    std::filesystem::remove(baseline.path());
+    const auto missing = run({"gate", slow.path(), "--baseline", baseline.path()});
+    CHECK(missing.code == 2);
+    CHECK_THAT(missing.err,
+               Contains(baseline.path() + ": cannot be opened") && Contains("--update-baseline"));
+
+    const auto made =
+        run({"gate", slow.path(), "--baseline", baseline.path(), "--update-baseline"});
+    CHECK(made.code == 0);
+    CHECK_THAT(made.out, Contains(baseline.path()
+                                  + " is the baseline from now on: 1 slow steps and 0 findings"));
+    CHECK(run({"gate", slow.path(), "--baseline", baseline.path()}).code == 0);
+    const auto mended = run({"gate", clean.path(), "--baseline", baseline.path()});
+    CHECK(mended.code == 0);
+    CHECK_THAT(mended.out, Contains("no longer seen: gzip.cpp:40 to line 50: slow step"));
+
+    const auto refused = run({"gate", slow.path(), "--baseline", baseline.path(),
+                              "--update-baseline", "--threshold", "1ms"});
+    CHECK(refused.code == 2);
+    const auto as_json =
+        run({"gate", clean.path(), "--baseline", baseline.path(), "--update-baseline", "--json"});
+    CHECK(as_json.code == 0);
+    CHECK(nlohmann::json::parse(as_json.out)["stale"].size() == 1);
+    CHECK(run({"gate", slow.path(), "--baseline", baseline.path()}).code == 1);
 }
 
 TEST_CASE("a report or a baseline that cannot be read is exit 2 and named", "[cli]") {

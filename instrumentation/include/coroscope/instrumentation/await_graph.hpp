@@ -24,6 +24,7 @@ struct awaiting_task {
     task_state state = task_state::ready;
     std::string waits_on;      ///< `sleep`, `mutex 7`, `task 3`; empty: it does not wait
     std::uint64_t holder = 0;  ///< the id of the task that holds the mutex it waits for
+    await_site held_since{};   ///< where that task asked for it
     await_site created_at{};
     /// The `co_await`s it stands at, innermost first, across the coroutines it awaits; empty before
     /// its first step.

@@ -21,7 +21,8 @@ enum class outlook : std::uint8_t {
 /// The deadlocks among the tasks of a loop, as they stand now:
 ///
 /// - `await-cycle`: tasks that await each other in a circle,
-/// - `lock-cycle`: the same where at least one of them waits for a mutex that the next one holds,
+/// - `lock-cycle`: the same where some of them wait for mutexes that the next one holds,
+/// - `self-lock`: a task waits for a mutex whose holder awaits it, itself or through others,
 /// - `all-blocked`, where it is quiet: those that wait and are in no circle.
 ///
 /// A circle is confirmed where it is quiet, and predicted elsewhere: one of its tasks may wait with

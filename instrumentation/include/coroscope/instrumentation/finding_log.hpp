@@ -31,6 +31,9 @@ public:
     [[nodiscard]] std::optional<std::uint64_t> count_again(std::uint64_t key);
     /// A finding that `count_again` did not know; false if there is no room.
     bool add(std::uint64_t key, report::finding made);
+    /// It has happened, and was only predicted: `made` takes its place. False, and nothing is done,
+    /// if there is no finding with this key that is predicted.
+    bool confirm(std::uint64_t key, report::finding made);
     /// One that could not be made at all.
     void count_dropped() noexcept;
 

@@ -13,15 +13,17 @@
 
 namespace coroscope::report {
 
-/// How many slow steps a run may have.
+/// How many slow steps a run may have, and which findings: none, of those that count.
 struct gate_budget {
     std::chrono::nanoseconds threshold{0};  ///< steps that took at least this count
     std::uint64_t max_slow = 0;             ///< so many are still allowed
+    bool judges_steps = true;       ///< false: findings alone, also where no steps were recorded
+    bool counts_predicted = false;  ///< findings that nobody has seen happen count as well
 };
 
 enum class gate_verdict {
     pass,      ///< within the budget
-    fail,      ///< over it
+    fail,      ///< over it, or there are findings
     unusable,  ///< the report cannot answer the question
 };
 
@@ -39,18 +41,23 @@ struct gate_place {
 
 struct gate_result {
     gate_verdict verdict = gate_verdict::pass;
-    std::uint64_t slow = 0;          ///< steps that count
-    std::uint64_t in_baseline = 0;   ///< steps that the baseline excuses
-    std::vector<gate_place> places;  ///< of the steps that count, slowest first
+    std::uint64_t slow = 0;                ///< steps that count
+    std::uint64_t in_baseline = 0;         ///< steps that the baseline excuses
+    std::vector<gate_place> places;        ///< of the steps that count, slowest first
+    std::vector<finding> findings;         ///< that count
+    std::uint64_t known_findings = 0;      ///< that the baseline excuses
+    std::uint64_t predicted_findings = 0;  ///< that do not count, since nobody has seen them happen
+    /// What the baseline has and the run has not, a line each: it was mended, or did not come up.
+    std::vector<std::string> stale;
     std::vector<std::string>
         lines;  ///< the whole answer for people, `file:line: ...` for each place
 };
 
-/// Judges a report by a budget.
+/// Judges a report by a budget. Findings count if they are confirmed, and no mere notes.
 ///
 /// With a baseline, steps in functions that were already slow there (at this threshold) are
 /// excused: places are compared by fingerprint, so a second slow span in such a function is excused
-/// too.
+/// too. So are findings that were there, whatever the verdict was.
 ///
 /// Never guesses. Unusable are: a threshold below the one that the report, or the baseline, was
 /// recorded at, since the steps between the two were not recorded; and a report whose dropped slow
@@ -58,10 +65,11 @@ struct gate_result {
 [[nodiscard]] gate_result check_gate(const report& run, const gate_budget& budget,
                                      const report* baseline = nullptr);
 
-/// The findings that are to fail a build: confirmed, of this severity or worse, and not in the
-/// baseline, which is compared by fingerprint.
+/// The findings that are to fail a build: confirmed, or predicted if those count, of this severity
+/// or worse, and not in the baseline, which is compared by fingerprint.
 [[nodiscard]] std::vector<finding> new_findings(const report& run, const report* baseline = nullptr,
-                                                severity from = severity::warning);
+                                                severity from = severity::warning,
+                                                bool counts_predicted = false);
 
 /// 0 pass, 1 fail, 2 unusable.
 [[nodiscard]] int exit_code(gate_verdict verdict);

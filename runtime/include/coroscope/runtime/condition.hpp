@@ -126,8 +126,18 @@ private:
         self->expect_held("condition::wait_for", where);
         for (;;) {
             auto value = std::invoke(predicate);
+            self->note_look(static_cast<bool>(value), where);
             if (value) { co_return value; }
             co_await self->wait(where);
+        }
+    }
+    /// Somebody asked for what the condition is about, at this line.
+    void note_look(bool is_there, await_site where) const noexcept {
+        if (is_there) {
+            detail::note_use(&waiters_, detail::access_kind::test, where);
+        } else {
+            detail::note_refusal(&waiters_, "condition", waiters_.id(), detail::lock_use::none,
+                                 where);
         }
     }
     void expect_held(const char* what, await_site where) const;

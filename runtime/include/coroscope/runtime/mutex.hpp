@@ -52,6 +52,7 @@ class mutex_waiter : public list_waiter {
 public:
     [[nodiscard]] await_site where() const noexcept { return where_; }
     [[nodiscard]] std::uint64_t held_by() const noexcept override;
+    [[nodiscard]] await_site held_since() const noexcept override;
 
 protected:
     mutex_waiter(mutex& m, await_site where) noexcept : mutex_(&m), where_(where) {}

@@ -26,7 +26,7 @@ public:
     ~get_awaiter() override { abandon(); }
 
     T await_resume() {
-        const bool was_free = claim();
+        const bool was_free = claim(store_->next_to_go());
         T item = store_->pop();
         if (was_free) { core_->free_item_taken(); }
         return item;
@@ -47,7 +47,7 @@ public:
     ~put_awaiter() override { abandon(); }
 
     void await_resume() {
-        claim();
+        claim(store_->next_to_come());
         try {
             store_->push(std::move(item_));
         } catch (...) {
@@ -103,7 +103,7 @@ public:
         core_.expect_thread("queue::put_nowait");
         if (core_.is_shut_down()) { core_.throw_shut_down("put_nowait", where); }
         if (core_.full()) { core_.throw_full(); }
-        core_.note(access_kind::release, where);
+        core_.note_item(access_kind::release, store_.next_to_come(), where);
         store_.push(std::move(item));
         core_.item_added();
     }
@@ -112,9 +112,9 @@ public:
         core_.expect_thread("queue::get_nowait");
         if (core_.size() == 0) {
             if (core_.is_shut_down()) { core_.throw_shut_down("get_nowait", where); }
-            core_.throw_empty();
+            core_.throw_empty(where);
         }
-        core_.note(access_kind::acquire, where);
+        core_.note_item(access_kind::acquire, store_.next_to_go(), where);
         T item = store_.pop();
         core_.free_item_taken();
         return item;

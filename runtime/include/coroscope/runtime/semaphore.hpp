@@ -5,6 +5,7 @@
 #include <coroscope/runtime/detail/wait_list.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace coroscope {
@@ -113,7 +114,10 @@ public:
 /// allocation.
 class semaphore {
 public:
-    explicit semaphore(std::size_t permits = 1) noexcept : value_(permits) {}
+    explicit semaphore(std::size_t permits = 1) noexcept
+        : value_(permits),
+          made_(permits),
+          is_lock_(permits == 1) {}
     semaphore(const semaphore&) = delete;
     semaphore& operator=(const semaphore&) = delete;
     virtual ~semaphore() = default;
@@ -127,18 +131,15 @@ public:
         return detail::wait_request<detail::scoped_permit_awaiter, semaphore>(*this, where);
     }
     /// Takes a permit if one is free, which none is while somebody waits.
-    [[nodiscard]] bool try_acquire() noexcept {
-        note(value_ == 0 ? detail::access_kind::test : detail::access_kind::acquire);
-        if (value_ == 0) { return false; }
-        --value_;
-        return true;
+    [[nodiscard]] bool try_acquire(await_site where = await_site::current()) noexcept {
+        return take(where, detail::lock_use::try_permit);
     }
     /// Gives `n` permits back, or new ones: `semaphore` keeps no count of what was acquired.
     virtual void release(std::size_t n = 1, await_site where = await_site::current());
 
     /// How many permits are free.
     [[nodiscard]] std::size_t value() const noexcept {
-        note(detail::access_kind::test);
+        detail::note_use(&waiters_, detail::access_kind::test);
         return value_;
     }
     /// Whether `acquire` would wait.
@@ -150,12 +151,32 @@ protected:
 
 private:
     friend class detail::semaphore_waiter;
-    void note(detail::access_kind kind, await_site where = {}) const noexcept {
-        detail::note_use(&waiters_, kind, where);
+
+    [[nodiscard]] bool take(await_site where, detail::lock_use how) noexcept {
+        if (value_ == 0) {
+            note(detail::access_kind::test, false, how, where);
+            return false;
+        }
+        --value_;
+        ++taken_;
+        note(detail::access_kind::acquire, true, how, where, taken_);
+        return true;
     }
+    /// To those who want to know who uses what. A permit has the number of its making; 0: any.
+    void note(detail::access_kind kind, bool changes, detail::lock_use how, await_site where,
+              std::uint64_t number = 0) noexcept {
+        if (detail::access_listener != nullptr) [[unlikely]] {
+            tell(kind, changes, how, where, number);
+        }
+    }
+    void tell(detail::access_kind kind, bool changes, detail::lock_use how, await_site where,
+              std::uint64_t number) noexcept;
 
     detail::wait_list waiters_{wait_kind::semaphore, edge_kind::semaphore};
     std::size_t value_;
+    std::uint64_t made_;       ///< permits so far
+    std::uint64_t taken_ = 0;  ///< of these, in the order of their making
+    bool is_lock_;             ///< there was never more than one permit
 };
 
 /// A `semaphore` that knows how many permits there are: releasing one more is an
@@ -173,7 +194,7 @@ private:
 };
 
 inline bool detail::semaphore_waiter::await_ready() const noexcept {
-    return semaphore_->try_acquire();
+    return semaphore_->take(where_, lock_use::permit);
 }
 
 }  // namespace coroscope

@@ -23,7 +23,7 @@ namespace coroscope::instrumentation {
 /// listed.
 struct race_suppression {
     std::string reason{};  ///< for people
-    std::string rule{};    ///< `stale-write`; empty here and below: any
+    std::string rule{};    ///< one of `race_rules()`; empty here and below: any
     std::string symbol{};  ///< a part of the variable's name, or of a function's
     std::string file{};    ///< a part of the path of a line in it
     std::string task{};    ///< the whole name of one of the tasks
@@ -36,6 +36,12 @@ struct race_options {
     /// the same lines count once.
     std::size_t accesses_a_variable = 32;
     std::vector<race_suppression> suppressions{};
+    /// A task starves (`starvation`) that has asked for the same thing so many times, each time in
+    /// vain, while others who came later got it as many times. 0: none does.
+    std::size_t starved_after = 100;
+    /// The loop's schedule policy, if it has one, runs what is ready first in, first out, as loops
+    /// without one do. Under others nobody's starving is judged.
+    bool runs_in_default_order = false;
 };
 
 /// Watches one loop's tasks and callbacks and what they do to annotated variables and to the
@@ -60,6 +66,7 @@ struct race_options {
 /// earlier ones. Memory is bounded for each variable and each live task.
 class race_detector {
 public:
+    /// Throws `std::invalid_argument` where a suppression names a rule that there is not.
     explicit race_detector(race_options options = {});
     race_detector(const race_detector&) = delete;
     race_detector& operator=(const race_detector&) = delete;

@@ -24,6 +24,9 @@ enum class lock_use : std::uint8_t {
     none,      ///< no lock, or not for that
     lock,      ///< waits until it is free
     try_lock,  ///< waits for nothing
+    /// The same of a semaphore's only permit, which another task may give back as well.
+    permit,
+    try_permit,
 };
 
 /// Whether an access of data is one of an atomic variable.
@@ -44,7 +47,12 @@ struct access {
     /// first, also where this orders nothing: a place in a line was taken, an event was cleared.
     bool changes = false;
     lock_use lock = lock_use::none;
-    std::uint64_t id = 0;  ///< of a lock, as listings show it
+    /// Of a lock, as listings show it. Of what comes and goes one by one, items and permits: the
+    /// number of that one, from 1, where it is known.
+    std::uint64_t id = 0;
+    /// Of a `test`: there was nothing to have for who asked; what listings call the object. `id` is
+    /// the object's then. Null: it was no such test.
+    const char* refused = nullptr;
     atomicity atomic = atomicity::none;
 };
 
@@ -149,6 +157,24 @@ void tell_access_listener(F&& tell) noexcept {
 inline void note_use(const void* object, access_kind kind, await_site where = {}) noexcept {
     if (access_listener != nullptr) [[unlikely]] {
         access_listener->on_access({object, 0, kind, where, nullptr, kind != access_kind::test});
+    }
+}
+
+/// The item or permit with this number came or went; 0: it is not known which.
+inline void note_one(const void* object, access_kind kind, std::uint64_t number,
+                     await_site where) noexcept {
+    if (access_listener != nullptr) [[unlikely]] {
+        access_listener->on_access(
+            {object, 0, kind, where, nullptr, kind != access_kind::test, lock_use::none, number});
+    }
+}
+
+/// Somebody asked for it, and got nothing; `what` and `id` as listings show it.
+inline void note_refusal(const void* object, const char* what, std::uint64_t id, lock_use how,
+                         await_site where) noexcept {
+    if (access_listener != nullptr) [[unlikely]] {
+        access_listener->on_access(
+            {object, 0, access_kind::test, where, nullptr, false, how, id, what});
     }
 }
 

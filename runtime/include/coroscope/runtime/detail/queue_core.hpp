@@ -87,13 +87,17 @@ public:
         finished_.expect_thread(what);
     }
     [[noreturn]] void throw_full() const;
-    [[noreturn]] void throw_empty() const;
+    [[noreturn]] void throw_empty(await_site where) const;
     [[noreturn]] void throw_shut_down(const char* what, await_site where) const;
 
     /// All uses are noted by the address of the getters' list; whether all is done also by that of
     /// those who wait for it.
     void note(access_kind kind, await_site where = {}) const noexcept {
         note_use(&getters_, kind, where);
+    }
+    /// The item with this number comes or goes; see where items are kept.
+    void note_item(access_kind kind, std::uint64_t number, await_site where) const noexcept {
+        note_one(&getters_, kind, number, where);
     }
 
     [[nodiscard]] wait_list& getters() noexcept { return getters_; }
@@ -129,8 +133,8 @@ protected:
     ~queue_getter() override = default;
     /// The first part of `await_resume`: throws unless there is an item to take. True: an item
     /// that belonged to nobody.
-    bool claim() {
-        core_->note(access_kind::acquire, where_);
+    bool claim(std::uint64_t number) {
+        core_->note_item(access_kind::acquire, number, where_);
         if (!waited()) [[likely]] {
             if (core_->size() == 0) [[unlikely]] { core_->throw_shut_down("get", where_); }
             return true;
@@ -160,8 +164,8 @@ protected:
     using queue_waiter::queue_waiter;
     ~queue_putter() override = default;
     /// The first part of `await_resume`: throws unless there is a place.
-    void claim() {
-        core_->note(access_kind::release, where_);
+    void claim(std::uint64_t number) {
+        core_->note_item(access_kind::release, number, where_);
         if (waited()) { finish(); }
         if (core_->is_shut_down()) [[unlikely]] { core_->throw_shut_down("put", where_); }
     }
@@ -199,7 +203,8 @@ private:
     const wait_list* joined_;  ///< its address alone, once it has waited
 };
 
-// --- Where items are kept: `push`, `pop`, `clear`, `size`.
+// --- Where items are kept: `push`, `pop`, `clear`, `size`; and which number the next one to come,
+// or to go, has in the order of their coming, 0 where that is not known.
 
 /// First in, first out: a ring that grows, and allocates for nothing else.
 template <class T>
@@ -209,6 +214,7 @@ public:
         if (count_ == ring_.size()) [[unlikely]] { grow(); }
         ring_[(first_ + count_) & (ring_.size() - 1)].emplace(std::move(item));
         ++count_;
+        ++came_;
     }
     [[nodiscard]] T pop() {
         auto& slot = ring_[first_];
@@ -224,6 +230,8 @@ public:
         count_ = 0;
     }
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
+    [[nodiscard]] std::uint64_t next_to_come() const noexcept { return came_ + 1; }
+    [[nodiscard]] std::uint64_t next_to_go() const noexcept { return came_ - count_ + 1; }
 
 private:
     void grow() {
@@ -238,6 +246,7 @@ private:
     std::vector<std::optional<T>> ring_;  // a power of two of them
     std::size_t first_ = 0;
     std::size_t count_ = 0;
+    std::uint64_t came_ = 0;
 };
 
 /// Last in, first out.
@@ -252,6 +261,8 @@ public:
     }
     void clear() noexcept { items_.clear(); }
     [[nodiscard]] std::size_t size() const noexcept { return items_.size(); }
+    [[nodiscard]] static std::uint64_t next_to_come() noexcept { return 0; }
+    [[nodiscard]] static std::uint64_t next_to_go() noexcept { return 0; }
 
 private:
     std::vector<T> items_;
@@ -276,6 +287,8 @@ public:
     }
     void clear() noexcept { items_.clear(); }
     [[nodiscard]] std::size_t size() const noexcept { return items_.size(); }
+    [[nodiscard]] static std::uint64_t next_to_come() noexcept { return 0; }
+    [[nodiscard]] static std::uint64_t next_to_go() noexcept { return 0; }
 
 private:
     [[nodiscard]] auto order() {

@@ -51,6 +51,8 @@ public:
     /// The id of the task that has what this one waits for; 0: none, or nobody knows. For call
     /// graphs.
     [[nodiscard]] virtual std::uint64_t held_by() const noexcept { return 0; }
+    /// Where that task asked for it.
+    [[nodiscard]] virtual await_site held_since() const noexcept { return {}; }
 
 protected:
     ~wait_node() = default;

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// What queues, semaphores and posts order, and what they do not: whether who opens something comes
+// before who uses it.
+#include <coroscope/instrumentation/races/watched.hpp>
+
+#include <coroscope/instrumentation/races/shared.hpp>
+#include <coroscope/runtime/loop.hpp>
+#include <coroscope/runtime/queue.hpp>
+#include <coroscope/runtime/semaphore.hpp>
+#include <coroscope/runtime/sleep.hpp>
+
+#include "instrumentation/races/raced_loop.hpp"
+#include "support/catch.hpp"
+
+#include <algorithm>
+#include <string>
+
+using namespace coroscope;
+using namespace coroscope::instrumentation;
+
+namespace {
+
+using file = watched<std::string>;
+
+/// Says something to those who wait, after opening the file or not.
+template <class Say>
+coro<> tell(file* opened, Say say) {
+    if (opened != nullptr) { opened->open("text"); }
+    say();
+    co_return;
+}
+
+coro<> get_and_use(queue<int>& from, int items, file& used) {
+    for (int i = 0; i < items; ++i) {
+        static_cast<void>(co_await from.get());
+    }
+    static_cast<void>(used.use());
+}
+
+coro<> acquire_and_use(semaphore& s, int permits, file& used) {
+    for (int i = 0; i < permits; ++i) {
+        co_await s.acquire();
+    }
+    static_cast<void>(used.use());
+}
+
+coro<> lock_two(semaphore& first, semaphore& second) {
+    const auto outer = co_await first.scoped();
+    co_await yield_now();
+    const auto inner = co_await second.scoped();
+}
+
+coro<> give_back(semaphore& of) {
+    of.release();
+    co_return;
+}
+
+/// Another task gives back what it has acquired.
+coro<> hand_on(semaphore& first, semaphore& second) {
+    co_await first.acquire();
+    co_await yield_now();
+    co_await second.acquire();
+    second.release();
+    auto other = get_running_loop().create_task(give_back(first), "other");
+    co_await other;
+}
+
+[[nodiscard]] bool has(const rule_list& rules, const char* rule) {
+    return std::ranges::find(rules, rule) != rules.end();
+}
+
+}  // namespace
+
+TEST_CASE("an item orders who put it before who gets that one, and nobody else") {
+    const int items = GENERATE(1, 2);
+    raced_loop v;
+    queue<int> q;
+    file f("log");
+    const auto put = [&q] {
+        q.put_nowait(1);
+    };
+    v.start(tell(nullptr, put), "first");
+    v.start(tell(&f, put), "opener");
+    v.start(get_and_use(q, items, f), "user");
+    v.run();
+    CHECK(v.rules() == (items == 2 ? rule_list{} : rule_list{"order-violation"}));
+}
+
+TEST_CASE("of a queue that has an order of its own, whoever put something comes before") {
+    raced_loop v;
+    lifo_queue<int> q;
+    file f("log");
+    const auto put = [&q] {
+        q.put_nowait(1);
+    };
+    auto use = [](lifo_queue<int>& from, file& used) -> coro<> {
+        static_cast<void>(co_await from.get());
+        static_cast<void>(used.use());
+    };
+    v.start(tell(&f, put), "opener");
+    v.start(tell(nullptr, put), "second");
+    v.start(use(q, f), "user");
+    v.run();
+    CHECK(v.rules().empty());
+}
+
+TEST_CASE("a permit orders who released it before who acquires that one, and nobody else") {
+    const int permits = GENERATE(1, 2);
+    raced_loop v;
+    semaphore s(0);
+    file f("log");
+    const auto release = [&s] {
+        s.release();
+    };
+    v.start(tell(nullptr, release), "first");
+    v.start(tell(&f, release), "opener");
+    v.start(acquire_and_use(s, permits, f), "user");
+    v.run();
+    CHECK(v.rules() == (permits == 2 ? rule_list{} : rule_list{"order-violation"}));
+}
+
+TEST_CASE("several permits at once order whoever acquires one") {
+    raced_loop v;
+    semaphore s(0);
+    file f("log");
+    v.start(tell(&f, [&s] { s.release(2); }), "opener");
+    v.start(acquire_and_use(s, 1, f), "user");
+    v.run();
+    CHECK(v.rules().empty());
+}
+
+TEST_CASE("semaphores of one permit that are taken in both orders are an inversion") {
+    semaphore a(1);  // outlive the tasks that wait
+    bounded_semaphore b(1);
+    raced_loop v;
+    SECTION("that did not deadlock") {
+        auto later = [](semaphore& first, semaphore& second) -> coro<> {
+            co_await sleep_for(std::chrono::seconds(1));
+            co_await lock_two(first, second);
+        };
+        v.start(lock_two(a, b), "one");
+        v.start(later(b, a), "two");
+        v.run();
+        REQUIRE(v.rules() == rule_list{"lock-order"});
+        CHECK(v.races.findings()[0].message.find("locks semaphore 2 at") != std::string::npos);
+    }
+    SECTION("that did") {
+        v.start(lock_two(a, b), "one");
+        v.start(lock_two(b, a), "two");
+        v.run();
+        CHECK(has(v.rules(), "lock-cycle"));
+        v.races.note_hang();
+        const auto all = v.races.findings();
+        const auto found = std::ranges::find(all, "lock-cycle", &report::finding::rule);
+        CHECK(found->verdict == report::verdict::confirmed);
+    }
+}
+
+TEST_CASE("semaphores of more permits, or of one that is given back by others, are no locks") {
+    semaphore a(GENERATE(std::size_t{1}, std::size_t{2}));
+    semaphore b(1);
+    raced_loop v;
+    v.start(hand_on(a, b), "main");
+    auto later = [](semaphore& first, semaphore& second) -> coro<> {
+        co_await sleep_for(std::chrono::seconds(1));
+        co_await lock_two(first, second);
+    };
+    v.start(later(b, a), "two");
+    v.run();
+    CHECK(v.rules().empty());
+}
+
+TEST_CASE("a semaphore's only permit protects as a mutex does") {
+    const bool is_held = GENERATE(true, false);
+    raced_loop v;
+    semaphore s(1);
+    shared<int> x(0, "x");
+    auto add = [](semaphore& of, shared<int>& to, bool holds) -> coro<> {
+        scoped_permit permit;
+        if (holds) { permit = co_await of.scoped(); }
+        const auto before = to.get();
+        co_await yield_now();
+        to.set(before + 1);
+    };
+    v.start(add(s, x, is_held), "one");
+    v.start(add(s, x, true), "two");
+    v.run();
+    CHECK(v.rules() == (is_held ? rule_list{} : rule_list{"stale-write"}));
+}
+
+TEST_CASE("what is posted as from another thread comes after who posted it") {
+    raced_loop v;
+    file f("log");
+    auto* const used = &f;
+    SECTION("and saw it open") {
+        auto body = [](file& of) -> coro<> {
+            of.open("text");
+            get_running_loop().call_soon_threadsafe([&of] { static_cast<void>(of.use()); });
+            co_await sleep_for(std::chrono::seconds(1));
+        };
+        v.start(body(f), "poster");
+        v.run();
+        CHECK(v.rules().empty());
+    }
+    SECTION("whom nothing orders after who opened it") {
+        v.start(tell(&f, [] {}), "opener");
+        auto body = [](file* of) -> coro<> {
+            get_running_loop().call_soon_threadsafe([of] { static_cast<void>(of->use()); });
+            co_await sleep_for(std::chrono::seconds(1));
+        };
+        v.start(body(used), "poster");
+        v.run();
+        CHECK(v.rules() == rule_list{"order-violation"});
+    }
+    SECTION("outside of the loop's run") {
+        f.open("text");
+        v.v.loop.call_soon_threadsafe([used] { static_cast<void>(used->use()); });
+        v.run();
+        CHECK(v.rules().empty());
+    }
+}
