@@ -8,6 +8,7 @@
 #include <coroscope/runtime/creation_origin.hpp>
 #include <coroscope/runtime/schedule_policy.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -123,6 +124,12 @@ struct access_record {
     [[nodiscard]] bool is_write() const noexcept { return kind == access_kind::write; }
 };
 using record_pointer = std::shared_ptr<const access_record>;
+
+/// Of code, as the compiler or a call of ours tells it.
+[[nodiscard]] inline bool is_one_place(const access_record& a, const access_record& b) noexcept {
+    return a.code == b.code
+           && std::bit_cast<std::uint64_t>(a.where) == std::bit_cast<std::uint64_t>(b.where);
+}
 
 /// Whether no schedule can change that `a` comes before `b`.
 [[nodiscard]] inline bool comes_before(const access_record& a, const access_record& b) noexcept {

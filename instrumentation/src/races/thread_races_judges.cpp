@@ -34,11 +34,6 @@ constexpr std::size_t most_variables = std::size_t{1} << 17U;
     return hold_one_mutex(a, b) || (is_atomic(a) && is_atomic(b));
 }
 
-[[nodiscard]] bool is_one_place(const access_record& a, const access_record& b) noexcept {
-    return a.code == b.code
-           && std::bit_cast<std::uint64_t>(a.where) == std::bit_cast<std::uint64_t>(b.where);
-}
-
 [[nodiscard]] bool is_benign(const access_record& a) noexcept {
     return a.benign != nullptr;
 }

@@ -2,17 +2,11 @@
 #include "variable_history.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <iterator>
 #include <utility>
 
 namespace coroscope::instrumentation::detail {
 namespace {
-
-[[nodiscard]] bool is_one_place(const access_record& a, const access_record& b) noexcept {
-    return a.code == b.code
-           && std::bit_cast<std::uint64_t>(a.where) == std::bit_cast<std::uint64_t>(b.where);
-}
 
 [[nodiscard]] bool is_alike(const access_record& a, const access_record& b) noexcept {
     if (a.who->agent != b.who->agent || a.kind != b.kind || !is_one_place(a, b)) { return false; }
