@@ -239,9 +239,9 @@ TEST_CASE("a race that nobody tells of is confirmed by an order of steps") {
     CHECK(race.verdict == report::verdict::confirmed);
     CHECK(race.message.starts_with("nothing orders two steps: task "));
     CHECK(labels_of(race)
-          == std::vector<std::string>{"variable", "first task", "other task", "first access",
-                                      "await between", "other access", "await of the other task",
-                                      "missing order", "schedule", "replay"});
+          == std::vector<std::string>{
+              "variable", "first task", "other task", "first access", "await of the first task",
+              "other access", "await of the other task", "missing order", "schedule", "replay"});
     CHECK(race.evidence.back().text == found.failure->schedule);
     CHECK_FALSE(replay(expect_one_taken, found.failure->schedule, hunting()).ok());
 }
