@@ -33,4 +33,10 @@ std::vector<exception_context> take_orphans() {
     return std::exchange(all.contexts, {});
 }
 
+bool has_orphans() {
+    auto& all = the_collection();
+    const std::lock_guard lock(all.mutex);
+    return !all.contexts.empty();
+}
+
 }  // namespace coroscope::testkit::detail

@@ -129,6 +129,7 @@ void leave_alone(row& r, const options& chosen) {
 [[nodiscard]] std::string directed(const row& r) {
     if (!r.predicted.has_value()) { return "-"; }
     if (r.predicted->failed_by_itself) { return "by itself"; }
+    if (!r.predicted->executions.has_value()) { return "-"; }
     return number(r.predicted->executions) + (r.predicted->is_directed ? "" : "+");
 }
 

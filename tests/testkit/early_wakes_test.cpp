@@ -43,6 +43,15 @@ coro<> sleep_a_second() {
     co_await coroscope::sleep_for(1s);
 }
 
+coro<> expect_in_time(const bool& is_wrong) {
+    bool is_late = false;
+    try {
+        co_await coroscope::wait_for(sleep_a_second(), 2s);
+    } catch (const coroscope::timeout_error&) { is_late = true; }
+    coroscope::instrumentation::effect("is late", is_late);
+    if (is_late && is_wrong) { throw std::runtime_error("too late"); }
+}
+
 coro<> deliver(letter_box& box) {
     co_await coroscope::sleep_for(1s);
     const auto lock = co_await box.changed.scoped();
@@ -161,20 +170,15 @@ TEST_CASE("a limit that is up at any moment is found, though in virtual time it 
 
 TEST_CASE("what comes of a limit that is up early is compared with no serial run", "[explore]") {
     bool is_wrong = true;
-    const auto wait_a_while = [&is_wrong]() -> coro<> {
-        bool is_late = false;
-        try {
-            co_await coroscope::wait_for(sleep_a_second(), 2s);
-        } catch (const coroscope::timeout_error&) { is_late = true; }
-        coroscope::instrumentation::effect("is late", is_late);
-        if (is_late && is_wrong) { throw std::runtime_error("too late"); }
+    const auto body = [&is_wrong] {
+        return expect_in_time(is_wrong);
     };
-    const auto found = explore(wait_a_while, waking(0, 1));
+    const auto found = explore(body, waking(0, 1));
     REQUIRE_FALSE(found.ok());
     is_wrong = false;
     auto options = waking(0, 0);
     options.check_outcomes = true;
-    const auto again = replay(wait_a_while, found.failure->schedule, options);
+    const auto again = replay(body, found.failure->schedule, options);
     CAPTURE(to_string(again));
     CHECK(again.ok());
 }

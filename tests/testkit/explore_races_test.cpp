@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -238,9 +239,9 @@ TEST_CASE("a race that nobody tells of is confirmed by an order of steps") {
     CHECK(race.verdict == report::verdict::confirmed);
     CHECK(race.message.starts_with("nothing orders two steps: task "));
     CHECK(labels_of(race)
-          == std::vector<std::string>{"variable", "first task", "other task", "first access",
-                                      "await between", "other access", "await of the other task",
-                                      "missing order", "schedule", "replay"});
+          == std::vector<std::string>{
+              "variable", "first task", "other task", "first access", "await of the first task",
+              "other access", "await of the other task", "missing order", "schedule", "replay"});
     CHECK(race.evidence.back().text == found.failure->schedule);
     CHECK_FALSE(replay(expect_one_taken, found.failure->schedule, hunting()).ok());
 }
@@ -325,6 +326,26 @@ TEST_CASE("what a detector has seen happen in the recorded execution fails it") 
     CHECK(found.failure->result.failures.front().kind == failure_kind::race);
     REQUIRE(found.findings.size() == 1);
     CHECK(found.findings.front().rule == "use-after-close");
+}
+
+TEST_CASE("an exception that has surfaced before a hunt is its failure, and nothing is recorded") {
+    auto fails = []() -> coro<> {
+        throw std::runtime_error("left behind");
+        co_return;
+    };
+    std::optional<task<>> kept;
+    const auto leave = [&] {
+        kept = this_test().loop().create_task(fails());
+        return go_on();
+    };
+    CHECK(run_test(leave).ok());
+    kept.reset();
+    const auto found = explore(expect_both, hunting());
+    REQUIRE_FALSE(found.ok());
+    CHECK(found.failure->found_by == "before the first execution");
+    CHECK(found.failure->message.find("left behind") != std::string::npos);
+    CHECK(found.executions == 0);
+    CHECK(found.findings.empty());
 }
 
 TEST_CASE("a hunt ends with the time of its exploration") {

@@ -408,3 +408,24 @@ TEST_CASE("a lost update across threads is confirmed", "[explore][outcomes][thre
     CHECK(found.outcomes.serial_outcomes == 1);
     CHECK(found.failure->result.failures[0].message.find("value: 2") != std::string::npos);
 }
+
+TEST_CASE("what a serial run has left to others is not older than the exploration",
+          "[explore][outcomes]") {
+    std::optional<coroscope::task<>> kept;
+    const auto leave = [&kept] {
+        auto& loop = coroscope::testkit::this_test().loop();
+        static_cast<void>(loop.io_context());  // the loop is gone when the next one begins
+        kept = loop.create_task(throw_always());
+        return two_naps();
+    };
+    const auto found = explore(leave, checked());
+    REQUIRE_FALSE(found.ok());
+    CAPTURE(to_string(found));
+    CHECK(found.executions == 1);
+    CHECK(found.failure->message.find("before this exploration") == std::string::npos);
+    kept.reset();
+    const auto late = explore(two_naps, checked());
+    REQUIRE_FALSE(late.ok());
+    CHECK(late.executions == 0);
+    CHECK(late.failure->message.find("before this exploration") != std::string::npos);
+}

@@ -30,7 +30,9 @@ using thing = seen_use::thing;
 [[nodiscard]] access_record record_of(const seen_use& use) {
     access_record made;
     made.who = facts_of(use);
-    made.where = has_line(use) ? use.where : use.resumed_at;
+    made.where = has_line(use)                ? use.where
+                 : use.resumed_at.line() != 0 ? use.resumed_at
+                                              : use.created.call();
     made.code = use.where.line() != 0 ? nullptr : use.code;
     made.resumed_at = use.resumed_at;
     made.callers = use.callers;
@@ -48,8 +50,10 @@ using thing = seen_use::thing;
 
 /// `at bank.cpp:12 in deposit`.
 [[nodiscard]] std::string place_text(const seen_use& use, const report::source_position& at) {
-    if (at.empty()) { return !at.function.empty() ? "in " + at.function : "in its first step"; }
-    return (has_line(use) ? "at " : "after ") + to_string(at) + " in " + at.function;
+    if (!has_line(use) && use.resumed_at.line() == 0) { return "in its first step"; }
+    const auto function = at.function.empty() ? std::string("an unknown function") : at.function;
+    if (at.empty()) { return "in " + function; }
+    return (has_line(use) ? "at " : "after ") + to_string(at) + " in " + function;
 }
 
 [[nodiscard]] std::string thing_text(const seen_use& use) {
@@ -116,7 +120,7 @@ report::finding describe(const failed_reversal& of) {
     detail::add_unit(made, "first task", *earlier.record.who);
     detail::add_unit(made, "other task", *later.record.who);
     detail::add_stack(made, "first access", earlier.text, earlier.record);
-    add_await(made, "await between", of.earlier);
+    add_await(made, "await of the first task", of.earlier);
     detail::add_stack(made, "other access", later.text, later.record);
     add_await(made, "await of the other task", of.later);
     made.evidence.push_back({"missing order",

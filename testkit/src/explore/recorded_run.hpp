@@ -37,7 +37,6 @@ public:
     [[nodiscard]] bool wants_uses() const override { return true; }
     void on_use(const coroscope::detail::access& made) override;
     void end(const execution_summary& summary) override;
-    [[nodiscard]] bool exhausted() const override { return !orders_.empty(); }
 
     /// The likeliest to fail first.
     [[nodiscard]] const std::vector<other_order>& orders() const noexcept { return orders_; }

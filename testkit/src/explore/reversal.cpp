@@ -143,6 +143,7 @@ private:
 }  // namespace
 
 std::vector<reversal> find_reversals(execution_order& of, const reversal_limits& most) {
+    if (most.seen + most.unseen == 0) { return {}; }
     of.settle_by_necessity(of.size());
     const reversal_finder finder(of);
     const auto found = finder.find();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serial_outcomes.hpp"
 
+#include "orphans.hpp"
 #include "run_schedule.hpp"
 #include "serial_walk.hpp"
 
@@ -60,6 +61,10 @@ std::string serial_outcomes::describe(const std::string& outcome) const {
 serial_outcomes find_serial_outcomes(const explored_test& test, const explore_options& options,
                                      await_site where, std::uint64_t deadline) {
     serial_outcomes found;
+    if (has_orphans()) {  // the exploration fails on those, before its first execution
+        found.trouble = "an exception had surfaced before";
+        return found;
+    }
     explored_environment environment(options.test, where);
     environment.keep_outcomes();
     serial_walk walk(environment);
@@ -81,7 +86,7 @@ serial_outcomes find_serial_outcomes(const explored_test& test, const explore_op
         ++found.runs;
         const auto& result = environment.run(walk, environment.seed(), test.max_steps, test.body);
         // One that fails is no outcome to compare with: the exploration itself fails on those.
-        if (result.ok()) { found.texts.insert(environment.outcome()); }
+        if (result.ok() && !environment.has_failed_since()) { found.texts.insert(environment.outcome()); }
         found.trouble = walk.trouble();
     }
     if (found.trouble.empty() && found.texts.empty()) { found.trouble = "every serial run fails"; }
