@@ -10,9 +10,12 @@
 #include <coroscope/runtime/sleep.hpp>
 
 #include <array>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <string>
+#include <thread>
 #include <vector>
 
 using namespace coroscope;
@@ -165,6 +168,51 @@ TEST_CASE("what a job frees is another variable when the loop gets it again", "[
     const rule_list rules = r.rules();
     if (!is_same) { return; }  // the allocator's choice
     CHECK(rules == (is_freed ? rule_list{} : rule_list{"stale-write"}));
+}
+
+namespace {
+
+coro<> add_beside_thread(int& value, bool joins_first) {
+    unseen_event go_on;
+    std::thread other([&] {
+        value += 1;
+        go_on.happen();
+    });
+    go_on.wait();
+    if (joins_first) { other.join(); }
+    value += 1;
+    if (!joins_first) { other.join(); }
+    co_return;
+}
+coro<> add_beside_call(int& value, bool gets_first) {
+    unseen_event go_on;
+    auto other = std::async(std::launch::async, [&] {
+        value += 1;
+        go_on.happen();
+        return 3;
+    });
+    go_on.wait();
+    if (gets_first) { other.get(); }
+    value += 1;
+    if (!gets_first) { other.get(); }
+    co_return;
+}
+
+}  // namespace
+
+TEST_CASE("a thread that a task starts comes before what follows its join", "[threads]") {
+    const bool joins_first = GENERATE(true, false);
+    const bool is_call = GENERATE(true, false);
+    threaded_loop r;
+    auto value = std::make_unique<int>(0);
+    r.start(is_call ? add_beside_call(*value, joins_first) : add_beside_thread(*value, joins_first),
+            "main");
+    r.run();
+    CHECK(r.rules() == (joins_first ? rule_list{} : rule_list{"thread-race"}));
+    if (joins_first) { return; }
+    const auto text = r.races.findings()[0].message;
+    INFO(text);
+    CHECK(text.find("thread 1 (of task 1 (main))") != std::string::npos);
 }
 
 TEST_CASE("of a block that is freed by its size no more than that ends") {

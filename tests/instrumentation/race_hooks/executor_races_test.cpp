@@ -129,7 +129,7 @@ TEST_CASE("an update in two locked parts loses another job's", "[threads]") {
     const auto rules = r.rules_in_turn(add, add);
     CHECK(rules == (reads_again ? rule_list{} : rule_list{"stale-write"}));
     if (reads_again) { return; }
-    const auto& text = r.races.findings()[0].message;
+    const auto text = r.races.findings()[0].message;
     INFO(text);
     const auto line = [](unsigned n) {
         return "executor_races_test.cpp:" + std::to_string(body_of_adding_in_parts + n) + " in ";

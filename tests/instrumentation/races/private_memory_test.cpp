@@ -84,8 +84,8 @@ TEST_CASE("nothing is remembered of jobs that have ended", "[threads]") {
     thread_races races(std::make_shared<race_log>(options));
     std::vector<int> values(500);
     for (int round = 0; round < 500; ++round) {
-        const auto one = races.begin_job(nullptr, {});
-        const auto other = races.begin_job(nullptr, {});
+        const auto one = races.begin_job(job_kind, nullptr, {});
+        const auto other = races.begin_job(job_kind, nullptr, {});
         for (const auto unit : {one, other}) {
             std::thread job([&] {
                 races.enter_thread(unit);
