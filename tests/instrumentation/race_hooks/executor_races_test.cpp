@@ -244,6 +244,7 @@ struct one_value {
     std::condition_variable changed;
     std::promise<void> written;
     std::latch both{2};
+    unseen_event is_waiting;  ///< and gives the lock back only when it does
     bool is_ready = false;
 };
 struct hand_over {
@@ -263,22 +264,26 @@ struct hand_over {
              }},
             {"a condition",
              [](one_value& v) {
+                 v.is_waiting.wait();
                  const std::scoped_lock held(v.lock);
                  v.is_ready = true;
                  v.changed.notify_one();
              },
              [](one_value& v) {
                  std::unique_lock held(v.lock);
+                 v.is_waiting.happen();
                  v.changed.wait(held, [&] { return v.is_ready; });
              }},
             {"a condition with a time limit",
              [](one_value& v) {
+                 v.is_waiting.wait();
                  const std::scoped_lock held(v.lock);
                  v.is_ready = true;
                  v.changed.notify_one();
              },
              [](one_value& v) {
                  std::unique_lock held(v.lock);
+                 v.is_waiting.happen();
                  v.changed.wait_for(held, std::chrono::hours(1), [&] { return v.is_ready; });
              }},
             {"nothing", [](one_value&) {},

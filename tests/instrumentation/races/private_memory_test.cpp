@@ -78,6 +78,14 @@ TEST_CASE("what jobs do takes three bytes for each byte while nobody meets") {
     CHECK(memory.keep(*cell, write, other));
 }
 
+TEST_CASE("an atomic variable beside a plain one is another") {
+    thread_memory memory;
+    const auto part = memory.add_part(made_by(1));
+    auto* const cell = memory.at(place);
+    CHECK(memory.keep(*cell, {nullptr, access_kind::read, 0x01, atomicity::none}, part));
+    CHECK_FALSE(memory.keep(*cell, {nullptr, access_kind::read, 0xf0, atomicity::single}, part));
+}
+
 TEST_CASE("nothing is remembered of jobs that have ended", "[threads]") {
     const auto nodes_before = race_clock::nodes_alive();
     const race_options options;
