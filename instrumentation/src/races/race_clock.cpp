@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cassert>
 
 namespace coroscope::instrumentation::detail {
@@ -29,12 +30,12 @@ struct clock_node {
 
 namespace {
 
-// Clocks belong to one thread each; the count is for tests.
-constinit thread_local std::size_t clock_nodes_alive = 0;
+// For tests. What one thread made another one may drop.
+constinit std::atomic<std::size_t> clock_nodes_alive{0};
 
 [[nodiscard]] clock_node* new_clock_node(std::uint32_t level) {
     auto* node = new clock_node(level == 1);
-    ++clock_nodes_alive;
+    clock_nodes_alive.fetch_add(1, std::memory_order_relaxed);
     return node;
 }
 
@@ -52,7 +53,7 @@ void release_node(clock_node* node, std::uint32_t level) noexcept {
         }
     }
     delete node;
-    --clock_nodes_alive;
+    clock_nodes_alive.fetch_sub(1, std::memory_order_relaxed);
 }
 
 [[nodiscard]] std::size_t place_of(std::uint32_t slot, std::uint32_t level) noexcept {
@@ -169,7 +170,7 @@ void race_clock::join(const race_clock& other) {
 }
 
 std::size_t race_clock::nodes_alive() noexcept {
-    return clock_nodes_alive;
+    return clock_nodes_alive.load(std::memory_order_relaxed);
 }
 
 }  // namespace coroscope::instrumentation::detail

@@ -15,7 +15,7 @@ struct clock_node;
 /// A tree of nodes with 16 places each, counted and never changed once they are shared, so that a
 /// copy costs nothing and a spawned task begins with its creator's clock. What two clocks share is
 /// skipped when they are joined.
-/// **Thread safety**: none, also not of copies, since they share nodes.
+/// **Thread safety**: none, also not of copies, since they share nodes; under one lock, any thread.
 class race_clock {
 public:
     static constexpr std::uint32_t most_slots = std::uint32_t{1} << 20U;

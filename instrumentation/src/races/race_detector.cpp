@@ -25,6 +25,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace coroscope::instrumentation {
@@ -202,13 +203,10 @@ public:
 
     std::shared_ptr<coroscope::detail::followed_job> follow(
         await_site created_at) noexcept override {
-        std::shared_ptr<coroscope::detail::followed_job> followed;
-        guarded([&] {
-            const auto unit = threads_->begin_job(who_now(), created_at);
-            followed = std::make_shared<detail::thread_job>(threads_, unit);
-        });
-        split_segment();
-        return followed;
+        return begin_job(detail::job_kind, created_at);
+    }
+    std::shared_ptr<coroscope::detail::followed_job> follow_thread() noexcept override {
+        return begin_job(detail::thread_kind, {});
     }
     std::shared_ptr<coroscope::detail::followed_post> post() noexcept override { return nullptr; }
     void note_given(const void* object) noexcept override {
@@ -285,6 +283,16 @@ private:
         if (parts_ == nullptr) { return; }
         parts_->recorder.split_segment();
         coroscope::detail::renew_stretch();
+    }
+    [[nodiscard]] std::shared_ptr<detail::thread_job> begin_job(std::string_view kind,
+                                                                await_site created_at) noexcept {
+        std::shared_ptr<detail::thread_job> begun;
+        guarded([&] {
+            const auto unit = threads_->begin_job(kind, who_now(), created_at);
+            begun = std::make_shared<detail::thread_job>(threads_, unit);
+        });
+        split_segment();
+        return begun;
     }
     /// A block that a job freed may be this thread's by now.
     void forget_what_jobs_did() {

@@ -87,7 +87,10 @@ namespace {
 }
 
 [[nodiscard]] bool is_in_thread(const access_triple& of) noexcept {
-    return std::string_view(of.first.who->kind) == job_kind;
+    const auto is_of_thread = [](const access_record& each) {
+        return (each.who->agent.id & job_id_bit) != 0;
+    };
+    return is_of_thread(of.first) || is_of_thread(of.other);
 }
 
 [[nodiscard]] std::string message_of(const judged_triple& judged) {

@@ -25,6 +25,8 @@ inline constexpr std::uint64_t job_id_bit = std::uint64_t{1} << 62U;
 
 /// `unit_facts::kind` of what an executor's thread runs.
 inline constexpr std::string_view job_kind = "job";
+/// ... and of a thread that a task started.
+inline constexpr std::string_view thread_kind = "thread";
 
 /// A task or a callback, as findings tell of it; outlives it.
 struct unit_facts {

@@ -81,11 +81,16 @@ void thread_job::end() noexcept {
     annotation_listener = outer_annotations_;
     job_listener = outer_follower_;
     current_segment = outer_segment_;
-    guarded([&] { in_->leave_thread(unit_); });
+    guarded([&] {
+        in_->leave_thread(unit_);
+        in_->note_order(unit_, this, thread_order::release);
+    });
 }
 
+// A thread may be joined by another one than the loop's.
 void thread_job::deliver() noexcept {
-    guarded([&] { in_->end_job(unit_, true); });
+    if (!in_->is_loop_thread() && job_listener != nullptr) { job_listener->note_taken(this); }
+    guarded([&] { in_->end_job(unit_, in_->is_loop_thread()); });
 }
 
 std::shared_ptr<coroscope::detail::followed_post> thread_job::post() noexcept {

@@ -40,6 +40,9 @@ public:
     std::shared_ptr<coroscope::detail::followed_job> follow(await_site) noexcept override {
         return nullptr;
     }
+    std::shared_ptr<coroscope::detail::followed_job> follow_thread() noexcept override {
+        return nullptr;
+    }
     std::shared_ptr<coroscope::detail::followed_post> post() noexcept override;
     void note_given(const void* object) noexcept override;
     void note_taken(const void* object) noexcept override;

@@ -25,12 +25,13 @@ thread_races::thread_races(std::shared_ptr<race_log> log) : log_(std::move(log))
 
 // --- Jobs
 
-std::uint64_t thread_races::begin_job(const std::shared_ptr<const unit_facts>& by,
+std::uint64_t thread_races::begin_job(std::string_view kind,
+                                      const std::shared_ptr<const unit_facts>& by,
                                       await_site created_at) {
     const std::scoped_lock lock(mutex_);
     const auto number = ++last_job_;
     const auto unit = unit_of_job(number);
-    unit_facts facts{{number | job_id_bit, false}, {}, created_at, {}, job_kind.data()};
+    unit_facts facts{{number | job_id_bit, false}, {}, created_at, {}, kind.data()};
     if (by != nullptr) {
         facts.name = "of " + unit_text(*by);
         if (created_at.line() == 0) { facts.created_at = by->created_at; }

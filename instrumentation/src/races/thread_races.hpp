@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -52,8 +53,10 @@ public:
 
     // --- Jobs
 
-    /// The loop gives a job away now, for that task. Returns its unit.
-    [[nodiscard]] std::uint64_t begin_job(const std::shared_ptr<const unit_facts>& by,
+    /// The loop gives a job away now, or starts a thread, for that task. Returns its unit. `kind`:
+    /// a literal.
+    [[nodiscard]] std::uint64_t begin_job(std::string_view kind,
+                                          const std::shared_ptr<const unit_facts>& by,
                                           await_site created_at);
     /// It begins, or ends, in this thread.
     void enter_thread(std::uint64_t unit);

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Jobs on executor threads, with plain variables. What puts the threads' accesses into an order
-// here is unseen by the detector: bytes in pipes.
+// Jobs on executor threads that use plain variables.
 #include <coroscope/instrumentation/races/race_detector.hpp>
 
-#include "instrumentation/races/raced_loop.hpp"
+#include "instrumentation/race_hooks/threaded_loop.hpp"
 #include "support/catch.hpp"
-
-#include <coroscope/runtime/executor.hpp>
-#include <coroscope/runtime/loop.hpp>
-#include <coroscope/runtime/threads.hpp>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
-#include <functional>
 #include <future>
 #include <latch>
 #include <map>
@@ -22,10 +16,7 @@
 #include <mutex>
 #include <shared_mutex>
 #include <string>
-#include <utility>
 #include <vector>
-
-#include <unistd.h>
 
 using namespace coroscope;
 using namespace coroscope::instrumentation;
@@ -34,65 +25,6 @@ using namespace std::string_literals;
 namespace {
 
 using dictionary = std::map<std::string, double>;
-using job_function = std::function<void()>;
-
-/// Happens once, and keeps it from whoever watches.
-class unseen_event {
-public:
-    unseen_event() { REQUIRE(::pipe(ends_.data()) == 0); }
-    ~unseen_event() {
-        ::close(ends_[0]);
-        ::close(ends_[1]);
-    }
-    unseen_event(const unseen_event&) = delete;
-    unseen_event& operator=(const unseen_event&) = delete;
-
-    void happen() { static_cast<void>(!::write(ends_[1], "x", 1)); }
-    void wait() {
-        char byte = 0;
-        static_cast<void>(!::read(ends_[0], &byte, 1));
-    }
-
-private:
-    std::array<int, 2> ends_{};
-};
-
-constexpr unsigned body_of_run_both = __LINE__;
-coro<> run_both(executor& pool, job_function one, job_function two) {
-    auto first = get_running_loop().run_in_executor(pool, std::move(one));
-    auto second = get_running_loop().run_in_executor(pool, std::move(two));
-    co_await first;
-    co_await second;
-}
-
-/// A loop, two threads, and what the detector says of two jobs that run in them at the same time.
-struct threaded_loop : raced_loop {
-    threaded_loop() { v.clock.waits_for_others = true; }
-
-    rule_list rules_of(job_function one, job_function two) {
-        start(run_both(pool, std::move(one), std::move(two)), "main");
-        run();
-        CHECK(failure.empty());
-        return rules();
-    }
-    /// The first runs in its thread until the second has ended in its own.
-    rule_list rules_in_turn(job_function one, job_function two) {
-        unseen_event first;
-        unseen_event second;
-        return rules_of(
-            [&] {
-                one();
-                first.happen();
-                second.wait();
-            },
-            [&] {
-                first.wait();
-                two();
-                second.happen();
-            });
-    }
-    thread_pool_executor pool{2};
-};
 
 constexpr unsigned body_of_add = __LINE__;
 void add_from_thread(dictionary& d, unseen_event& mine, unseen_event& other) {
@@ -139,7 +71,7 @@ TEST_CASE("a dictionary that two jobs update is found, with the four lines", "[t
         REQUIRE(unit != found.evidence.end());
         lines += unit->where.line;
     }
-    CHECK(lines == 2 * body_of_run_both + 2 + 3);
+    CHECK(lines == 2 * threaded_loop::line_of_jobs + 1);
 }
 
 namespace {
@@ -197,7 +129,7 @@ TEST_CASE("an update in two locked parts loses another job's", "[threads]") {
     const auto rules = r.rules_in_turn(add, add);
     CHECK(rules == (reads_again ? rule_list{} : rule_list{"stale-write"}));
     if (reads_again) { return; }
-    const auto& text = r.races.findings()[0].message;
+    const auto text = r.races.findings()[0].message;
     INFO(text);
     const auto line = [](unsigned n) {
         return "executor_races_test.cpp:" + std::to_string(body_of_adding_in_parts + n) + " in ";
@@ -312,6 +244,7 @@ struct one_value {
     std::condition_variable changed;
     std::promise<void> written;
     std::latch both{2};
+    unseen_event is_waiting;  ///< and gives the lock back only when it does
     bool is_ready = false;
 };
 struct hand_over {
@@ -331,22 +264,26 @@ struct hand_over {
              }},
             {"a condition",
              [](one_value& v) {
+                 v.is_waiting.wait();
                  const std::scoped_lock held(v.lock);
                  v.is_ready = true;
                  v.changed.notify_one();
              },
              [](one_value& v) {
                  std::unique_lock held(v.lock);
+                 v.is_waiting.happen();
                  v.changed.wait(held, [&] { return v.is_ready; });
              }},
             {"a condition with a time limit",
              [](one_value& v) {
+                 v.is_waiting.wait();
                  const std::scoped_lock held(v.lock);
                  v.is_ready = true;
                  v.changed.notify_one();
              },
              [](one_value& v) {
                  std::unique_lock held(v.lock);
+                 v.is_waiting.happen();
                  v.changed.wait_for(held, std::chrono::hours(1), [&] { return v.is_ready; });
              }},
             {"nothing", [](one_value&) {},

@@ -98,6 +98,7 @@ public:
         alive.push_back(all.back());
     }
     void on_end_of_life(const void* begin, std::size_t bytes) noexcept override {
+        ended_bytes = bytes;
         const auto first = reinterpret_cast<std::uintptr_t>(begin);
         std::erase_if(alive, [=](const seen_access& each) { return each.overlaps(first, bytes); });
     }
@@ -117,6 +118,7 @@ public:
     }
 
     std::vector<seen_access> all;
+    std::size_t ended_bytes = 0;     ///< of the block that was freed last
     std::vector<seen_access> alive;  ///< without those to memory that was freed since
 
 private:

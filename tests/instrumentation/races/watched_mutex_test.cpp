@@ -10,8 +10,10 @@
 #include "instrumentation/races/raced_loop.hpp"
 #include "support/catch.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <latch>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -136,4 +138,93 @@ TEST_CASE("the loop comes after a job whose result it has, and not before", "[th
     v.start(body(v.pool, x, written, waits), "main");
     v.run();
     CHECK(v.rules() == (waits ? rule_list{} : rule_list{"thread-race"}));
+}
+
+TEST_CASE("what the loop writes is computed from what it had read before a job wrote",
+          "[threads]") {
+    threaded_loop v;
+    number x(0, "x");
+    watched_mutex m;
+    std::latch written(1);
+    auto body = [](executor& pool, number& n, watched_mutex& lock, std::latch& done) -> coro<> {
+        auto job = get_running_loop().run_in_executor(pool, [&] {
+            {
+                const std::scoped_lock held(lock);
+                n.set(n.get() + 1);
+            }
+            done.count_down();
+        });
+        int before = 0;
+        {
+            const std::scoped_lock held(lock);
+            before = n.get();
+        }
+        done.wait();
+        {
+            const std::scoped_lock held(lock);
+            n.set(before + 1);
+        }
+        co_await job;
+    };
+    v.start(body(v.pool, x, m, written), "main");
+    v.run();
+    CHECK(v.rules() == rule_list{"stale-write"});
+}
+
+TEST_CASE("a job and a callback of the same number are two", "[threads]") {
+    threaded_loop v;
+    number x(0, "x");
+    std::latch written(1);
+    std::uint64_t callback = 0;
+    const auto handle = v.v.loop.call_soon([&] {
+        callback = v.v.loop.core().callback->id;
+        for (std::uint64_t i = 1; i < callback; ++i) {  // jobs of smaller numbers
+            static_cast<void>(v.v.loop.run_in_executor(v.pool, [] {}));
+        }
+        auto job = v.v.loop.run_in_executor(v.pool, [&] {
+            x.set(1);
+            written.count_down();
+        });
+        written.wait();
+        x.set(2);
+        v.v.loop.stop();
+    });
+    v.v.loop.run_forever();
+    v.pool.shutdown();
+    REQUIRE(callback > 0);
+    CHECK(v.rules() == rule_list{"thread-race"});
+    const auto number_of_job = "job " + std::to_string(callback) + " ";
+    CHECK(v.races.findings()[0].message.find(number_of_job) != std::string::npos);
+}
+
+namespace {
+
+constexpr unsigned body_of_writing_twice = __LINE__;
+coro<> write_twice(std::unique_ptr<number>& x, executor& pool) {
+    x->set(1);
+    x->set(2);
+    co_await get_running_loop().run_in_executor(pool, [&] { x = nullptr; });
+}
+coro<> add_across(number& x) {
+    const int old = x.get();
+    co_await yield_now();
+    x.set(old + 1);
+}
+
+}  // namespace
+
+TEST_CASE("of a variable that a job destroys nothing is read afterwards", "[threads]") {
+    threaded_loop v;
+    auto x = std::make_unique<number>(0, "x");
+    v.start(add_across(*x), "adds");
+    auto later = [](std::unique_ptr<number>& n, executor& pool) -> coro<> {
+        co_await yield_now();
+        co_await yield_now();
+        co_await write_twice(n, pool);
+    };
+    v.start(later(x, v.pool), "writes");
+    v.run();
+    REQUIRE(v.rules() == rule_list{"stale-write"});
+    const auto last_line = "watched_mutex_test.cpp:" + std::to_string(body_of_writing_twice + 3);
+    CHECK(v.races.findings()[0].message.find(last_line) != std::string::npos);
 }

@@ -32,6 +32,8 @@ class job_follower {
 public:
     /// A job is given to an executor now, by the call of that line. Null: not followed.
     [[nodiscard]] virtual std::shared_ptr<followed_job> follow(await_site created_at) noexcept = 0;
+    /// The same for a thread that is started here: joining it delivers it.
+    [[nodiscard]] virtual std::shared_ptr<followed_job> follow_thread() noexcept = 0;
     /// A callback is given to a loop of another thread now. Null: not followed.
     [[nodiscard]] virtual std::shared_ptr<followed_post> post() noexcept = 0;
     /// What this thread did comes before what follows `note_taken` of that object.
