@@ -90,7 +90,10 @@ schedule_driver::listening::~listening() {
     coroscope::detail::frames_are_watched = false;
 }
 
+// What is allocated and freed in here is nobody's: to be told of it would change what is being
+// changed.
 void schedule_driver::on_access(const coroscope::detail::access& made) noexcept {
+    const coroscope::detail::own_accesses inside;
     if (outer_ != nullptr) { outer_->on_access(made); }
     if (!decides_) { return; }
     if (is_ordered_) { order_.on_access(made); }
@@ -98,11 +101,13 @@ void schedule_driver::on_access(const coroscope::detail::access& made) noexcept 
 }
 
 void schedule_driver::on_end_of_life(const void* begin, std::size_t bytes) noexcept {
+    const coroscope::detail::own_accesses inside;
     if (outer_ != nullptr) { outer_->on_end_of_life(begin, bytes); }
     if (decides_ && is_ordered_) { order_.on_end_of_life(begin, bytes); }
 }
 
 void schedule_driver::on_begin_of_life(const void* begin, std::size_t bytes) noexcept {
+    const coroscope::detail::own_accesses inside;
     if (outer_ != nullptr) { outer_->on_begin_of_life(begin, bytes); }
     if (decides_ && is_ordered_) { order_.on_begin_of_life(begin, bytes); }
 }
