@@ -13,7 +13,8 @@ namespace coroscope::detail {
 bool inbox::post(callback function, await_site where, bool is_internal) {
     auto* mail = new handle_state(*core_, std::move(function), 0, where);
     mail->is_internal = is_internal;
-    if (!is_internal) { note_use(mail, access_kind::release, where); }
+    const bool is_foreign = running_loop != nullptr && running_loop != core_;
+    if (!is_internal && !is_foreign) { note_use(mail, access_kind::release, where); }
     {
         const std::scoped_lock lock(mutex_);
         if (io_ != nullptr) {

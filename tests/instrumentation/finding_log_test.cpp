@@ -45,3 +45,20 @@ TEST_CASE("a full log keeps the first findings and counts each occurrence of the
     CHECK(log.findings().size() == 1);
     CHECK(log.dropped() == 3);
 }
+
+TEST_CASE("what was predicted and has happened is confirmed in its place") {
+    finding_log log(2);
+    auto guess = named("lock-cycle");
+    guess.verdict = coroscope::report::verdict::predicted;
+    auto seen = named("lock-cycle");
+    seen.message = "it happened";
+    CHECK_FALSE(log.confirm(1, seen));
+    CHECK(log.add(1, guess));
+    CHECK(log.add(2, named("other")));
+    CHECK(log.confirm(1, seen));
+    CHECK_FALSE(log.confirm(1, named("again")));
+    const auto found = log.findings();
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].verdict == coroscope::report::verdict::confirmed);
+    CHECK(found[0].message == "it happened");
+}

@@ -97,11 +97,12 @@ bool lock_table::note(const access& made) {
     return true;
 }
 
+// Also one that was taken where nobody saw it.
 bool lock_table::is_signal(const access& made, const race_recorder::present& at) {
     if (signals_.contains(made.object)) { return true; }
     if (made.kind != access_kind::release) { return false; }
     const auto holder = holders_.find(made.object);
-    if (holder == holders_.end() || holder->second == at.key) { return false; }
+    if (holder != holders_.end() && holder->second == at.key) { return false; }
     give_back(made.object);
     signals_.insert(made.object);
     return true;

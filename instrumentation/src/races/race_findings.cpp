@@ -185,8 +185,7 @@ void add_holds(report::finding& to, const std::vector<race_hold>& holds,
 }
 
 void add_default_order(report::finding& to) {
-    to.evidence.push_back(
-        {"schedule", "hold nobody: it happened in the order that was run", {}, {}});
+    to.evidence.push_back({"replay", "in the order that was run: nobody has to be held", {}, {}});
 }
 
 std::vector<race_hold> holds_for(const access_triple& of) {

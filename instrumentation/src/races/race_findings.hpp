@@ -46,7 +46,7 @@ void add_stack(report::finding& to, std::string label, std::string text,
 /// `schedule`: what to hold.
 void add_holds(report::finding& to, const std::vector<race_hold>& holds,
                const std::vector<std::shared_ptr<const unit_facts>>& units);
-/// `schedule`: nobody has to be held for it to happen again.
+/// `replay`: nobody has to be held for it to happen again. Who knows a schedule puts it there.
 void add_default_order(report::finding& to);
 
 }  // namespace coroscope::instrumentation::detail

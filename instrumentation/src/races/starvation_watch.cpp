@@ -50,7 +50,9 @@ void starvation_watch::note(const access& made) {
 }
 
 void starvation_watch::note_refusal(const access& made, const race_recorder::present& at) {
-    if (objects_.size() == most_objects && !objects_.contains(made.object)) { return; }
+    const bool stands_in_line = made.lock == lock_use::lock || made.lock == lock_use::permit;
+    const bool is_full = objects_.size() == most_objects;
+    if ((stands_in_line || is_full) && !objects_.contains(made.object)) { return; }
     auto& askers = objects_[made.object];
     auto same = std::ranges::find(askers, at.key, &asking::unit);
     if (same != askers.end() && !is_same_line(same->first->where, made.where)) {
@@ -59,6 +61,7 @@ void starvation_watch::note_refusal(const access& made, const race_recorder::pre
     }
     if (same == askers.end()) {
         if (askers.size() == most_asking) { return; }
+        units_.insert(at.key);
         auto& fresh = askers.emplace_back();
         fresh.unit = at.key;
         fresh.since = ++requests_;
@@ -144,6 +147,7 @@ void starvation_watch::forget(const void* object) {
 }
 
 void starvation_watch::end_unit(std::uint64_t key) {
+    if (units_.erase(key) == 0) { return; }
     for (auto each = objects_.begin(); each != objects_.end();) {
         std::erase_if(each->second, [&](const asking& one) { return one.unit == key; });
         each = each->second.empty() ? objects_.erase(each) : std::next(each);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace coroscope::instrumentation::detail {
@@ -59,6 +60,7 @@ private:
     std::size_t times_;
     std::uint64_t requests_ = 0;
     std::unordered_map<const void*, std::vector<asking>> objects_;
+    std::unordered_set<std::uint64_t> units_;  ///< that asked for something
 };
 
 }  // namespace coroscope::instrumentation::detail

@@ -122,7 +122,11 @@ private:
         default_order.seed = environment_.seed();
         for (auto& each : found_.findings) {
             if (each.verdict != report::verdict::confirmed) { continue; }
-            each.evidence.push_back({"replay", to_text(default_order), {}, {}});
+            auto line = std::ranges::find(each.evidence, "replay", &report::evidence_item::label);
+            if (line == each.evidence.end()) {
+                line = each.evidence.insert(line, {"replay", {}, {}, {}});
+            }
+            line->text = to_text(default_order);
         }
     }
 

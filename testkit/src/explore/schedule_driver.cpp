@@ -96,7 +96,10 @@ schedule_driver::listening::~listening() {
     coroscope::detail::frames_are_watched = false;
 }
 
+// What is allocated and freed in here is nobody's: to be told of it would change what is being
+// changed.
 void schedule_driver::on_access(const coroscope::detail::access& made) noexcept {
+    const coroscope::detail::own_accesses inside;
     if (outer_ != nullptr) { outer_->on_access(made); }
     if (!decides_) { return; }
     const own_accesses inside;
@@ -105,6 +108,7 @@ void schedule_driver::on_access(const coroscope::detail::access& made) noexcept 
 }
 
 void schedule_driver::on_end_of_life(const void* begin, std::size_t bytes) noexcept {
+    const coroscope::detail::own_accesses inside;
     if (outer_ != nullptr) { outer_->on_end_of_life(begin, bytes); }
     if (!decides_ || !is_ordered_) { return; }
     const own_accesses inside;
@@ -112,6 +116,7 @@ void schedule_driver::on_end_of_life(const void* begin, std::size_t bytes) noexc
 }
 
 void schedule_driver::on_begin_of_life(const void* begin, std::size_t bytes) noexcept {
+    const coroscope::detail::own_accesses inside;
     if (outer_ != nullptr) { outer_->on_begin_of_life(begin, bytes); }
     if (!decides_ || !is_ordered_) { return; }
     const own_accesses inside;

@@ -30,16 +30,19 @@ public:
         need("a line", is_line(of_.where));
         need("a fingerprint", std::regex_match(of_.fingerprint, std::regex("[0-9a-f]{16}")));
         need("the missing order", has("missing order", ".{20,}"));
-        need("a schedule", has("schedule", schedule_pattern));
+        need("a schedule or how to replay it",
+             has("schedule", schedule_pattern) || has("replay", replay_pattern));
         check(grammar->second);
         return missing_;
     }
 
 private:
     static constexpr const char* schedule_pattern =
-        "hold nobody: .+"
-        "|hold (task [0-9]+.*|callback [0-9]+.*) before its (beginning|await number [0-9]+) until "
+        "hold (task [0-9]+.*|callback [0-9]+.*) before its (beginning|await number [0-9]+) until "
         "(task [0-9]+.*|callback [0-9]+.*) has passed its (beginning|await number [0-9]+)";
+
+    static constexpr const char* replay_pattern =
+        "in the order that was run: nobody has to be held|co1:[0-9]+:.*";
 
     [[nodiscard]] static const std::map<std::string, finding_grammar>& grammars();
 

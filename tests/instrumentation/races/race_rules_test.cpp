@@ -332,8 +332,9 @@ TEST_CASE("a finding that lacks something is told by what it lacks") {
     sample_locks(some);
     auto found = some.found.front();
     REQUIRE(finding_parser(found).missing().empty());
-    std::erase_if(found.evidence, [](const auto& item) { return item.label == "schedule"; });
-    CHECK(finding_parser(found).missing() == std::vector<std::string>{found.rule + ": a schedule"});
+    std::erase_if(found.evidence, [](const auto& item) { return item.label == "replay"; });
+    CHECK(finding_parser(found).missing()
+          == std::vector<std::string>{found.rule + ": a schedule or how to replay it"});
     found.rule = "unheard-of";
     CHECK_FALSE(finding_parser(found).missing().empty());
     CHECK_FALSE(is_race_rule(found.rule));

@@ -129,6 +129,23 @@ TEST_CASE("several permits at once order whoever acquires one") {
     CHECK(v.rules().empty());
 }
 
+TEST_CASE("a single permit that others give back orders as well") {
+    raced_loop v;
+    semaphore s(1);
+    file f("log");
+    SECTION("taken before the loop runs") {
+        CHECK(s.try_acquire());
+        v.start(tell(&f, [&s] { s.release(); }), "opener");
+        v.start(acquire_and_use(s, 1, f), "user");
+    }
+    SECTION("taken by who waits for it") {
+        v.start(acquire_and_use(s, 2, f), "user");
+        v.start(tell(&f, [&s] { s.release(); }), "opener");
+    }
+    v.run();
+    CHECK(v.rules().empty());
+}
+
 TEST_CASE("semaphores of one permit that are taken in both orders are an inversion") {
     semaphore a(1);  // outlive the tasks that wait
     bounded_semaphore b(1);
