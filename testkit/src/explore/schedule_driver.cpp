@@ -71,7 +71,6 @@ agent_index& schedule_driver::index_of(const agent& what) {
 }
 
 void schedule_driver::on_created(const agent& what, const agent& by) noexcept {
-    const own_accesses inside;
     const auto creator = index_of(by);
     const auto made = agents_.add(creator, what.is_task);
     index_of(what) = made;
@@ -102,7 +101,6 @@ void schedule_driver::on_access(const coroscope::detail::access& made) noexcept 
     const coroscope::detail::own_accesses inside;
     if (outer_ != nullptr) { outer_->on_access(made); }
     if (!decides_) { return; }
-    const own_accesses inside;
     if (is_ordered_) { order_.on_access(made); }
     if (is_used_) { strategy_->on_use(made); }
 }
@@ -111,7 +109,6 @@ void schedule_driver::on_end_of_life(const void* begin, std::size_t bytes) noexc
     const coroscope::detail::own_accesses inside;
     if (outer_ != nullptr) { outer_->on_end_of_life(begin, bytes); }
     if (!decides_ || !is_ordered_) { return; }
-    const own_accesses inside;
     order_.on_end_of_life(begin, bytes);
 }
 
@@ -119,7 +116,6 @@ void schedule_driver::on_begin_of_life(const void* begin, std::size_t bytes) noe
     const coroscope::detail::own_accesses inside;
     if (outer_ != nullptr) { outer_->on_begin_of_life(begin, bytes); }
     if (!decides_ || !is_ordered_) { return; }
-    const own_accesses inside;
     order_.on_begin_of_life(begin, bytes);
 }
 
@@ -131,7 +127,6 @@ std::optional<std::uint64_t> schedule_driver::class_hash() const noexcept {
 // --- Steps
 
 std::size_t schedule_driver::pick(std::span<const choice> ready) {
-    const own_accesses inside;
     note_ready(ready);
     look_for_end();
     if (decides_ && strategy_->holds_all(ready_)) {
@@ -156,7 +151,6 @@ schedule_driver::wakes schedule_driver::allowed() const noexcept {
 
 std::optional<std::size_t> schedule_driver::pick_any(std::span<const choice> ready,
                                                      std::span<const early_choice> early) {
-    const own_accesses inside;
     if (ready.empty()) { return decide_in_place_of_time(early); }
     note_ready(ready);
     note_early(early);
@@ -247,7 +241,6 @@ void schedule_driver::note_step(const candidate& runs, std::size_t ready) {
 }
 
 bool schedule_driver::decide_fault(std::string_view name) {
-    const own_accesses inside;
     const auto number = faults_in_step_++;
     for (const char c : name) {
         mix(hash_, static_cast<unsigned char>(c));
