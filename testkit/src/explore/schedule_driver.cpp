@@ -11,7 +11,6 @@
 namespace coroscope::testkit::detail {
 
 /// While it answers, what it allocates and frees is not the test's.
-using coroscope::detail::own_accesses;
 
 namespace {
 
