@@ -32,6 +32,14 @@ report::stack symbolizer::name(const unwound_stack& stack) {
     return named;
 }
 
+std::string symbolizer::name_data(std::uintptr_t) {
+    return {};
+}
+
+std::string symbolizer::name_frame_member(std::uintptr_t, std::uint64_t) {
+    return {};
+}
+
 symbolizer& shared_symbolizer() {
     static auto* const made = new symbolizer;  // never destroyed: who asks may be static
     return *made;

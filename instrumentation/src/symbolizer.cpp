@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer.hpp"
 
+#include "frame_members.hpp"
 #include "loaded_code.hpp"
 
 #include <dwarf.h>
@@ -8,6 +9,7 @@
 #include <elfutils/libdwfl.h>
 
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <utility>
 
@@ -40,6 +42,8 @@ std::uint32_t number_of(Dwarf_Die* entry, unsigned attribute) {
 class symbolizer::debug_information {
 public:
     const std::vector<report::stack_frame>& frames_at(std::uintptr_t address, bool is_return);
+    [[nodiscard]] std::string data_at(std::uintptr_t address);
+    [[nodiscard]] std::string member_at(std::uintptr_t code, std::uint64_t offset);
 
 private:
     std::vector<report::stack_frame> find_frames(std::uintptr_t address, std::uintptr_t inside);
@@ -117,6 +121,29 @@ void symbolizer::debug_information::expand(Dwarf_Die unit, Dwarf_Addr address,
     if (frames.back().function.empty()) { frames.back().function = name_of(&function); }
 }
 
+std::string symbolizer::debug_information::data_at(std::uintptr_t address) {
+    auto* const module = code_.module_of(address);
+    if (module == nullptr) { return {}; }
+    GElf_Off offset = 0;
+    GElf_Sym symbol;
+    const char* const name =
+        dwfl_module_addrinfo(module, address, &offset, &symbol, nullptr, nullptr, nullptr);
+    const bool is_inside =
+        name != nullptr && GELF_ST_TYPE(symbol.st_info) == STT_OBJECT && offset < symbol.st_size;
+    if (!is_inside) { return {}; }
+    const auto text = "'" + readable_function(name) + "'";
+    return offset == 0 ? text : text + " + " + std::to_string(offset);
+}
+
+std::string symbolizer::debug_information::member_at(std::uintptr_t code, std::uint64_t offset) {
+    auto* const module = code_.module_of(code);
+    Dwarf_Die unit;
+    Dwarf_Addr bias = 0;
+    if (module == nullptr || !code_.find_unit(module, code, unit, bias)) { return {}; }
+    const auto scopes = code_.calls_in(unit).scopes_at(code - bias);
+    return scopes.empty() ? std::string() : frame_member_at(scopes.back(), offset);
+}
+
 symbolizer::symbolizer() = default;
 symbolizer::~symbolizer() = default;
 
@@ -132,6 +159,18 @@ report::stack symbolizer::name(const unwound_stack& stack) {
         is_return = true;
     }
     return named;
+}
+
+std::string symbolizer::name_data(std::uintptr_t address) {
+    const std::lock_guard lock(mutex_);
+    if (information_ == nullptr) { information_ = std::make_unique<debug_information>(); }
+    return information_->data_at(address);
+}
+
+std::string symbolizer::name_frame_member(std::uintptr_t code, std::uint64_t offset) {
+    const std::lock_guard lock(mutex_);
+    if (information_ == nullptr) { information_ = std::make_unique<debug_information>(); }
+    return information_->member_at(code, offset);
 }
 
 symbolizer& shared_symbolizer() {

@@ -27,6 +27,11 @@ public:
     ~symbolizer();
 
     [[nodiscard]] report::stack name(const unwound_stack& stack);
+    /// Of a variable with static storage: `'counter'`, `'table' + 16`. Empty: there is none.
+    [[nodiscard]] std::string name_data(std::uintptr_t address);
+    /// The variable at that offset in the frame of a coroutine, of which `code` is a function that
+    /// gets the frame. Empty: not known.
+    [[nodiscard]] std::string name_frame_member(std::uintptr_t code, std::uint64_t offset);
 
 private:
     class debug_information;

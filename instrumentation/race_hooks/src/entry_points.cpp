@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What g++ and clang call with -fsanitize=thread before each read and write, and where functions
 // begin and end. Names and meaning are the compilers'.
+#include "known_blocks.hpp"
 #include "memory_life.hpp"
 #include "seen_access.hpp"
 
@@ -8,6 +9,8 @@
 
 using coroscope::detail::access_kind;
 using coroscope::instrumentation::detail::access_shadow;
+using coroscope::instrumentation::detail::find_memory_block;
+using coroscope::instrumentation::detail::known_blocks;
 using coroscope::instrumentation::detail::see;
 using coroscope::instrumentation::detail::see_range;
 
@@ -51,6 +54,7 @@ extern "C" {
 void __tsan_init() {
     access_shadow::reserve();
     coroscope::detail::watched_memory = &coroscope::instrumentation::detail::watch_of_memory;
+    find_memory_block = &known_blocks::find;
 }
 
 // Callers are found by their frames, when somebody is told: to keep account of them at each call

@@ -2,6 +2,7 @@
 #include "memory_life.hpp"
 
 #include "access_shadow.hpp"
+#include "known_blocks.hpp"
 
 #include <coroscope/runtime/detail/task_core.hpp>
 
@@ -19,15 +20,19 @@ constexpr std::size_t bookkeeping = 2 * sizeof(void*) + sizeof(coroscope::detail
 void begin_frame(const void* frame, std::size_t bytes) noexcept {
     end_life(frame, bytes);
     access_shadow::hide(reinterpret_cast<std::uintptr_t>(frame), bookkeeping);
+    known_blocks::add({frame, bytes, nullptr, true});
 }
 
 }  // namespace
 
 [[gnu::noinline]] void end_life(const void* block, std::size_t bytes) noexcept {
     const auto whole = (bytes + granularity - 1) / granularity * granularity;
-    if (!access_shadow::clear(reinterpret_cast<std::uintptr_t>(block), whole)) { return; }
-    coroscope::detail::tell_access_listener(
-        [=](coroscope::detail::access_sink& listener) { listener.on_end_of_life(block, whole); });
+    if (access_shadow::clear(reinterpret_cast<std::uintptr_t>(block), whole)) {
+        coroscope::detail::tell_access_listener([=](coroscope::detail::access_sink& listener) {
+            listener.on_end_of_life(block, whole);
+        });
+    }
+    known_blocks::remove(block);
 }
 
 constinit const coroscope::detail::memory_watch watch_of_memory{&end_life, &begin_frame};

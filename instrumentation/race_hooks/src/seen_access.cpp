@@ -120,4 +120,10 @@ private:
     return responsible_code(here, caller) != 0;
 }
 
+[[gnu::noinline]] const void* user_of_allocation(const void* caller) noexcept {
+    const auto* const here = static_cast<const frame_record*>(__builtin_frame_address(0));
+    const coroscope::detail::own_accesses inside;
+    return reinterpret_cast<const void*>(responsible_code(here, caller));  // NOLINT: as it was
+}
+
 }  // namespace coroscope::instrumentation::detail

@@ -36,6 +36,9 @@ void see_new_access(const void* data, std::size_t bytes, access_kind kind, const
 /// races in. **Cost**: some tens of nanoseconds.
 [[nodiscard]] bool is_for_user(const void* caller) noexcept;
 
+/// Code of the user's that an allocation is for, which returns to `caller`; null: none.
+[[nodiscard]] const void* user_of_allocation(const void* caller) noexcept;
+
 /// Something of `Bytes` bytes is accessed, which lie in one cell of the shadow.
 template <std::size_t Bytes, access_kind Kind>
 [[gnu::always_inline]] inline void see(const void* data, const void* caller) noexcept {

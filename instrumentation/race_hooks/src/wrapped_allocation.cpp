@@ -3,7 +3,9 @@
 // else. The linker puts these in their place (--wrap, see coroscope_detect_races), and they call
 // what the program has: malloc of the C library or of tcmalloc, operator new of its own. Calls from
 // within shared libraries are not seen; their blocks are, when somebody here gets them.
+#include "known_blocks.hpp"
 #include "memory_life.hpp"
+#include "seen_access.hpp"
 
 #include <coroscope/runtime/detail/access_sink.hpp>
 
@@ -16,25 +18,37 @@
 namespace {
 
 using coroscope::instrumentation::detail::end_life;
+using coroscope::instrumentation::detail::known_blocks;
+using coroscope::instrumentation::detail::user_of_allocation;
 
 [[nodiscard]] bool is_told() noexcept {
     return coroscope::detail::single_accesses_are_told();
 }
 
 [[gnu::always_inline]] inline void* begin_life(void* block, std::size_t bytes) noexcept {
-    if (is_told() && block != nullptr) [[unlikely]] { end_life(block, bytes); }
+    if (is_told() && block != nullptr) [[unlikely]] {
+        end_life(block, bytes);
+        known_blocks::add({block, bytes, user_of_allocation(__builtin_return_address(0)), false});
+    }
     return block;
 }
 
+// What is freed while nobody listens is not to be taken for what comes to lie there.
 [[gnu::always_inline]] inline void end_life_of(void* block) noexcept {
     if (is_told() && block != nullptr) [[unlikely]] {
         end_life(block, ::malloc_usable_size(block));
+    } else {
+        known_blocks::remove(block);
     }
 }
 
 /// Who frees it knows how long it is.
 [[gnu::always_inline]] inline void end_life_of(void* block, std::size_t bytes) noexcept {
-    if (is_told() && block != nullptr) [[unlikely]] { end_life(block, bytes); }
+    if (is_told() && block != nullptr) [[unlikely]] {
+        end_life(block, bytes);
+    } else {
+        known_blocks::remove(block);
+    }
 }
 
 }  // namespace

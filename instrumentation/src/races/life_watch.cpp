@@ -147,7 +147,7 @@ void life_watch::report(const char* rule, report::verdict sure, const moment& ea
                        + site_text(second.where) + "; " + sentence
                        + ". Await the one before the other, or look whether it is open in the step "
                          "that uses it.";
-        made.evidence.push_back({"variable", label_text(label), position_of(label.created_at), {}});
+        add_variable(made, label);
         add_access(made, "first", first, past_of(earlier.what));
         add_access(made, "other", second, past_of(later.what));
         made.evidence.push_back(
@@ -194,8 +194,7 @@ void life_watch::note_breach(const breach& made) {
                              + ", at " + site_text(earlier->where);
         }
         found.message += ".";
-        found.evidence.push_back(
-            {"variable", label_text(made.label), position_of(made.label.created_at), {}});
+        add_variable(found, made.label);
         if (earlier != nullptr) { add_access(found, "first", *earlier, made.other); }
         add_access(found, earlier != nullptr ? "other" : "first", *by, "accessed");
         found.evidence.push_back({"missing order", made.what, {}, {}});

@@ -2,6 +2,7 @@
 #include "race_findings.hpp"
 
 #include "lint_findings.hpp"
+#include "memory_names.hpp"
 #include "symbolizer.hpp"
 
 #include <coroscope/instrumentation/snapshots.hpp>
@@ -119,7 +120,14 @@ namespace {
 
 std::string label_text(const variable_label& label) {
     if (label.name != nullptr) { return "'" + std::string(label.name) + "'"; }
+    if (label.address != nullptr) { return name_of_memory(label.address).text; }
     return "the variable made at " + coroscope::to_string(label.created_at);
+}
+
+void add_variable(report::finding& to, const variable_label& label) {
+    const auto made_at = label.address != nullptr ? name_of_memory(label.address).made_at
+                                                  : position_of(label.created_at);
+    to.evidence.push_back({"variable", label_text(label), made_at, {}});
 }
 
 std::string unit_text(const unit_facts& who) {
@@ -205,8 +213,7 @@ report::finding describe_triple(const judged_triple& judged) {
         made.rule, std::array{place_of_access(first), place_of_access(other), made.where},
         judged.variable.name != nullptr ? judged.variable.name : "");
     made.message = message_of(judged);
-    made.evidence.push_back(
-        {"variable", label_text(judged.variable), position_of(judged.variable.created_at), {}});
+    add_variable(made, judged.variable);
     add_unit(made, "first task", *first.who);
     add_unit(made, "other task", *other.who);
     add_stack(made, "first access", std::string(did(first)) + " at " + line_of(first), first);

@@ -26,8 +26,10 @@ struct judged_triple {
 /// Steers into the order first, other, second.
 [[nodiscard]] std::vector<race_hold> holds_for(const access_triple& of);
 
-/// `'balance'`, or `the variable made at bank.cpp:12`.
+/// `'balance'`, or `the variable made at bank.cpp:12`, or what lies there.
 [[nodiscard]] std::string label_text(const variable_label& label);
+/// The same as evidence, with where it was made.
+void add_variable(report::finding& to, const variable_label& label);
 /// `task 3 (alice)`, `callback 7`.
 [[nodiscard]] std::string unit_text(const unit_facts& who);
 /// `mutex 3`.

@@ -226,6 +226,7 @@ void race_recorder::note_granule(const access_record& part, const void* granule,
                                  const coroscope::detail::access& made) {
     make_room(granule);
     auto& variable = variables_.try_emplace(granule, capacity_).first->second;
+    name_bytes(variable.label, granule, bytes);
     if (auto* same = variable.history.find(part.segment, made.kind); same != nullptr) {
         same->bytes |= bytes;
         return;

@@ -127,6 +127,13 @@ struct access_record {
 };
 using record_pointer = std::shared_ptr<const access_record>;
 
+/// Of eight bytes that the compiler saw used, `bytes` says which: the first that ever was has the
+/// name.
+inline void name_bytes(variable_label& label, const void* granule, std::uint8_t bytes) noexcept {
+    if (label.address != nullptr) { return; }
+    label.address = static_cast<const std::byte*>(granule) + std::countr_zero(bytes);
+}
+
 /// Of code, as the compiler or a call of ours tells it.
 [[nodiscard]] inline bool is_one_place(const access_record& a, const access_record& b) noexcept {
     return a.code == b.code

@@ -61,8 +61,7 @@ report::finding describe_thread_race(const thread_race& race) {
                    + unit_text(*later->who) + " " + accesses_text(race, *later)
                    + ", in two threads that nothing orders. Hold one mutex from the first access "
                      "of each to its last, or let the loop do it when the job's result has come.";
-    made.evidence.push_back(
-        {"variable", label_text(variable), position_of(variable.created_at), {}});
+    add_variable(made, variable);
     add_unit(made, "first task", *earlier->who);
     add_unit(made, "other task", *later->who);
     add_stack(made, "first access", access_text(*earlier), *earlier);

@@ -57,6 +57,7 @@ void thread_races::note_granule(std::uintptr_t where, std::uint32_t part,
     }
     if (in.keep(*cell, made, part)) { return; }
     auto& known = variables_[where];
+    name_bytes(known.label, reinterpret_cast<const void*>(where), made.bytes);  // NOLINT: as it was
     if (!cell->is_shared()) {
         for (const auto& each : in.share(*cell)) {
             link(known, *each);

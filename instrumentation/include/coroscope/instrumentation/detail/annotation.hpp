@@ -23,6 +23,7 @@ inline constinit thread_local std::uint64_t current_segment = 0;
 struct variable_label {
     const char* name = nullptr;  ///< null: none was given
     await_site created_at{};
+    const void* address = nullptr;  ///< of what the compiler saw, where it lies
 };
 
 /// Which read a value came from.
