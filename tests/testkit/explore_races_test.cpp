@@ -144,6 +144,18 @@ coro<> use_after_close() {
     co_await gather(close_at_once(file), use_then(file));
 }
 
+coro<> close_late(instrumentation::watched<int>& file) {
+    co_await yield_now();
+    co_await yield_now();
+    file.close();
+}
+
+coro<> close_while_used() {
+    instrumentation::watched<int> file("file");
+    file.open(1);
+    co_await gather(use_then(file), close_late(file));
+}
+
 coro<> set_after_a_step(bool& flag) {
     co_await yield_now();
     flag = true;
@@ -346,6 +358,19 @@ TEST_CASE("an exception that has surfaced before a hunt is its failure, and noth
     CHECK(found.failure->message.find("left behind") != std::string::npos);
     CHECK(found.executions == 0);
     CHECK(found.findings.empty());
+}
+
+TEST_CASE("what a detector sees happen in a directed execution confirms it without an assertion") {
+    const auto found = explore(close_while_used, hunting());
+    REQUIRE_FALSE(found.ok());
+    INFO(found.failure->message);
+    CHECK(found.failure->found_by == "a directed execution: use-after-close");
+    CHECK(found.failure->result.failures.front().kind == failure_kind::race);
+    REQUIRE_FALSE(found.failure->findings.empty());
+    for (const auto& each : found.failure->findings) {
+        CHECK(each.rule == "use-after-close");
+        CHECK(each.evidence.back().label == "replay");
+    }
 }
 
 TEST_CASE("a hunt ends with the time of its exploration") {
