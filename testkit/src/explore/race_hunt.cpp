@@ -7,8 +7,10 @@
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace coroscope::testkit::detail {
 namespace {

@@ -90,4 +90,10 @@ TEST_CASE("of steps whose uses nobody has told, the awaits are told") {
     CHECK(found.rule == "unordered-steps");
     CHECK(found.message.starts_with("nothing orders two steps: task 2 went on after "));
     CHECK(found.where.line == seen.later.resumed_at.line());
+
+    seen.later.resumed_at = {};
+    seen.later.created = creation_origin(here());
+    const auto begun = describe(seen);
+    CHECK(begun.message.find(", and task 3 went on in its first step; ") != std::string::npos);
+    CHECK(begun.where.line == seen.later.created.call().line());
 }
