@@ -137,6 +137,23 @@ coro<> expect_an_item() {
     co_await gather(take_if_any(q), take_if_any_late(q));
 }
 
+coro<> lock_for_a_step(mutex& m) {
+    const auto held = co_await m.scoped();
+    co_await yield_now();
+}
+
+coro<> lock_without_waiting(mutex& m) {
+    co_await yield_now();
+    co_await yield_now();
+    if (!m.try_lock()) { throw std::runtime_error("not free"); }
+    m.unlock();
+}
+
+coro<> expect_a_free_lock() {
+    mutex m;
+    co_await gather(lock_for_a_step(m), lock_without_waiting(m));
+}
+
 coro<> go_on() {
     co_await yield_now();
 }
@@ -289,6 +306,15 @@ TEST_CASE("two uses of what synchronises are tried in the other order") {
           != std::string::npos);
     REQUIRE(race.evidence.size() > 2);
     CHECK(race.evidence[1].text != race.evidence[2].text);  // the two tasks
+}
+
+TEST_CASE("a mutex that both use has its name") {
+    const auto found = explore(expect_a_free_lock, hunting());
+    REQUIRE_FALSE(found.ok());
+    INFO(found.failure->message);
+    CHECK(found.failure->found_by == "a directed execution: unordered-uses");
+    REQUIRE(found.failure->findings.size() == 1);
+    CHECK(found.failure->findings.front().message.find(" use mutex ") != std::string::npos);
 }
 
 TEST_CASE("a signal that is given before anybody waits is tried") {

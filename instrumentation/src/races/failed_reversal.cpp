@@ -57,6 +57,7 @@ using thing_kind = seen_use::thing;
 }
 
 [[nodiscard]] std::string thing_text(const seen_use& use) {
+    if (use.mutex != 0) { return "mutex " + std::to_string(use.mutex); }
     switch (use.what) {
     case thing_kind::data: return "a variable";
     case thing_kind::object: return "an object that synchronises";

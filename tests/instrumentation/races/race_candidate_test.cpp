@@ -75,6 +75,9 @@ TEST_CASE("two uses that went wrong in the other order are told with both tasks 
     CHECK(found.evidence[2].text.starts_with("task 3, created at "));
     CHECK(found.evidence[4].text == "in its first step");
     CHECK(found.evidence[6].text.starts_with("resumed from "));
+    seen.earlier.mutex = 7;
+    CHECK(describe(seen).message.find(" use mutex 7, and nothing orders that: ")
+          != std::string::npos);
     CHECK(found.evidence[8].text
           == "hold task 2 (listener) before its await number 1 until task 3 has passed its await "
              "number 4");
