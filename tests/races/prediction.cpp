@@ -12,8 +12,8 @@
 namespace race_corpus {
 
 prediction predict(const program& p) {
-    constexpr std::uint64_t most = 1'000;
-    auto options = search_options(coroscope::testkit::strategy::portfolio, most, 1);
+    auto options =
+        search_options(coroscope::testkit::strategy::portfolio, most_executions_predicted, 1);
     options.max_shrink_executions = 0;
     options.find_races = true;
     const auto found = coroscope::testkit::explore(p.run, options);
