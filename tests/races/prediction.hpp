@@ -25,7 +25,10 @@ struct prediction {
     bool is_directed = false;  ///< it was a directed one that failed
 };
 
-/// Searches the program. Needs a corpus whose accesses are seen (`COROSCOPE_RACES_ARE_SEEN`).
+inline constexpr std::uint64_t most_executions_predicted = 1'000;
+
+/// Searches the program, in at most so many. Needs a corpus whose accesses are seen
+/// (`COROSCOPE_RACES_ARE_SEEN`).
 [[nodiscard]] prediction predict(const program& p);
 
 /// Of several programs' executions.

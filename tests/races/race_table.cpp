@@ -170,7 +170,7 @@ struct verdicts {
     std::size_t reported = 0;
     std::size_t hidden = 0;                 ///< wrong, and not so in the recorded execution
     std::size_t directed = 0;               ///< of these, confirmed by a directed execution
-    std::vector<std::uint64_t> executions;  ///< of all that are hidden, until one was confirmed
+    std::vector<std::uint64_t> executions;  ///< of all that are hidden, until one failed
     std::size_t predicted_correct = 0;      ///< correct ones of which the detector has a candidate
 
     void add(const row& r, const options& chosen) {
@@ -190,7 +190,7 @@ struct verdicts {
         if (!r.predicted.has_value() || r.predicted->failed_by_itself) { return; }
         ++hidden;
         directed += r.predicted->is_directed ? 1U : 0U;
-        if (r.predicted->executions.has_value()) { executions.push_back(*r.predicted->executions); }
+        executions.push_back(r.predicted->executions.value_or(most_executions_predicted));
     }
     [[nodiscard]] bool hold() const {
         return confirmed == wrong && missed_without == 0 && reported == 0;
@@ -237,7 +237,6 @@ struct verdicts {
                      {"correct", all.correct},
                      {"reported", all.reported},
                      {"hidden", all.hidden},
-                     {"hidden_and_confirmed", all.executions.size()},
                      {"hidden_and_confirmed_by_directed_executions", all.directed},
                      {"geometric_mean_directed_executions", geometric_mean(all.executions)},
                      {"correct_with_predictions", all.predicted_correct},

@@ -6,6 +6,7 @@
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/event.hpp>
 #include <coroscope/runtime/mutex.hpp>
+#include <coroscope/runtime/queue.hpp>
 #include <coroscope/runtime/sleep.hpp>
 #include <coroscope/runtime/task.hpp>
 #include <coroscope/testkit/fault.hpp>
@@ -118,6 +119,41 @@ coro<> expect_to_hear() {
     co_await gather(listen(bell), ring_late(bell));
 }
 
+coro<> take_if_any(queue<int>& q) {
+    if (q.empty()) { co_return; }
+    co_await yield_now();
+    static_cast<void>(q.get_nowait());
+}
+
+coro<> take_if_any_late(queue<int>& q) {
+    co_await yield_now();
+    co_await yield_now();
+    co_await take_if_any(q);
+}
+
+coro<> expect_an_item() {
+    queue<int> q;
+    q.put_nowait(1);
+    co_await gather(take_if_any(q), take_if_any_late(q));
+}
+
+coro<> lock_for_a_step(mutex& m) {
+    const auto held = co_await m.scoped();
+    co_await yield_now();
+}
+
+coro<> lock_without_waiting(mutex& m) {
+    co_await yield_now();
+    co_await yield_now();
+    if (!m.try_lock()) { throw std::runtime_error("not free"); }
+    m.unlock();
+}
+
+coro<> expect_a_free_lock() {
+    mutex m;
+    co_await gather(lock_for_a_step(m), lock_without_waiting(m));
+}
+
 coro<> go_on() {
     co_await yield_now();
 }
@@ -142,6 +178,18 @@ coro<> use_after_close() {
     instrumentation::watched<int> file("file");
     file.open(1);
     co_await gather(close_at_once(file), use_then(file));
+}
+
+coro<> close_late(instrumentation::watched<int>& file) {
+    co_await yield_now();
+    co_await yield_now();
+    file.close();
+}
+
+coro<> close_while_used() {
+    instrumentation::watched<int> file("file");
+    file.open(1);
+    co_await gather(use_then(file), close_late(file));
 }
 
 coro<> set_after_a_step(bool& flag) {
@@ -247,18 +295,36 @@ TEST_CASE("a race that nobody tells of is confirmed by an order of steps") {
 }
 
 TEST_CASE("two uses of what synchronises are tried in the other order") {
-    const auto found = explore(expect_to_hear, hunting());
+    const auto found = explore(expect_an_item, hunting());
     REQUIRE_FALSE(found.ok());
     INFO(found.failure->message);
     CHECK(found.failure->found_by == "a directed execution: unordered-uses");
     CHECK(found.failure->number <= 3);
-    CHECK(found.failure->result.failures.front().kind == failure_kind::deadlock);
     REQUIRE(found.failure->findings.size() == 1);
     const auto& race = found.failure->findings.front();
     CHECK(race.message.find(" use an object that synchronises, and nothing orders that: ")
           != std::string::npos);
     REQUIRE(race.evidence.size() > 2);
     CHECK(race.evidence[1].text != race.evidence[2].text);  // the two tasks
+}
+
+TEST_CASE("a mutex that both use has its name") {
+    const auto found = explore(expect_a_free_lock, hunting());
+    REQUIRE_FALSE(found.ok());
+    INFO(found.failure->message);
+    CHECK(found.failure->found_by == "a directed execution: unordered-uses");
+    REQUIRE(found.failure->findings.size() == 1);
+    CHECK(found.failure->findings.front().message.find(" use mutex ") != std::string::npos);
+}
+
+TEST_CASE("a signal that is given before anybody waits is tried") {
+    const auto found = explore(expect_to_hear, hunting());
+    REQUIRE_FALSE(found.ok());
+    INFO(found.failure->message);
+    CHECK(found.failure->found_by.starts_with("a directed execution: "));
+    CHECK(found.failure->number <= 3);
+    CHECK(found.failure->result.failures.front().kind == failure_kind::deadlock);
+    CHECK_FALSE(found.failure->findings.empty());
 }
 
 TEST_CASE("where no directed execution fails, the strategy goes on") {
@@ -346,6 +412,19 @@ TEST_CASE("an exception that has surfaced before a hunt is its failure, and noth
     CHECK(found.failure->message.find("left behind") != std::string::npos);
     CHECK(found.executions == 0);
     CHECK(found.findings.empty());
+}
+
+TEST_CASE("what a detector sees happen in a directed execution confirms it without an assertion") {
+    const auto found = explore(close_while_used, hunting());
+    REQUIRE_FALSE(found.ok());
+    INFO(found.failure->message);
+    CHECK(found.failure->found_by == "a directed execution: use-after-close");
+    CHECK(found.failure->result.failures.front().kind == failure_kind::race);
+    REQUIRE_FALSE(found.failure->findings.empty());
+    for (const auto& each : found.failure->findings) {
+        CHECK(each.rule == "use-after-close");
+        CHECK(each.evidence.back().label == "replay");
+    }
 }
 
 TEST_CASE("a hunt ends with the time of its exploration") {

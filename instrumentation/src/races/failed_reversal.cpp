@@ -16,7 +16,7 @@ namespace {
 
 using detail::access_record;
 using detail::unit_facts;
-using thing = seen_use::thing;
+using thing_kind = seen_use::thing;
 
 [[nodiscard]] std::shared_ptr<const unit_facts> facts_of(const seen_use& use) {
     return std::make_shared<const unit_facts>(
@@ -41,9 +41,9 @@ using thing = seen_use::thing;
 
 [[nodiscard]] std::string did(const seen_use& use) {
     switch (use.what) {
-    case thing::data: return use.changes ? "changed it" : "read it";
-    case thing::object: return use.changes ? "changed its state" : "looked at it";
-    case thing::unseen: break;
+    case thing_kind::data: return use.changes ? "changed it" : "read it";
+    case thing_kind::object: return use.changes ? "changed its state" : "looked at it";
+    case thing_kind::unseen: break;
     }
     return "went on";
 }
@@ -57,17 +57,18 @@ using thing = seen_use::thing;
 }
 
 [[nodiscard]] std::string thing_text(const seen_use& use) {
+    if (use.mutex != 0) { return "mutex " + std::to_string(use.mutex); }
     switch (use.what) {
-    case thing::data: return "a variable";
-    case thing::object: return "an object that synchronises";
-    case thing::unseen: break;
+    case thing_kind::data: return "a variable";
+    case thing_kind::object: return "an object that synchronises";
+    case thing_kind::unseen: break;
     }
     return "something that nobody has told of,";
 }
 
 /// One side, as the message and the evidence tell of it.
-struct side {
-    explicit side(const seen_use& of)
+struct told_side {
+    explicit told_side(const seen_use& of)
         : use(of),
           record(record_of(of)),
           at(detail::place_of_access(record)),
@@ -81,8 +82,8 @@ struct side {
     std::string text;  ///< what it did, and where
 };
 
-[[nodiscard]] std::string message_of(const side& earlier, const side& later) {
-    const bool is_seen = earlier.use.what != thing::unseen;
+[[nodiscard]] std::string message_of(const told_side& earlier, const told_side& later) {
+    const bool is_seen = earlier.use.what != thing_kind::unseen;
     const auto steps = is_seen ? earlier.who + " and " + later.who + " use "
                                      + thing_text(earlier.use) + ", and nothing orders that: "
                                : std::string("nothing orders two steps: ");
@@ -104,10 +105,10 @@ void add_await(report::finding& to, const char* label, const seen_use& use) {
 }  // namespace
 
 report::finding describe(const failed_reversal& of) {
-    const side earlier(of.earlier);
-    const side later(of.later);
+    const told_side earlier(of.earlier);
+    const told_side later(of.later);
     report::finding made;
-    made.rule = of.earlier.what == thing::unseen ? "unordered-steps" : "unordered-uses";
+    made.rule = of.earlier.what == thing_kind::unseen ? "unordered-steps" : "unordered-uses";
     made.severity = report::severity::error;
     made.verdict = report::verdict::confirmed;
     made.where = later.at;

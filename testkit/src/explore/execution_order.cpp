@@ -28,6 +28,11 @@ using coroscope::detail::access_kind;
     return made.changes ? use_mode::change : use_mode::look;
 }
 
+[[nodiscard]] std::uint64_t mutex_of(const access& made) noexcept {
+    using coroscope::detail::lock_use;
+    return made.lock == lock_use::lock || made.lock == lock_use::try_lock ? made.id : 0;
+}
+
 /// A bit for each piece of memory of so many bytes.
 constexpr unsigned filtered_bytes = 6;
 
@@ -156,11 +161,12 @@ void execution_order::on_body_ended() noexcept {
 }
 
 void execution_order::on_access(const access& made) {
-    use(address_of(made.object), made.bytes, mode_of(made), made.where, made.code);
+    use(made, mode_of(made));
 }
 
-void execution_order::use(std::uintptr_t begin, std::size_t bytes, use_mode mode, await_site where,
-                          const void* code) {
+void execution_order::use(const access& noted, use_mode mode) {
+    const auto begin = address_of(noted.object);
+    const auto bytes = noted.bytes;
     if (things_.is_passing(begin)) { return; }
     const auto name = things_.name(begin, bytes, count_);
     if (count_ == 0) { return; }  // before all steps; what it is called is known from then on
@@ -175,8 +181,8 @@ void execution_order::use(std::uintptr_t begin, std::size_t bytes, use_mode mode
         }
         if (before.mode == use_mode::look && mode == use_mode::change) {
             before.mode = mode;
-            before.where = where;
-            before.code = code;
+            before.where = noted.where;
+            before.code = noted.code;
             step.changed |= filter_of(begin, bytes);
             return;
         }
@@ -192,8 +198,9 @@ void execution_order::use(std::uintptr_t begin, std::size_t bytes, use_mode mode
     made.is_first = is_first;
     made.at = ++time_;
     made.name = name;
-    made.where = where;
-    made.code = code;
+    made.where = noted.where;
+    made.code = noted.code;
+    made.mutex = mutex_of(noted);
     step.uses.push_back(made);
     const seen_use here{count_ - 1, static_cast<std::uint32_t>(step.uses.size() - 1)};
     last_uses_.insert_or_assign({begin, bytes}, here);
@@ -217,7 +224,7 @@ void execution_order::on_end_of_life(const void* begin, std::size_t bytes) {
         return u.bytes != 0 && lies_in(u, first, bytes);
     };
     if (std::ranges::any_of(live_, is_data_of_it)) {
-        use(first, bytes, use_mode::change, {}, nullptr);
+        use({begin, bytes, access_kind::write}, use_mode::change);
     }
     forget(first, bytes);
 }

@@ -33,6 +33,7 @@ struct thing_use {
     thing_name name;
     await_site where{};  ///< see `access`
     const void* code = nullptr;
+    std::uint64_t mutex = 0;  ///< its id, as listings show it; 0: it is none
 };
 
 /// Whether two uses of one thing depend on each other: in another order they have other results.
@@ -151,8 +152,7 @@ private:
     };
 
     [[nodiscard]] agent_state& state(agent_index of);
-    void use(std::uintptr_t begin, std::size_t bytes, use_mode mode, await_site where,
-             const void* code);
+    void use(const coroscope::detail::access& made, use_mode mode);
     void forget(std::uintptr_t begin, std::size_t bytes);
     [[nodiscard]] std::uint64_t* past_of(std::size_t step) noexcept {
         return pasts_.data() + step * words_;

@@ -7,8 +7,10 @@
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace coroscope::testkit::detail {
 namespace {
@@ -92,7 +94,7 @@ private:
                                             &report::finding::verdict);
         if (seen != found_.findings.end()) {
             auto raced = result;
-            raced.failures.push_back({failure_kind::race, seen->message, nullptr, {}});
+            add_race(raced, *seen);
             fail(recorded, "", std::move(raced));
             return runs;
         }
@@ -131,26 +133,50 @@ private:
     }
 
     void confirm(const directed_run& run) {
+        race_detector detector;
+        environment_.detect_with(&detector);
         auto done = run_schedule(environment_, test_, run.steered);
+        environment_.detect_with(nullptr);
         ++found_.executions;
         if (done.result.ok() && environment_.has_failed_since()) {
             done.result = std::move(environment_.result());
         }
-        if (done.result.ok()) { return; }
+        auto seen = detector.findings();
+        std::erase_if(
+            seen, [](const report::finding& f) { return f.verdict != report::verdict::confirmed; });
+        if (done.result.ok() && seen.empty()) { return; }
+        if (done.result.ok()) { add_race(done.result, seen.front()); }
         const auto text = to_text(run.steered);
-        auto& told = finding_of(run);
-        told.verdict = report::verdict::confirmed;
-        told.evidence.push_back({"replay", text, {}, {}});
+        const auto rule = tell(findings_of(run, std::move(seen)), text);
         if (found_.failure.has_value()) { return; }
-        fail("a directed execution: " + told.rule, text, std::move(done.result));
+        fail("a directed execution: " + rule, text, std::move(done.result));
     }
 
-    [[nodiscard]] report::finding& finding_of(const directed_run& run) {
-        auto what = run.predicted.has_value() ? *run.predicted : describe(run.reversed);
-        const auto told =
-            std::ranges::find(found_.findings, what.fingerprint, &report::finding::fingerprint);
-        if (told != found_.findings.end()) { return *told; }
-        return found_.findings.emplace_back(std::move(what));
+    static void add_race(test_result& to, const report::finding& seen) {
+        to.failures.push_back({failure_kind::race, seen.message, nullptr, {}});
+    }
+
+    /// What was predicted; or else what a detector has seen happen; or else what was turned round.
+    [[nodiscard]] static std::vector<report::finding> findings_of(
+        const directed_run& run, std::vector<report::finding> seen) {
+        if (run.predicted.has_value()) { return {*run.predicted}; }
+        if (seen.empty()) { seen.push_back(describe(run.reversed)); }
+        return seen;
+    }
+
+    /// Gives the rule of the first.
+    std::string tell(std::vector<report::finding> confirmed, const std::string& in_order) {
+        auto rule = confirmed.front().rule;
+        for (auto& each : confirmed) {
+            const auto known =
+                std::ranges::find(found_.findings, each.fingerprint, &report::finding::fingerprint);
+            auto& told = known != found_.findings.end()
+                             ? *known
+                             : found_.findings.emplace_back(std::move(each));
+            told.verdict = report::verdict::confirmed;
+            told.evidence.push_back({"replay", in_order, {}, {}});
+        }
+        return rule;
     }
 
     /// Without a schedule: in the default order.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 namespace coroscope::testkit::detail {
@@ -111,6 +112,7 @@ seen_use recorded_run::tell(std::size_t index, std::size_t use) const {
     told.changes = used.mode == use_mode::change;
     told.where = used.where;
     told.code = used.code;
+    told.mutex = used.mutex;
     told.callers = callers_at(index, use);
     return told;
 }

@@ -12,18 +12,18 @@
 namespace coroscope::testkit::detail {
 namespace {
 
-using kind = reversal::kind;
+using reversal_kind = reversal::kind;
 
-constexpr std::uint32_t most_steps = 2'000;
-constexpr std::size_t most_found = 20'000;
-constexpr int nearby = 32;  ///< steps of an agent that may belong together
+constexpr std::uint32_t most_steps_turned = 2'000;
+constexpr std::size_t most_pairs_found = 20'000;
+constexpr int steps_nearby = 32;  ///< steps of an agent that may belong together
 
 /// Of the steps of one execution.
 class reversal_finder {
 public:
     explicit reversal_finder(const execution_order& of)
         : order_(of),
-          count_(std::min(static_cast<std::uint32_t>(of.size()), most_steps)),
+          count_(std::min(static_cast<std::uint32_t>(of.size()), most_steps_turned)),
           next_(count_, reversal::none) {
         for (std::uint32_t i = 0; i < count_; ++i) {
             if (const auto own = order_.step(i).own; own != reversal::none) { next_[own] = i; }
@@ -33,17 +33,21 @@ public:
     [[nodiscard]] std::vector<reversal> find() const {
         std::vector<reversal> found;
         std::size_t unseen = 0;
-        for (std::uint32_t later = 0; later < count_ && found.size() < most_found; ++later) {
+        for (std::uint32_t later = 0; later < count_ && found.size() < most_pairs_found; ++later) {
             for (std::uint32_t earlier = 0; earlier < later; ++earlier) {
                 const bool is_fixed = order_.step(earlier).agent == order_.step(later).agent
                                       || order_.is_after(later, earlier);
                 if (is_fixed) { continue; }
                 const auto made = judge(earlier, later);
-                if (made.why == kind::unseen && ++unseen > most_found / 2) { continue; }
+                if (made.why == reversal_kind::unseen && ++unseen > most_pairs_found / 2) {
+                    continue;
+                }
                 found.push_back(made);
             }
         }
-        std::ranges::stable_sort(found, {}, [this](const reversal& r) { return place_of(r); });
+        std::ranges::sort(found, {}, [this](const reversal& r) {
+            return std::tuple(place_of(r), r.later, r.earlier);
+        });
         return found;
     }
 
@@ -69,9 +73,9 @@ private:
         const auto next = next_[earlier];
         const bool only_waits = use.bytes == 0 && use.mode == use_mode::look
                                 && next != reversal::none && order_.step(next).enabled_by == later;
-        made.why = only_waits                         ? kind::waits
-                   : had_begun(made) || goes_on(made) ? kind::comes_between
-                                                      : kind::conflict;
+        made.why = only_waits                         ? reversal_kind::waits
+                   : had_begun(made) || goes_on(made) ? reversal_kind::comes_between
+                                                      : reversal_kind::conflict;
         return made;
     }
 
@@ -99,7 +103,7 @@ private:
     [[nodiscard]] bool had_begun(const reversal& r) const {
         const auto& thing = order_.step(r.earlier).uses[r.first_use];
         auto own = order_.step(r.earlier).own;
-        for (int left = nearby; own != reversal::none && left > 0; --left) {
+        for (int left = steps_nearby; own != reversal::none && left > 0; --left) {
             const auto& step = order_.step(own);
             const bool uses_it = std::ranges::any_of(
                 step.uses, [&](const thing_use& u) { return are_of_one_thing(u, thing); });
@@ -111,7 +115,7 @@ private:
     /// The later one's agent has to do with the earlier step once more.
     [[nodiscard]] bool goes_on(const reversal& r) const {
         auto own = next_[r.later];
-        for (int left = nearby; own != reversal::none && left > 0; --left) {
+        for (int left = steps_nearby; own != reversal::none && left > 0; --left) {
             if (do_steps_conflict(r.earlier, own)) { return true; }
             own = next_[own];
         }
@@ -120,7 +124,8 @@ private:
 
     [[nodiscard]] std::uint32_t steps_after(std::uint32_t step) const {
         std::uint32_t count = 0;
-        for (auto own = next_[step]; own != reversal::none && count < nearby; own = next_[own]) {
+        for (auto own = next_[step]; own != reversal::none && count < steps_nearby;
+             own = next_[own]) {
             ++count;
         }
         return count;
@@ -128,9 +133,9 @@ private:
 
     /// Those that change least come first. Where nothing is known, that is what is done last: an
     /// agent that has begun stops before its end until another one has come to its own.
-    [[nodiscard]] std::tuple<kind, bool, std::uint32_t, std::uint32_t> place_of(
+    [[nodiscard]] std::tuple<reversal_kind, bool, std::uint32_t, std::uint32_t> place_of(
         const reversal& r) const {
-        if (r.why != kind::unseen) { return {r.why, false, r.later - r.earlier, 0}; }
+        if (r.why != reversal_kind::unseen) { return {r.why, false, r.later - r.earlier, 0}; }
         const bool is_beginning = order_.step(r.earlier).number == 0;
         return {r.why, is_beginning, steps_after(r.later), steps_after(r.earlier)};
     }
@@ -153,8 +158,8 @@ std::vector<reversal> find_reversals(execution_order& of, const reversal_limits&
     std::vector<reversal> unseen;
     for (const auto& each : found) {
         const bool is_new = sites.insert(finder.site_of(each)).second;
-        auto& to = each.why == kind::unseen ? unseen : is_new ? chosen : again;
-        if (is_new || each.why != kind::unseen) { to.push_back(each); }
+        auto& to = each.why == reversal_kind::unseen ? unseen : is_new ? chosen : again;
+        if (is_new || each.why != reversal_kind::unseen) { to.push_back(each); }
     }
     chosen.insert(chosen.end(), again.begin(), again.end());
     chosen.resize(std::min(chosen.size(), most.seen));

@@ -86,7 +86,9 @@ serial_outcomes find_serial_outcomes(const explored_test& test, const explore_op
         ++found.runs;
         const auto& result = environment.run(walk, environment.seed(), test.max_steps, test.body);
         // One that fails is no outcome to compare with: the exploration itself fails on those.
-        if (result.ok() && !environment.has_failed_since()) { found.texts.insert(environment.outcome()); }
+        if (result.ok() && !environment.has_failed_since()) {
+            found.texts.insert(environment.outcome());
+        }
         found.trouble = walk.trouble();
     }
     if (found.trouble.empty() && found.texts.empty()) { found.trouble = "every serial run fails"; }

@@ -75,6 +75,9 @@ TEST_CASE("two uses that went wrong in the other order are told with both tasks 
     CHECK(found.evidence[2].text.starts_with("task 3, created at "));
     CHECK(found.evidence[4].text == "in its first step");
     CHECK(found.evidence[6].text.starts_with("resumed from "));
+    seen.earlier.mutex = 7;
+    CHECK(describe(seen).message.find(" use mutex 7, and nothing orders that: ")
+          != std::string::npos);
     CHECK(found.evidence[8].text
           == "hold task 2 (listener) before its await number 1 until task 3 has passed its await "
              "number 4");
@@ -90,4 +93,10 @@ TEST_CASE("of steps whose uses nobody has told, the awaits are told") {
     CHECK(found.rule == "unordered-steps");
     CHECK(found.message.starts_with("nothing orders two steps: task 2 went on after "));
     CHECK(found.where.line == seen.later.resumed_at.line());
+
+    seen.later.resumed_at = {};
+    seen.later.created = creation_origin(here());
+    const auto begun = describe(seen);
+    CHECK(begun.message.find(", and task 3 went on in its first step; ") != std::string::npos);
+    CHECK(begun.where.line == seen.later.created.call().line());
 }

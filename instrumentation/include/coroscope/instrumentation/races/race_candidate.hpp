@@ -45,6 +45,7 @@ struct seen_use {
     std::string name;         ///< of a task, as given
     creation_origin created;  ///< where the task was, or the callback
     thing what = thing::unseen;
+    std::uint64_t mutex = 0;     ///< the object's id, if it is one
     bool changes = false;        ///< it did not only look
     await_site where{};          ///< the line of the use, if it has one
     const void* code = nullptr;  ///< or its instruction
