@@ -194,7 +194,7 @@ public:
     void on_thread_order(const void* object, detail::thread_order how) noexcept override {
         if (threads_ == nullptr || !threads_->has_jobs()) { return; }
         guarded([&] { threads_->note_order(loop_unit, object, how); });
-        split_segment();
+        if (detail::gives_order(how)) { split_segment(); }
     }
 
     // --- job_follower

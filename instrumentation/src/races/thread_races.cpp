@@ -8,7 +8,7 @@
 namespace coroscope::instrumentation::detail {
 namespace {
 
-constexpr std::size_t most_forgotten = 1024;
+constexpr std::size_t most_forgotten = std::size_t{1} << 16U;
 
 [[nodiscard]] std::uint64_t unit_of_job(std::uint64_t number) noexcept {
     return number + thread_races::loop_unit;
@@ -23,12 +23,23 @@ thread_races::thread_races(std::shared_ptr<race_log> log) : log_(std::move(log))
     units_.try_emplace(loop_unit);
 }
 
+// Lines are looked up without the lock: whoever does so elsewhere may come here meanwhile.
+thread_races::entry::~entry() {
+    auto found = std::exchange(in_.found_, {});
+    lock_.unlock();
+    for (const auto& each : found) {
+        try {
+            each(*in_.log_);
+        } catch (...) { in_.log_->count_dropped(); }
+    }
+}
+
 // --- Jobs
 
 std::uint64_t thread_races::begin_job(std::string_view kind,
                                       const std::shared_ptr<const unit_facts>& by,
                                       await_site created_at) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     const auto number = ++last_job_;
     const auto unit = unit_of_job(number);
     unit_facts facts{{number | job_id_bit, false}, {}, created_at, {}, kind.data()};
@@ -46,17 +57,17 @@ std::uint64_t thread_races::begin_job(std::string_view kind,
 }
 
 void thread_races::enter_thread(std::uint64_t unit) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     by_thread_.note(unit, &this_thread_mark, thread_order::acquire);
 }
 
 void thread_races::leave_thread(std::uint64_t unit) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     by_thread_.note(unit, &this_thread_mark, thread_order::release);
 }
 
 void thread_races::end_job(std::uint64_t unit, bool is_ordered) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     const auto ended = units_.find(unit);
     if (ended == units_.end()) { return; }
     end_part(ended->second);
@@ -71,7 +82,11 @@ void thread_races::end_job(std::uint64_t unit, bool is_ordered) {
     };
     report_if(
         [&](const met& each) { return !is_out(each.earlier->unit) && !is_out(each.later->unit); });
-    if (jobs_.fetch_sub(1, std::memory_order_relaxed) == 1) { forget_all(); }
+    if (jobs_.fetch_sub(1, std::memory_order_relaxed) != 1) { return; }
+    forget_accesses();
+    for (auto* clocks : clocks_) {
+        clocks->forget_objects();
+    }
 }
 
 // --- Units and their parts
@@ -131,30 +146,30 @@ bool thread_races::has_loop_part(race_recorder& now) {
 // --- What units do
 
 void thread_races::note(std::uint64_t unit, const coroscope::detail::access& made) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     auto* const of = find_unit(unit);
     if (of != nullptr && has_part(unit, *of)) { note_bytes(of->part, made); }
 }
 
 std::uint64_t thread_races::note(std::uint64_t unit, const annotated_access& made) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     auto* const of = find_unit(unit);
     return of != nullptr && has_part(unit, *of) ? note_annotated(of->part, made) : 0;
 }
 
 void thread_races::note_on_loop(const coroscope::detail::access& made, race_recorder& now) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     if (has_loop_part(now)) { note_bytes(units_[loop_unit].part, made); }
 }
 
 void thread_races::note_on_loop(const annotated_access& made, race_recorder& now) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     if (has_loop_part(now)) { static_cast<void>(note_annotated(units_[loop_unit].part, made)); }
 }
 
 void thread_races::note_lock(std::uint64_t unit, const void* mutex, bool is_taken,
                              await_site where) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     auto* const of = find_unit(unit);
     if (of == nullptr) { return; }
     end_part(*of);
@@ -176,7 +191,7 @@ void thread_races::note_lock(std::uint64_t unit, const void* mutex, bool is_take
 }
 
 void thread_races::note_order(std::uint64_t unit, const void* object, thread_order how) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     auto* const of = find_unit(unit);
     if (of == nullptr) { return; }
     end_part(*of);
@@ -186,7 +201,7 @@ void thread_races::note_order(std::uint64_t unit, const void* object, thread_ord
 }
 
 void thread_races::note_benign(std::uint64_t unit, const char* reason) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     auto* const of = find_unit(unit);
     if (of == nullptr) { return; }
     end_part(*of);
@@ -196,21 +211,24 @@ void thread_races::note_benign(std::uint64_t unit, const char* reason) {
 // --- Memory
 
 void thread_races::forget(const void* begin, std::size_t bytes) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     forget_locked(begin, bytes);
 }
 
 void thread_races::forget_in_thread(const void* begin, std::size_t bytes) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     forget_locked(begin, bytes);
-    if (forgotten_.size() == most_forgotten) { forgotten_ = {{nullptr, 0}}; }
+    if (forgotten_.size() == most_forgotten) {
+        forgotten_ = {{nullptr, 0}};
+        log_->count_dropped();
+    }
     const bool is_too_much = !forgotten_.empty() && forgotten_.front().first == nullptr;
     if (!is_too_much) { forgotten_.emplace_back(begin, bytes); }
     has_forgotten_.store(true, std::memory_order_release);
 }
 
 std::vector<thread_races::range> thread_races::take_forgotten() {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     has_forgotten_.store(false, std::memory_order_relaxed);
     return std::exchange(forgotten_, {});
 }
@@ -226,22 +244,19 @@ void thread_races::forget_locked(const void* begin, std::size_t bytes) {
     }
 }
 
-void thread_races::forget_all() {
+void thread_races::forget_accesses() {
     report_if([](const met&) { return true; });
     variables_.clear();
     memory_.forget_all();
-    for (auto* clocks : clocks_) {
-        clocks->forget_objects();
-    }
 }
 
 void thread_races::settle() {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     report_if([](const met&) { return true; });
 }
 
 std::size_t thread_races::remembered() {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     return variables_.size() + memory_.pages() + must_.objects() + by_thread_.objects();
 }
 

@@ -94,6 +94,18 @@ public:
     [[nodiscard]] std::size_t remembered();
 
 private:
+    /// Holds the lock, and reports what was found when it has given it back.
+    class entry {
+    public:
+        explicit entry(thread_races& in) : in_(in), lock_(in.mutex_) {}
+        ~entry();
+        entry(const entry&) = delete;
+        entry& operator=(const entry&) = delete;
+
+    private:
+        thread_races& in_;
+        std::unique_lock<std::mutex> lock_;
+    };
     struct unit_state {
         std::shared_ptr<const unit_facts> who;
         std::shared_ptr<const lock_set> locks;
@@ -131,7 +143,7 @@ private:
     void report(const met& what);
     void report_if(const std::function<bool(const met&)>& which);
     void forget_locked(const void* begin, std::size_t bytes);
-    void forget_all();
+    void forget_accesses();
 
     std::shared_ptr<race_log> log_;
     const std::thread::id loop_thread_ = std::this_thread::get_id();
@@ -147,6 +159,7 @@ private:
     std::map<std::uintptr_t, variable> variables_;
     std::vector<met> met_;
     std::vector<range> forgotten_;
+    std::vector<std::function<void(race_log&)>> found_;  ///< without what needs the lock
     std::uint64_t last_job_ = 0;
     std::uint64_t next_order_ = 1;
 };
