@@ -169,8 +169,9 @@ void thread_job::on_breach(const breach& made) noexcept {
 
 void thread_job::on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept {
     pass_on([&](auto& outer) { outer.on_thread_lock(mutex, is_taken, where); });
-    guarded([&] { in_->note_lock(unit_, mutex, is_taken, where); });
-    coroscope::detail::renew_stretch();
+    bool is_other = false;
+    guarded([&] { is_other = in_->note_lock(unit_, mutex, is_taken, where); });
+    if (is_other) { coroscope::detail::renew_stretch(); }
 }
 
 void thread_job::on_thread_order(const void* object, thread_order how) noexcept {

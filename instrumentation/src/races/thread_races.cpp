@@ -4,6 +4,7 @@
 #include "segment_numbers.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace coroscope::instrumentation::detail {
 namespace {
@@ -48,7 +49,14 @@ std::uint64_t thread_races::begin_job(std::string_view kind,
         if (created_at.line() == 0) { facts.created_at = by->created_at; }
     }
     units_[unit].who = std::make_shared<const unit_facts>(std::move(facts));
-    end_part(units_[loop_unit]);
+    auto& loop = units_[loop_unit];
+    end_part(loop);
+    if (!has_jobs()) {
+        loop.locks = nullptr;
+        for (const auto& each : loop_locks_) {
+            take_lock(loop, each.mutex, each.at);
+        }
+    }
     for (auto* clocks : clocks_) {
         clocks->spawn(loop_unit, unit);
     }
@@ -167,27 +175,48 @@ void thread_races::note_on_loop(const annotated_access& made, race_recorder& now
     if (has_loop_part(now)) { static_cast<void>(note_annotated(units_[loop_unit].part, made)); }
 }
 
-void thread_races::note_lock(std::uint64_t unit, const void* mutex, bool is_taken,
+void thread_races::take_lock(unit_state& by, const void* mutex, await_site where) {
+    auto locks =
+        by.locks != nullptr ? std::make_shared<lock_set>(*by.locks) : std::make_shared<lock_set>();
+    locks->push_back({mutex, 0, next_segment_number(), 0, where});
+    by.locks = std::move(locks);
+}
+
+// A recursive one is taken several times.
+bool thread_races::give_back_lock(unit_state& by, const void* mutex) {
+    if (by.locks == nullptr) { return false; }
+    auto locks = std::make_shared<lock_set>(*by.locks);
+    const auto last = std::find_if(locks->rbegin(), locks->rend(),
+                                   [&](const held_lock& each) { return each.mutex == mutex; });
+    if (last == locks->rend()) { return false; }
+    locks->erase(std::next(last).base());
+    by.locks = locks->empty() ? nullptr : std::move(locks);
+    return true;
+}
+
+bool thread_races::note_lock(std::uint64_t unit, const void* mutex, bool is_taken,
                              await_site where) {
     const entry inside(*this);
     auto* const of = find_unit(unit);
-    if (of == nullptr) { return; }
+    if (of == nullptr || (!is_taken && !give_back_lock(*of, mutex))) { return false; }
     end_part(*of);
-    if (has_jobs()) {
-        const auto how = is_taken ? thread_order::acquire : thread_order::release;
-        by_job_.note(unit, mutex, how);
-        by_thread_.note(unit, mutex, how);
-    }
-    auto locks = of->locks != nullptr ? std::make_shared<lock_set>(*of->locks)
-                                      : std::make_shared<lock_set>();
+    if (is_taken) { take_lock(*of, mutex, where); }
+    const auto how = is_taken ? thread_order::acquire : thread_order::release;
+    by_job_.note(unit, mutex, how);
+    by_thread_.note(unit, mutex, how);
+    return true;
+}
+
+// While no job is out it is enough to know them: each step of a loop takes some.
+bool thread_races::note_lock_on_loop(const void* mutex, bool is_taken, await_site where) {
     if (is_taken) {
-        locks->push_back({mutex, 0, next_segment_number(), 0, where});
-    } else {  // a recursive one is taken several times
-        const auto last = std::find_if(locks->rbegin(), locks->rend(),
-                                       [&](const held_lock& each) { return each.mutex == mutex; });
-        if (last != locks->rend()) { locks->erase(std::next(last).base()); }
+        loop_locks_.push_back({mutex, where});
+    } else {
+        const auto last = std::find_if(loop_locks_.rbegin(), loop_locks_.rend(),
+                                       [&](const taken_lock& each) { return each.mutex == mutex; });
+        if (last != loop_locks_.rend()) { loop_locks_.erase(std::next(last).base()); }
     }
-    of->locks = locks->empty() ? nullptr : std::move(locks);
+    return has_jobs() && note_lock(loop_unit, mutex, is_taken, where);
 }
 
 void thread_races::note_order(std::uint64_t unit, const void* object, thread_order how) {

@@ -34,7 +34,7 @@ constexpr std::size_t most_variables = std::size_t{1} << 17U;
     return hold_one_mutex(a, b) || (is_atomic(a) && is_atomic(b));
 }
 
-[[nodiscard]] bool is_one_place(const access_record& a, const access_record& b) noexcept {
+[[nodiscard]] bool are_one_place(const access_record& a, const access_record& b) noexcept {
     return a.code == b.code
            && std::bit_cast<std::uint64_t>(a.where) == std::bit_cast<std::uint64_t>(b.where);
 }
@@ -156,7 +156,7 @@ void thread_races::link(const variable& in, thread_record& made) {
 void thread_races::add(variable& in, const thread_pointer& made) {
     const auto same = std::ranges::find_if(in.records, [&](const auto& each) {
         return each->who->agent == made->who->agent && each->kind == made->kind
-               && is_one_place(*each, *made);
+               && are_one_place(*each, *made);
     });
     const auto out = same != in.records.end() ? same : in.records.begin();
     if (same != in.records.end() || in.records.size() == records_of_a_variable) {
@@ -257,7 +257,7 @@ void thread_races::report(const met& what) {
     for (const auto& each : {what.earlier, what.later}) {
         const bool is_known = std::ranges::any_of(race.all, [&](const auto& other) {
             return other->who->agent == each->who->agent && other->kind == each->kind
-                   && is_one_place(*other, *each);
+                   && are_one_place(*other, *each);
         });
         if (!is_known) { race.all.push_back(each); }
     }
