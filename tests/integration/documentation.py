@@ -23,6 +23,7 @@ PAGES_OF_EXAMPLES = {"debug-hooks.md": "debug_hooks", "flight-recorder.md": "fli
                      "long-running.md": "long_running", "memory.md": "memory_profile",
                      "mocks.md": "mocks", "outcomes.md": "outcomes",
                      "profiling.md": "profiling", "races.md": "races",
+                     "races-unannotated.md": "thread_races",
                      "remote-profiles.md": "remote_profiles",
                      "stalls.md": "stalls", "testing-frameworks.md": "test_frameworks",
                      "testing-recipes.md": "testing_recipes",

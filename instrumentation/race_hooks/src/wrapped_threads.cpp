@@ -23,12 +23,15 @@ using coroscope::instrumentation::detail::see_order;
 using coroscope::instrumentation::detail::this_stretch;
 using coroscope::instrumentation::detail::thread_order;
 
-[[gnu::always_inline]] inline bool is_seen(const void* caller) noexcept {
-    return this_stretch.number != 0 && annotation_listener != nullptr && is_for_user(caller);
+[[nodiscard, gnu::always_inline]] inline bool is_told() noexcept {
+    return this_stretch.number != 0 && annotation_listener != nullptr;
 }
+/// Whose lock it is takes a look into the debug information, which is not worth it for a thread
+/// alone.
 [[gnu::always_inline]] inline void see_lock(const volatile void* mutex, bool is_taken,
                                             const void* caller) noexcept {
-    if (!is_seen(caller)) [[likely]] { return; }
+    if (!is_told()) [[likely]] { return; }
+    if (is_taken && annotation_listener->has_threads() && !is_for_user(caller)) { return; }
     annotation_listener->on_thread_lock(const_cast<const void*>(mutex), is_taken, {});  // NOLINT
 }
 
@@ -40,10 +43,10 @@ using coroscope::instrumentation::detail::thread_order;
 template <class Wait>
 [[gnu::always_inline]] inline auto see_wait(const void* condition, const void* mutex,
                                             const void* caller, Wait wait) {
-    if (!is_seen(caller)) [[likely]] { return wait(); }
-    annotation_listener->on_thread_lock(mutex, false, {});
+    if (!is_told()) [[likely]] { return wait(); }
+    see_lock(mutex, false, caller);
     auto result = wait();
-    annotation_listener->on_thread_lock(mutex, true, {});
+    see_lock(mutex, true, caller);
     see_order(condition, thread_order::acquire);
     return result;
 }

@@ -5,6 +5,11 @@
 #include <utility>
 
 namespace coroscope::instrumentation::detail {
+namespace {
+
+constexpr std::size_t most_empty_pages = 256;  // 7 MiB
+
+}  // namespace
 
 void private_memory::begin_part(std::shared_ptr<const access_record> common) {
     end_part();
@@ -34,20 +39,14 @@ void private_memory::release(std::uint32_t part) noexcept {
     free_parts_.push_back(part);
 }
 
-std::unique_ptr<private_memory::page> private_memory::new_page() {
-    constexpr std::size_t most_spare = 64;
-    spare_.reserve(most_spare);
-    if (spare_.empty()) { return std::make_unique<page>(); }
-    auto made = std::move(spare_.back());
-    spare_.pop_back();
-    return made;
-}
-
 private_memory::granule& private_memory::at(std::uintptr_t address) {
     const auto number = address / page_bytes;
     if (latest_ == nullptr || number != latest_number_) {
         auto& found = pages_[number];
-        if (found == nullptr) { found = new_page(); }
+        if (found == nullptr) {
+            found = std::make_unique<page>();
+            ++empty_pages_;
+        }
         latest_number_ = number;
         latest_ = found.get();
     }
@@ -73,7 +72,7 @@ bool private_memory::keep(granule& in, kept_access made) {
         same->bytes |= made.bytes;
         return true;
     }
-    if (in.count_ == 0) { ++latest_->used; }
+    if (in.count_ == 0 && latest_->used++ == 0) { --empty_pages_; }
     if (in.count_ == most_kept) {
         // Rather one that was made by the same code: it may be read and written in turn.
         const auto alike = std::find_if(in.last_.begin(), end, [&](const kept_access& each) {
@@ -120,23 +119,24 @@ void private_memory::forget(std::uintptr_t begin, std::size_t bytes) noexcept {
         const auto found = pages_.find(at / page_bytes);
         if (found != pages_.end()) {
             auto& in = *found->second;
+            const bool was_used = in.used != 0;
             for (; at < std::min(end, page_end); at += granule_bytes) {
                 auto& which = in.granules[at % page_bytes / granule_bytes];
                 in.used -= which.is_used() ? 1U : 0U;
                 clear(which);
             }
-            if (in.used == 0) { drop_page(found->first); }
+            if (was_used && in.used == 0) { ++empty_pages_; }
         }
         at = page_end;
     }
+    if (empty_pages_ > most_empty_pages) { drop_empty_pages(); }
 }
 
-/// It is empty. Some are kept: blocks come and go.
-void private_memory::drop_page(std::uintptr_t number) noexcept {
-    if (number == latest_number_) { latest_ = nullptr; }
-    const auto found = pages_.find(number);
-    if (spare_.size() < spare_.capacity()) { spare_.push_back(std::move(found->second)); }
-    pages_.erase(found);
+// Blocks come and go, and so a page that is empty mostly is not for long.
+void private_memory::drop_empty_pages() noexcept {
+    std::erase_if(pages_, [](const auto& each) { return each.second->used == 0; });
+    empty_pages_ = 0;
+    latest_ = nullptr;
 }
 
 void private_memory::forget_all() noexcept {
@@ -146,6 +146,7 @@ void private_memory::forget_all() noexcept {
         }
     }
     pages_.clear();
+    empty_pages_ = 0;
     latest_ = nullptr;
 }
 

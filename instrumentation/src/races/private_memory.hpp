@@ -96,11 +96,10 @@ private:
     void release(std::uint32_t part) noexcept;
     void clear(granule& which) noexcept;
     void drop(granule& in, std::size_t place) noexcept;
-    void drop_page(std::uintptr_t number) noexcept;
-    [[nodiscard]] std::unique_ptr<page> new_page();
+    void drop_empty_pages() noexcept;
 
     std::unordered_map<std::uintptr_t, std::unique_ptr<page>> pages_;
-    std::vector<std::unique_ptr<page>> spare_;
+    std::size_t empty_pages_ = 0;
     std::uintptr_t latest_number_ = 0;
     page* latest_ = nullptr;
     std::vector<kept_part> parts_;

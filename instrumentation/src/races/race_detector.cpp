@@ -190,13 +190,17 @@ public:
     }
 
     void on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept override {
-        guarded([&] { threads_->note_lock(loop_unit, mutex, is_taken, where); });
-        if (threads_ != nullptr && threads_->has_jobs()) { split_segment(); }
+        bool is_other = false;
+        guarded([&] { is_other = threads_->note_lock_on_loop(mutex, is_taken, where); });
+        if (is_other) { split_segment(); }
+    }
+    [[nodiscard]] bool has_threads() const noexcept override {
+        return threads_ != nullptr && threads_->has_jobs();
     }
     void on_thread_order(const void* object, detail::thread_order how) noexcept override {
-        if (threads_ == nullptr || !threads_->has_jobs()) { return; }
+        if (!has_threads()) { return; }
         guarded([&] { threads_->note_order(loop_unit, object, how); });
-        split_segment();
+        if (detail::gives_order(how)) { split_segment(); }
     }
 
     // --- job_follower

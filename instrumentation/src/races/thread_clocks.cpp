@@ -4,7 +4,7 @@
 namespace coroscope::instrumentation::detail {
 namespace {
 
-constexpr std::size_t most_objects = std::size_t{1} << 16U;
+constexpr std::size_t most_ordering_objects = std::size_t{1} << 16U;
 
 [[nodiscard]] std::uintptr_t address_of(const void* object) noexcept {
     return reinterpret_cast<std::uintptr_t>(object);
@@ -15,7 +15,7 @@ constexpr std::size_t most_objects = std::size_t{1} << 16U;
 race_clock& thread_clocks::object_at(const void* object) {
     const auto found = objects_.find(address_of(object));
     if (found != objects_.end()) { return found->second; }
-    if (objects_.size() < most_objects) { return objects_[address_of(object)]; }
+    if (objects_.size() < most_ordering_objects) { return objects_[address_of(object)]; }
     // Too much order hides something, too little would tell of what is right.
     for (const auto& [address, clock] : objects_) {
         any_object_.join(clock);

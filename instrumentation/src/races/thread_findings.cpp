@@ -68,7 +68,7 @@ report::finding describe_thread_race(const thread_race& race) {
     made.evidence.push_back({"await between", "none: they run at the same time", {}, {}});
     add_stack(made, "second access", access_text(*later), *later);
     for (const auto& each : all) {
-        if (each == earlier || each == later) { continue; }
+        if (each->order == earlier->order || each->order == later->order) { continue; }
         const bool is_firsts = each->who->agent == earlier->who->agent;
         add_stack(made, is_firsts ? "access of the first task" : "access of the other task",
                   access_text(*each), *each);

@@ -169,17 +169,15 @@ void thread_job::on_breach(const breach& made) noexcept {
 
 void thread_job::on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept {
     pass_on([&](auto& outer) { outer.on_thread_lock(mutex, is_taken, where); });
-    guarded([&] { in_->note_lock(unit_, mutex, is_taken, where); });
-    coroscope::detail::renew_stretch();
+    bool is_other = false;
+    guarded([&] { is_other = in_->note_lock(unit_, mutex, is_taken, where); });
+    if (is_other) { coroscope::detail::renew_stretch(); }
 }
 
 void thread_job::on_thread_order(const void* object, thread_order how) noexcept {
     pass_on([&](auto& outer) { outer.on_thread_order(object, how); });
     guarded([&] { in_->note_order(unit_, object, how); });
-    // Whoever takes it is not told by a mere acquire: what was done before needs no second telling.
-    if (how == thread_order::release || how == thread_order::release_fence) {
-        coroscope::detail::renew_stretch();
-    }
+    if (gives_order(how)) { coroscope::detail::renew_stretch(); }
 }
 
 }  // namespace coroscope::instrumentation::detail

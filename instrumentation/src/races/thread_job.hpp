@@ -66,6 +66,7 @@ public:
                  await_site where) noexcept override;
     void on_claim(const void* object, await_site where) noexcept override;
     void on_breach(const breach& made) noexcept override;
+    [[nodiscard]] bool has_threads() const noexcept override { return true; }
     void on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept override;
     void on_thread_order(const void* object, thread_order how) noexcept override;
 

@@ -4,11 +4,12 @@
 #include "segment_numbers.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace coroscope::instrumentation::detail {
 namespace {
 
-constexpr std::size_t most_forgotten = 1024;
+constexpr std::size_t most_forgotten = std::size_t{1} << 16U;
 
 [[nodiscard]] std::uint64_t unit_of_job(std::uint64_t number) noexcept {
     return number + thread_races::loop_unit;
@@ -23,12 +24,23 @@ thread_races::thread_races(std::shared_ptr<race_log> log) : log_(std::move(log))
     units_.try_emplace(loop_unit);
 }
 
+// Lines are looked up without the lock: whoever does so elsewhere may come here meanwhile.
+thread_races::entry::~entry() {
+    auto found = std::exchange(in_.found_, {});
+    lock_.unlock();
+    for (const auto& each : found) {
+        try {
+            each(*in_.log_);
+        } catch (...) { in_.log_->count_dropped(); }
+    }
+}
+
 // --- Jobs
 
 std::uint64_t thread_races::begin_job(std::string_view kind,
                                       const std::shared_ptr<const unit_facts>& by,
                                       await_site created_at) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     const auto number = ++last_job_;
     const auto unit = unit_of_job(number);
     unit_facts facts{{number | job_id_bit, false}, {}, created_at, {}, kind.data()};
@@ -37,7 +49,14 @@ std::uint64_t thread_races::begin_job(std::string_view kind,
         if (created_at.line() == 0) { facts.created_at = by->created_at; }
     }
     units_[unit].who = std::make_shared<const unit_facts>(std::move(facts));
-    end_part(units_[loop_unit]);
+    auto& loop = units_[loop_unit];
+    end_part(loop);
+    if (!has_jobs()) {
+        loop.locks = nullptr;
+        for (const auto& each : loop_locks_) {
+            take_lock(loop, each.mutex, each.at);
+        }
+    }
     for (auto* clocks : clocks_) {
         clocks->spawn(loop_unit, unit);
     }
@@ -46,17 +65,17 @@ std::uint64_t thread_races::begin_job(std::string_view kind,
 }
 
 void thread_races::enter_thread(std::uint64_t unit) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     by_thread_.note(unit, &this_thread_mark, thread_order::acquire);
 }
 
 void thread_races::leave_thread(std::uint64_t unit) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     by_thread_.note(unit, &this_thread_mark, thread_order::release);
 }
 
 void thread_races::end_job(std::uint64_t unit, bool is_ordered) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     const auto ended = units_.find(unit);
     if (ended == units_.end()) { return; }
     end_part(ended->second);
@@ -71,7 +90,11 @@ void thread_races::end_job(std::uint64_t unit, bool is_ordered) {
     };
     report_if(
         [&](const met& each) { return !is_out(each.earlier->unit) && !is_out(each.later->unit); });
-    if (jobs_.fetch_sub(1, std::memory_order_relaxed) == 1) { forget_all(); }
+    if (jobs_.fetch_sub(1, std::memory_order_relaxed) != 1) { return; }
+    forget_accesses();
+    for (auto* clocks : clocks_) {
+        clocks->forget_objects();
+    }
 }
 
 // --- Units and their parts
@@ -131,52 +154,73 @@ bool thread_races::has_loop_part(race_recorder& now) {
 // --- What units do
 
 void thread_races::note(std::uint64_t unit, const coroscope::detail::access& made) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     auto* const of = find_unit(unit);
     if (of != nullptr && has_part(unit, *of)) { note_bytes(of->part, made); }
 }
 
 std::uint64_t thread_races::note(std::uint64_t unit, const annotated_access& made) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     auto* const of = find_unit(unit);
     return of != nullptr && has_part(unit, *of) ? note_annotated(of->part, made) : 0;
 }
 
 void thread_races::note_on_loop(const coroscope::detail::access& made, race_recorder& now) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     if (has_loop_part(now)) { note_bytes(units_[loop_unit].part, made); }
 }
 
 void thread_races::note_on_loop(const annotated_access& made, race_recorder& now) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     if (has_loop_part(now)) { static_cast<void>(note_annotated(units_[loop_unit].part, made)); }
 }
 
-void thread_races::note_lock(std::uint64_t unit, const void* mutex, bool is_taken,
+void thread_races::take_lock(unit_state& by, const void* mutex, await_site where) {
+    auto locks =
+        by.locks != nullptr ? std::make_shared<lock_set>(*by.locks) : std::make_shared<lock_set>();
+    locks->push_back({mutex, 0, next_segment_number(), 0, where});
+    by.locks = std::move(locks);
+}
+
+// A recursive one is taken several times.
+bool thread_races::give_back_lock(unit_state& by, const void* mutex) {
+    if (by.locks == nullptr) { return false; }
+    auto locks = std::make_shared<lock_set>(*by.locks);
+    const auto last = std::find_if(locks->rbegin(), locks->rend(),
+                                   [&](const held_lock& each) { return each.mutex == mutex; });
+    if (last == locks->rend()) { return false; }
+    locks->erase(std::next(last).base());
+    by.locks = locks->empty() ? nullptr : std::move(locks);
+    return true;
+}
+
+bool thread_races::note_lock(std::uint64_t unit, const void* mutex, bool is_taken,
                              await_site where) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     auto* const of = find_unit(unit);
-    if (of == nullptr) { return; }
+    if (of == nullptr || (!is_taken && !give_back_lock(*of, mutex))) { return false; }
     end_part(*of);
-    if (has_jobs()) {
-        const auto how = is_taken ? thread_order::acquire : thread_order::release;
-        by_job_.note(unit, mutex, how);
-        by_thread_.note(unit, mutex, how);
-    }
-    auto locks = of->locks != nullptr ? std::make_shared<lock_set>(*of->locks)
-                                      : std::make_shared<lock_set>();
+    if (is_taken) { take_lock(*of, mutex, where); }
+    const auto how = is_taken ? thread_order::acquire : thread_order::release;
+    by_job_.note(unit, mutex, how);
+    by_thread_.note(unit, mutex, how);
+    return true;
+}
+
+// While no job is out it is enough to know them: each step of a loop takes some.
+bool thread_races::note_lock_on_loop(const void* mutex, bool is_taken, await_site where) {
     if (is_taken) {
-        locks->push_back({mutex, 0, next_segment_number(), 0, where});
-    } else {  // a recursive one is taken several times
-        const auto last = std::find_if(locks->rbegin(), locks->rend(),
-                                       [&](const held_lock& each) { return each.mutex == mutex; });
-        if (last != locks->rend()) { locks->erase(std::next(last).base()); }
+        loop_locks_.push_back({mutex, where});
+    } else {
+        const auto last = std::find_if(loop_locks_.rbegin(), loop_locks_.rend(),
+                                       [&](const taken_lock& each) { return each.mutex == mutex; });
+        if (last != loop_locks_.rend()) { loop_locks_.erase(std::next(last).base()); }
     }
-    of->locks = locks->empty() ? nullptr : std::move(locks);
+    return has_jobs() && note_lock(loop_unit, mutex, is_taken, where);
 }
 
 void thread_races::note_order(std::uint64_t unit, const void* object, thread_order how) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     auto* const of = find_unit(unit);
     if (of == nullptr) { return; }
     end_part(*of);
@@ -186,7 +230,7 @@ void thread_races::note_order(std::uint64_t unit, const void* object, thread_ord
 }
 
 void thread_races::note_benign(std::uint64_t unit, const char* reason) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     auto* const of = find_unit(unit);
     if (of == nullptr) { return; }
     end_part(*of);
@@ -196,21 +240,24 @@ void thread_races::note_benign(std::uint64_t unit, const char* reason) {
 // --- Memory
 
 void thread_races::forget(const void* begin, std::size_t bytes) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     forget_locked(begin, bytes);
 }
 
 void thread_races::forget_in_thread(const void* begin, std::size_t bytes) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     forget_locked(begin, bytes);
-    if (forgotten_.size() == most_forgotten) { forgotten_ = {{nullptr, 0}}; }
+    if (forgotten_.size() == most_forgotten) {
+        forgotten_ = {{nullptr, 0}};
+        log_->count_dropped();
+    }
     const bool is_too_much = !forgotten_.empty() && forgotten_.front().first == nullptr;
     if (!is_too_much) { forgotten_.emplace_back(begin, bytes); }
     has_forgotten_.store(true, std::memory_order_release);
 }
 
 std::vector<thread_races::range> thread_races::take_forgotten() {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     has_forgotten_.store(false, std::memory_order_relaxed);
     return std::exchange(forgotten_, {});
 }
@@ -226,22 +273,19 @@ void thread_races::forget_locked(const void* begin, std::size_t bytes) {
     }
 }
 
-void thread_races::forget_all() {
+void thread_races::forget_accesses() {
     report_if([](const met&) { return true; });
     variables_.clear();
     memory_.forget_all();
-    for (auto* clocks : clocks_) {
-        clocks->forget_objects();
-    }
 }
 
 void thread_races::settle() {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     report_if([](const met&) { return true; });
 }
 
 std::size_t thread_races::remembered() {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     return variables_.size() + memory_.pages() + must_.objects() + by_thread_.objects();
 }
 

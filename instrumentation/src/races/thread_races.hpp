@@ -71,7 +71,9 @@ public:
     void note_on_loop(const coroscope::detail::access& made, race_recorder& now);
     void note_on_loop(const annotated_access& made, race_recorder& now);
     void note_value_used(const provenance& from, value_use how);
-    void note_lock(std::uint64_t unit, const void* mutex, bool is_taken, await_site where);
+    /// Whether what follows is done under other locks than what came before.
+    bool note_lock(std::uint64_t unit, const void* mutex, bool is_taken, await_site where);
+    bool note_lock_on_loop(const void* mutex, bool is_taken, await_site where);
     void note_order(std::uint64_t unit, const void* object, thread_order how);
     void note_benign(std::uint64_t unit, const char* reason);
 
@@ -94,6 +96,22 @@ public:
     [[nodiscard]] std::size_t remembered();
 
 private:
+    /// Holds the lock, and reports what was found when it has given it back.
+    class entry {
+    public:
+        explicit entry(thread_races& in) : in_(in), lock_(in.mutex_) {}
+        ~entry();
+        entry(const entry&) = delete;
+        entry& operator=(const entry&) = delete;
+
+    private:
+        thread_races& in_;
+        std::unique_lock<std::mutex> lock_;
+    };
+    struct taken_lock {
+        const void* mutex = nullptr;
+        await_site at{};
+    };
     struct unit_state {
         std::shared_ptr<const unit_facts> who;
         std::shared_ptr<const lock_set> locks;
@@ -113,6 +131,8 @@ private:
     };
 
     [[nodiscard]] unit_state* find_unit(std::uint64_t unit);
+    static void take_lock(unit_state& by, const void* mutex, await_site where);
+    [[nodiscard]] static bool give_back_lock(unit_state& by, const void* mutex);
     void end_part(unit_state& of) noexcept;
     [[nodiscard]] bool begin_part(std::uint64_t unit, unit_state& of, const access_record& common);
     [[nodiscard]] bool has_part(std::uint64_t unit, unit_state& of);
@@ -131,13 +151,14 @@ private:
     void report(const met& what);
     void report_if(const std::function<bool(const met&)>& which);
     void forget_locked(const void* begin, std::size_t bytes);
-    void forget_all();
+    void forget_accesses();
 
     std::shared_ptr<race_log> log_;
     const std::thread::id loop_thread_ = std::this_thread::get_id();
     std::atomic<std::size_t> jobs_{0};
     std::atomic<bool> has_forgotten_{false};
-    std::mutex mutex_;  // of all that follows
+    std::vector<taken_lock> loop_locks_;  ///< of the loop's thread alone
+    std::mutex mutex_;                    // of all that follows
     thread_clocks must_;
     thread_clocks by_job_;
     thread_clocks by_thread_;
@@ -147,6 +168,7 @@ private:
     std::map<std::uintptr_t, variable> variables_;
     std::vector<met> met_;
     std::vector<range> forgotten_;
+    std::vector<std::function<void(race_log&)>> found_;  ///< without what needs the lock
     std::uint64_t last_job_ = 0;
     std::uint64_t next_order_ = 1;
 };

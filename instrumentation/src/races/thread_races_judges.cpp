@@ -34,6 +34,19 @@ constexpr std::size_t most_variables = std::size_t{1} << 17U;
     return hold_one_mutex(a, b) || (is_atomic(a) && is_atomic(b));
 }
 
+/// What findings tell of, for use without the lock.
+[[nodiscard]] thread_pointer without_clocks(const access_record& from) {
+    auto made = std::make_shared<thread_record>();
+    made->who = from.who;
+    made->order = from.order;
+    made->kind = from.kind;
+    made->where = from.where;
+    made->code = from.code;
+    made->resumed_at = from.resumed_at;
+    made->callers = from.callers;
+    return made;
+}
+
 [[nodiscard]] bool is_benign(const access_record& a) noexcept {
     return a.benign != nullptr;
 }
@@ -49,7 +62,7 @@ void thread_races::note_bytes(std::uint32_t part, const coroscope::detail::acces
 void thread_races::note_granule(std::uintptr_t where, std::uint32_t part,
                                 const thread_memory::seen& made) {
     auto& in = memory_;
-    if (variables_.size() >= most_variables && !variables_.contains(where)) { forget_all(); }
+    if (variables_.size() >= most_variables && !variables_.contains(where)) { forget_accesses(); }
     auto* const cell = in.at(where);
     if (cell == nullptr) {
         log_->count_dropped();
@@ -91,7 +104,7 @@ std::uint64_t thread_races::note_annotated(std::uint32_t part, const annotated_a
     record->derived_from = made.from.object == made.object ? made.from.segment : 0;
     record->where = made.where;
     if (made.from.object != nullptr) { note_value_used_locked(made.from, value_use::computed); }
-    if (variables_.size() >= most_variables && !variables_.contains(where)) { forget_all(); }
+    if (variables_.size() >= most_variables && !variables_.contains(where)) { forget_accesses(); }
     auto& known = variables_[where];
     if (known.label.name == nullptr) { known.label = made.label; }
     link(known, *record);
@@ -101,7 +114,7 @@ std::uint64_t thread_races::note_annotated(std::uint32_t part, const annotated_a
 }
 
 void thread_races::note_value_used(const provenance& from, value_use how) {
-    const std::scoped_lock lock(mutex_);
+    const entry inside(*this);
     note_value_used_locked(from, how);
 }
 
@@ -211,11 +224,16 @@ void thread_races::judge_triple(const variable& in, const access_triple& of) {
         return each.code != nullptr ? reinterpret_cast<std::uintptr_t>(each.code)
                                     : std::bit_cast<std::uint64_t>(each.where);
     };
-    log_->add(
-        race_key(5000 + static_cast<std::uint64_t>(rule), {place(of.first), place(of.second)}),
-        [&] {
-            return race_candidate{describe_triple({rule, of, in.label, in.label}), {}};
+    const auto key =
+        race_key(5000 + static_cast<std::uint64_t>(rule), {place(of.first), place(of.second)});
+    found_.push_back([key, rule, label = in.label, first = without_clocks(of.first),
+                      other = without_clocks(of.other),
+                      second = without_clocks(of.second)](race_log& to) {
+        const access_triple again{*first, *other, *second};
+        to.add(key, [&] {
+            return race_candidate{describe_triple({rule, again, label, label}), {}};
         });
+    });
 }
 
 // --- Reports
@@ -240,9 +258,16 @@ void thread_races::report(const met& what) {
         if (!is_known) { race.all.push_back(each); }
     }
     std::ranges::sort(race.all, {}, [](const auto& each) { return each->order; });
-    auto made = describe_thread_race(race);
-    const auto key = std::hash<std::string>()(made.fingerprint);
-    log_->add(key, [&] { return race_candidate{std::move(made), {}}; });
+    for (auto& each : race.all) {
+        each = without_clocks(*each);
+    }
+    race.earlier = without_clocks(*race.earlier);
+    race.later = without_clocks(*race.later);
+    found_.push_back([race = std::move(race)](race_log& to) {
+        auto made = describe_thread_race(race);
+        const auto key = std::hash<std::string>()(made.fingerprint);
+        to.add(key, [&] { return race_candidate{std::move(made), {}}; });
+    });
 }
 
 void thread_races::report_if(const std::function<bool(const met&)>& which) {

@@ -3,12 +3,19 @@
 
 #include "race_records.hpp"
 
+#include <coroscope/instrumentation/detail/annotation.hpp>
+
 #include <cstdint>
 #include <memory>
 
 namespace coroscope::instrumentation::detail {
 
 using coroscope::detail::atomicity;
+
+/// Whether accesses that follow are others than those before, as far as other threads can tell.
+[[nodiscard]] constexpr bool gives_order(thread_order how) noexcept {
+    return how == thread_order::release || how == thread_order::release_fence;
+}
 
 /// When an access was made, in one of the orders of `thread_clocks`.
 struct thread_stamp {

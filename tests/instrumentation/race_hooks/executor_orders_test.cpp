@@ -151,7 +151,10 @@ coro<> use_anew(executor& pool, block*& shared, bool is_freed, bool& is_same) {
     co_await yield_now();
     auto* const before = shared;
     if (is_freed) {
-        co_await get_running_loop().run_in_executor(pool, [before] { delete before; });
+        const auto free = [before] {
+            delete before;
+        };
+        co_await get_running_loop().run_in_executor(pool, free);
         shared = new block;
     }
     is_same = shared == before;

@@ -6,6 +6,7 @@
 #include <coroscope/instrumentation/races/shared.hpp>
 #include <coroscope/runtime/executor.hpp>
 #include <coroscope/runtime/loop.hpp>
+#include <coroscope/runtime/sleep.hpp>
 
 #include "instrumentation/races/raced_loop.hpp"
 #include "support/catch.hpp"

@@ -99,7 +99,9 @@ public:
     /// Who does something that a later `on_breach` may refer to.
     virtual void on_claim(const void* object, await_site where) noexcept = 0;
     virtual void on_breach(const breach& made) noexcept = 0;
-    /// A mutex of threads was taken, or is about to be given back.
+    /// Whether other threads run that it listens to: it matters then whose locks are told of.
+    [[nodiscard]] virtual bool has_threads() const noexcept = 0;
+    /// A mutex of threads was taken, or is about to be given back: one, too, that was not told of.
     virtual void on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept = 0;
     virtual void on_thread_order(const void* object, thread_order how) noexcept = 0;
 
