@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/deadlock.hpp>
 
+#include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/event.hpp>
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -23,6 +24,18 @@ coro<> lock_both(mutex& first, mutex& second) {
     const auto outer = co_await first.scoped();
     co_await yield_now();
     const auto inner = co_await second.scoped();
+}
+
+coro<> lock_one(mutex& m) {
+    const auto held = co_await m.scoped();
+}
+
+/// Two wait for the lock, and it waits for both.
+coro<> lend(mutex& m) {
+    const auto held = co_await m.scoped();
+    auto first = get_running_loop().create_task(lock_one(m), "first");
+    auto second = get_running_loop().create_task(lock_one(m), "second");
+    co_await gather(first, second);
 }
 
 coro<> await_other(const task<>& other) {
@@ -70,6 +83,18 @@ TEST_CASE("locks taken in both orders are a lock cycle") {
              "Take the locks in one order everywhere, and await no task that needs a lock that is "
              "held.");
     CHECK(found[0].evidence.size() == 8);
+    CHECK(find_deadlocks(v.loop, outlook::open)[0].verdict == report::verdict::predicted);
+}
+
+TEST_CASE("who awaits those that wait for its lock locks itself out") {
+    mutex m;  // outlives the tasks that wait for it
+    virtual_loop v;
+    auto lender = v.loop.create_task(lend(m), "lender");
+    run_out(v);
+    const auto found = find_deadlocks(v.loop, outlook::quiet);
+    REQUIRE(rules_of(found) == rule_list{"self-lock"});
+    CHECK(found[0].verdict == report::verdict::confirmed);
+    CHECK(found[0].evidence[0].text.find("(first)") != std::string::npos);  // who wants the lock
     CHECK(find_deadlocks(v.loop, outlook::open)[0].verdict == report::verdict::predicted);
 }
 

@@ -75,7 +75,7 @@ clock_memory check_bound(std::size_t live, std::size_t generations) {
     const auto often = run_generations(live, generations);
     CHECK(once.slots >= live);
     CHECK(often.slots <= 2 * once.slots + 200);
-    CHECK(often.nodes <= 2 * once.nodes + 200);
+    CHECK(often.nodes <= 3 * once.nodes + 200);  // those of two generations, and what came apart
     CHECK(often.resident_mib <= 2 * once.resident_mib + 64);
     return often;
 }

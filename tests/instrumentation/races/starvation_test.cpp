@@ -43,6 +43,31 @@ coro<> try_often(mutex& m, int times) {
     }
 }
 
+coro<> get_items(queue<int>& of, int times) {
+    for (int i = 0; i < times; ++i) {
+        static_cast<void>(co_await of.get());
+    }
+}
+
+coro<> put_items(queue<int>& of, int times) {
+    for (int i = 0; i < times; ++i) {
+        of.put_nowait(i);
+        co_await yield_now();
+    }
+}
+
+coro<> ask_for_item(queue<int>& of) {
+    co_await yield_now();
+    for (int i = 0; i < 25; ++i) {
+        bool is_there = true;
+        try {
+            static_cast<void>(of.get_nowait());
+        } catch (const queue_empty&) { is_there = false; }
+        if (is_there) { co_return; }
+        co_await yield_now();
+    }
+}
+
 /// As loops run without a policy.
 class first_in_first_out final : public schedule_policy {
     std::size_t pick(std::span<const choice>) noexcept override { return 0; }
@@ -180,6 +205,18 @@ TEST_CASE("so does who is woken for what others take") {
     }
 }
 
+TEST_CASE("who asks while others are served that came before does not starve") {
+    raced_loop v(soon_starved());
+    queue<int> items;
+    for (std::size_t i = 0; i < limit + 5; ++i) {
+        v.start(get_items(items, 1), "earlier");
+    }
+    v.start(put_items(items, 20), "putter");
+    v.start(ask_for_item(items), "later");
+    v.run();
+    CHECK(v.rules().empty());
+}
+
 TEST_CASE("so does who asks a semaphore or a queue for what others get") {
     raced_loop v(soon_starved());
     SECTION("a semaphore") {
@@ -205,30 +242,9 @@ TEST_CASE("so does who asks a semaphore or a queue for what others get") {
     }
     SECTION("a queue") {
         queue<int> items;
-        auto get = [](queue<int>& of) -> coro<> {
-            for (int i = 0; i < 30; ++i) {
-                static_cast<void>(co_await of.get());
-            }
-        };
-        auto put = [](queue<int>& of) -> coro<> {
-            for (int i = 0; i < 30; ++i) {
-                of.put_nowait(i);
-                co_await yield_now();
-            }
-        };
-        auto ask = [](queue<int>& of) -> coro<> {
-            co_await yield_now();
-            for (int i = 0; i < 25; ++i) {
-                try {
-                    static_cast<void>(of.get_nowait());
-                    co_return;
-                } catch (const queue_empty&) {}
-                co_await yield_now();
-            }
-        };
-        v.start(get(items), "getter");
-        v.start(put(items), "putter");
-        v.start(ask(items), "starved");
+        v.start(get_items(items, 30), "getter");
+        v.start(put_items(items, 30), "putter");
+        v.start(ask_for_item(items), "starved");
         v.run();
     }
     CHECK(v.rules() == rule_list{"starvation"});

@@ -205,6 +205,26 @@ TEST_CASE("a semaphore's only permit protects as a mutex does") {
     CHECK(v.rules() == (is_held ? rule_list{} : rule_list{"stale-write"}));
 }
 
+TEST_CASE("nor does it order who had it before who gets it next") {
+    raced_loop v;
+    semaphore s(1);
+    file f("log");
+    auto open_first = [](semaphore& of, file& opened) -> coro<> {
+        opened.open("text");
+        const auto permit = co_await of.scoped();
+        co_await yield_now();
+    };
+    auto use_last = [](semaphore& of, file& used) -> coro<> {
+        auto permit = co_await of.scoped();
+        permit.release();
+        static_cast<void>(used.use());
+    };
+    v.start(open_first(s, f), "opener");
+    v.start(use_last(s, f), "user");
+    v.run();
+    CHECK(v.rules() == rule_list{"order-violation"});
+}
+
 TEST_CASE("what is posted as from another thread comes after who posted it") {
     raced_loop v;
     file f("log");
