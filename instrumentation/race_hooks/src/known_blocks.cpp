@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t entries = 1U << 16U;
 constexpr std::size_t alignment = 8;
-constexpr std::size_t furthest = 1U << 20U;
+constexpr std::size_t furthest = 1U << 16U;
 constexpr std::uintptr_t being_written = 1;
 
 struct entry {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "races/memory_names.hpp"
+#include <coroscope/instrumentation/detail/memory_names.hpp>
 
 #include <cstddef>
 
@@ -14,7 +14,7 @@ public:
     static void add(const memory_block& made) noexcept;
     /// Whether or not it was added. **Cost**: a load and a comparison if it was not.
     static void remove(const void* begin) noexcept;
-    /// The block around an address, no further than a megabyte from its beginning.
+    /// The block around an address, no further than 64 KiB from its beginning.
     [[nodiscard]] static memory_block find(const void* address) noexcept;
 };
 

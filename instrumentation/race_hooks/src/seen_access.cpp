@@ -2,6 +2,7 @@
 #include "seen_access.hpp"
 
 #include "code_origins.hpp"
+#include "thread_state.hpp"
 
 #include <coroscope/runtime/detail/loop_core.hpp>
 
@@ -26,9 +27,9 @@ struct frame_record {
 /// The callers of an instrumented function, innermost first.
 class callers {
 public:
-    /// `here`: the frame of a function of ours that it called, directly or not, with a return to
-    /// `caller`.
-    callers(const frame_record* here, const void* caller) noexcept {
+    /// As far as `end`. `here`: the frame of a function of ours that it called, directly or not,
+    /// with a return to `caller`.
+    callers(const frame_record* here, const void* caller, std::uintptr_t end) noexcept : end_(end) {
         for (std::size_t i = 0; i < most_own && can_be_frame(here); ++i) {
             const bool is_last = here->return_address == caller;
             step(here);
@@ -49,29 +50,30 @@ private:
     static constexpr std::size_t most_own = 4;
 
     /// Frames of functions without frame pointers are stepped over, or say anything.
-    [[nodiscard]] static bool can_be_frame(const frame_record* frame) noexcept {
+    [[nodiscard]] bool can_be_frame(const frame_record* frame) const noexcept {
         const auto address = reinterpret_cast<std::uintptr_t>(frame);
-        return address % alignof(frame_record) == 0
-               && is_on_own_stack(address, __builtin_frame_address(0));
+        return address % alignof(frame_record) == 0 && frame >= __builtin_frame_address(0)
+               && address < end_;
     }
     static void step(const frame_record*& frame) noexcept {
         const auto* const further = frame->next;
         frame = further > frame ? further : nullptr;
     }
 
+    std::uintptr_t end_;  ///< of the part of the stack to look at
     const frame_record* next_ = nullptr;
 };
 
 /// The code that the access is for: that of a library works for its caller. 0: nobody looks for
 /// races there.
-[[nodiscard]] std::uintptr_t responsible_code(const frame_record* here,
-                                              const void* caller) noexcept {
+[[nodiscard]] std::uintptr_t responsible_code(const frame_record* here, const void* caller,
+                                              std::uintptr_t end_of_stack) noexcept {
     const auto innermost = call_at(caller);
     auto origin = origin_of_code(innermost);
     auto code = innermost;
     constexpr std::size_t most_callers = 64;
     if (origin == code_origin::library) {
-        callers further(here, caller);
+        callers further(here, caller, end_of_stack);
         for (std::size_t i = 0; i < most_callers && origin == code_origin::library; ++i) {
             const auto* const next = further.next();
             if (next == nullptr) { return innermost; }
@@ -104,7 +106,7 @@ private:
         return;
     }
     coroscope::detail::tell_access_listener([&](coroscope::detail::access_sink& told) {
-        const auto code = responsible_code(here, caller);
+        const auto code = responsible_code(here, caller, this_stretch.own_stack);
         if (code == 0) { return; }
         access_shadow::mark(stretch, begin, bytes, kind);
         coroscope::detail::access made{data, bytes, kind};
@@ -117,13 +119,14 @@ private:
 [[gnu::noinline]] bool is_for_user(const void* caller) noexcept {
     const auto* const here = static_cast<const frame_record*>(__builtin_frame_address(0));
     const coroscope::detail::own_accesses inside;
-    return responsible_code(here, caller) != 0;
+    return responsible_code(here, caller, this_stretch.own_stack) != 0;
 }
 
 [[gnu::noinline]] const void* user_of_allocation(const void* caller) noexcept {
     const auto* const here = static_cast<const frame_record*>(__builtin_frame_address(0));
     const coroscope::detail::own_accesses inside;
-    return reinterpret_cast<const void*>(responsible_code(here, caller));  // NOLINT: as it was
+    return reinterpret_cast<const void*>(
+        responsible_code(here, caller, own_stack().high));  // NOLINT: as it was
 }
 
 }  // namespace coroscope::instrumentation::detail

@@ -58,6 +58,10 @@ using thing_kind = seen_use::thing;
 
 [[nodiscard]] std::string thing_text(const seen_use& use) {
     if (use.mutex != 0) { return "mutex " + std::to_string(use.mutex); }
+    if (use.what == thing_kind::data && use.place.address != nullptr) {
+        auto name = detail::name_of_memory(use.place).text;
+        if (!name.empty()) { return name; }
+    }
     switch (use.what) {
     case thing_kind::data: return "a variable";
     case thing_kind::object: return "an object that synchronises";

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "memory_names.hpp"
+#include <coroscope/instrumentation/detail/memory_names.hpp>
 
 #include "symbolizer.hpp"
+#include "thread_state.hpp"
 
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <utility>
-
-#include <pthread.h>
 
 namespace coroscope::instrumentation::detail {
 
@@ -24,23 +23,20 @@ namespace {
     return named.frames.empty() ? report::stack_frame() : std::move(named.frames.back());
 }
 
-/// A frame begins with the functions that resume and destroy it; the latter stays until its end.
-[[nodiscard]] memory_name name_in_frame(const void* frame, std::size_t offset) {
-    std::array<const void*, 2> functions{};
-    std::memcpy(functions.data(), frame, sizeof(functions));
-    const auto owner = frame_at(functions[1]);
+[[nodiscard]] memory_name name_in_frame(const memory_place& place) {
+    const auto owner = frame_at(place.code);
     const auto function = owner.function.empty() ? "a coroutine" : owner.function;
     const auto local = shared_symbolizer().name_frame_member(
-        reinterpret_cast<std::uintptr_t>(functions[1]), offset);
+        reinterpret_cast<std::uintptr_t>(place.code), place.offset);
     if (!local.empty()) { return {"'" + local + "' of " + function, {}}; }
-    return {"byte " + std::to_string(offset) + " of the frame of " + function, {}};
+    return {"byte " + std::to_string(place.offset) + " of the frame of " + function, {}};
 }
 
-[[nodiscard]] memory_name name_in_block(const memory_block& block, std::size_t offset) {
+[[nodiscard]] memory_name name_in_block(const memory_place& place) {
     memory_name made;
-    made.text = "byte " + std::to_string(offset) + " of a block of " + std::to_string(block.bytes)
-                + " allocated ";
-    const auto by = block.code != nullptr ? frame_at(block.code) : report::stack_frame();
+    made.text = "byte " + std::to_string(place.offset) + " of a block of "
+                + std::to_string(place.bytes) + " allocated ";
+    const auto by = place.code != nullptr ? frame_at(place.code) : report::stack_frame();
     made.made_at = {by.file, by.line, by.function};
     if (by.file.empty()) {
         made.text += by.function.empty() ? "in an unknown place" : "in " + by.function;
@@ -50,32 +46,39 @@ namespace {
     return made;
 }
 
-[[nodiscard]] bool is_on_this_stack(const void* address) noexcept {
-    pthread_attr_t attributes;
-    if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) { return false; }
-    void* begin = nullptr;
-    std::size_t bytes = 0;
-    const bool is_known = ::pthread_attr_getstack(&attributes, &begin, &bytes) == 0;
-    ::pthread_attr_destroy(&attributes);
-    const auto offset = reinterpret_cast<std::uintptr_t>(address)  // beyond `bytes` if below
-                        - reinterpret_cast<std::uintptr_t>(begin);
-    return is_known && offset < bytes;
-}
-
 }  // namespace
 
-memory_name name_of_memory(const void* address) {
-    const auto block = find_memory_block != nullptr ? find_memory_block(address) : memory_block();
-    if (block.begin != nullptr) {
-        const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(address)
-                                                     - static_cast<const std::byte*>(block.begin));
-        return block.is_frame ? name_in_frame(block.begin, offset) : name_in_block(block, offset);
+memory_place place_in_memory(const void* address) noexcept {
+    memory_place place;
+    place.address = address;
+    if (own_stack().contains(reinterpret_cast<std::uintptr_t>(address))) {
+        place.where = memory_place::home::stack;
+        return place;
     }
-    auto symbol = shared_symbolizer().name_data(reinterpret_cast<std::uintptr_t>(address));
-    if (!symbol.empty()) { return {std::move(symbol), {}}; }
-    return {is_on_this_stack(address) ? "a local variable of a function that runs the loop"
-                                      : "memory allocated where nobody looked",
-            {}};
+    const auto block = find_memory_block != nullptr ? find_memory_block(address) : memory_block();
+    if (block.begin == nullptr) { return place; }
+    place.where = block.is_frame ? memory_place::home::frame : memory_place::home::block;
+    place.offset = static_cast<std::size_t>(static_cast<const std::byte*>(address)
+                                            - static_cast<const std::byte*>(block.begin));
+    place.bytes = block.bytes;
+    place.code = block.code;
+    if (block.is_frame) {  // it begins with what resumes and what destroys it; that stays
+        std::array<const void*, 2> functions{};
+        std::memcpy(functions.data(), block.begin, sizeof(functions));
+        place.code = functions[1];
+    }
+    return place;
+}
+
+memory_name name_of_memory(const memory_place& place) {
+    switch (place.where) {
+    case memory_place::home::stack:
+        return {"a local variable of a function that runs the loop", {}};
+    case memory_place::home::block: return name_in_block(place);
+    case memory_place::home::frame: return name_in_frame(place);
+    case memory_place::home::unknown: break;
+    }
+    return {shared_symbolizer().name_data(reinterpret_cast<std::uintptr_t>(place.address)), {}};
 }
 
 }  // namespace coroscope::instrumentation::detail

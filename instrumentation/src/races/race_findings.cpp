@@ -2,9 +2,9 @@
 #include "race_findings.hpp"
 
 #include "lint_findings.hpp"
-#include "memory_names.hpp"
 #include "symbolizer.hpp"
 
+#include <coroscope/instrumentation/detail/memory_names.hpp>
 #include <coroscope/instrumentation/snapshots.hpp>
 
 #include <array>
@@ -106,6 +106,10 @@ namespace {
            + line_of(other) + ", so that " + what_goes_wrong(judged) + ". " + cure_for(judged.rule);
 }
 
+[[nodiscard]] memory_name name_of_label(const variable_label& label) {
+    return name_of_memory(place_in_memory(label.address));
+}
+
 [[nodiscard]] std::string hold_text(const race_hold& hold, const std::string& held,
                                     const std::string& until) {
     const auto await = [](std::uint32_t number) {
@@ -120,13 +124,16 @@ namespace {
 
 std::string label_text(const variable_label& label) {
     if (label.name != nullptr) { return "'" + std::string(label.name) + "'"; }
-    if (label.address != nullptr) { return name_of_memory(label.address).text; }
+    if (label.address != nullptr) {
+        const auto name = name_of_label(label).text;
+        return name.empty() ? "memory allocated where nobody looked" : name;
+    }
     return "the variable made at " + coroscope::to_string(label.created_at);
 }
 
 void add_variable(report::finding& to, const variable_label& label) {
-    const auto made_at = label.address != nullptr ? name_of_memory(label.address).made_at
-                                                  : position_of(label.created_at);
+    const auto made_at =
+        label.address != nullptr ? name_of_label(label).made_at : position_of(label.created_at);
     to.evidence.push_back({"variable", label_text(label), made_at, {}});
 }
 

@@ -7,12 +7,13 @@
 namespace coroscope::instrumentation {
 namespace {
 
-constexpr std::array<std::string_view, 19> all_rules{
+constexpr std::array<std::string_view, 21> all_rules{
     "stale-write",     "check-then-act", "torn-group",     "unserialisable",
     "use-after-close", "use-after-move", "use-after-free", "order-violation",
     "single-task",     "stale-result",   "thread-race",    "iterator-invalidated",
     "lock-order",      "lock-cycle",     "await-cycle",    "self-lock",
-    "all-blocked",     "lost-wakeup",    "starvation",
+    "all-blocked",     "lost-wakeup",    "starvation",     "unordered-uses",
+    "unordered-steps",
 };
 
 }  // namespace

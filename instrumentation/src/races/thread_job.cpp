@@ -1,32 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "thread_job.hpp"
 
-#include <limits>
-
-#include <pthread.h>
-
+#include "thread_state.hpp"
 namespace coroscope::instrumentation::detail {
 namespace {
 
 using coroscope::detail::access_listener;
 using coroscope::detail::job_listener;
 using coroscope::detail::this_stretch;
-
-/// Where this thread's stack ends; below that lie its thread-local variables, too.
-[[nodiscard]] std::uintptr_t end_of_this_stack() noexcept {
-    static constinit thread_local std::uintptr_t end = 0;
-    if (end != 0) { return end; }
-    end = std::numeric_limits<std::uintptr_t>::max();
-    pthread_attr_t attributes;
-    if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) { return end; }
-    void* begin = nullptr;
-    std::size_t bytes = 0;
-    if (::pthread_attr_getstack(&attributes, &begin, &bytes) == 0) {
-        end = reinterpret_cast<std::uintptr_t>(begin) + bytes;
-    }
-    ::pthread_attr_destroy(&attributes);
-    return end;
-}
 
 /// A callback that a job posts to its loop. The object by which it is ordered is itself.
 class thread_post final : public coroscope::detail::followed_post {
@@ -71,7 +52,7 @@ void thread_job::begin() noexcept {
     outer_stretch_ = this_stretch;
     coroscope::detail::begin_stretch();
     // The whole stack: the next job in this thread lies there as well.
-    if (this_stretch.number != 0) { this_stretch.own_stack = end_of_this_stack(); }
+    if (this_stretch.number != 0) { this_stretch.own_stack = own_stack().high; }
 }
 
 void thread_job::end() noexcept {

@@ -36,6 +36,7 @@ void recorded_run::begin(std::uint64_t) {
     running_ = agent_tree::outside;
     agents_seen_.clear();
     places_.clear();
+    memory_.clear();
     orders_.clear();
 }
 
@@ -44,11 +45,13 @@ void recorded_run::on_step(const candidate& runs) {
     posted_at_ = runs.at;
 }
 
-void recorded_run::on_use(const coroscope::detail::access&) {
+void recorded_run::on_use(const coroscope::detail::access& made) {
     if (running_loop == nullptr || order()->size() == 0) { return; }
     note_who();
     const auto used = order()->step(order()->size() - 1).uses.size();
-    if (used > 0) { note_place(used - 1); }
+    if (used == 0) { return; }
+    note_place(used - 1);
+    if (made.bytes != 0) { note_memory(used - 1, made.object); }
 }
 
 /// Of each step, something is told after it was chosen and before it runs: whose turn it is then is
@@ -82,6 +85,15 @@ void recorded_run::note_place(std::size_t use) {
     if (!is_same) { places_.push_back({step, use, task->top, callers_of(task->top->parent)}); }
 }
 
+/// Now: at the end it is somebody else's.
+void recorded_run::note_memory(std::size_t use, const void* address) {
+    const auto step = order()->size() - 1;
+    const bool is_known =
+        !memory_.empty() && memory_.back().step == step && memory_.back().use >= use;
+    if (is_known) { return; }
+    memory_.push_back({step, use, instrumentation::detail::place_in_memory(address)});
+}
+
 void recorded_run::end(const execution_summary&) {
     for (const auto& each : find_reversals(*order(), most_)) {
         orders_.push_back(describe(each));
@@ -94,6 +106,17 @@ creation_origin recorded_run::callers_at(std::size_t step, std::size_t use) cons
                                  [](const coroutine_place& p) { return std::pair(p.step, p.use); });
     if (after == places_.begin() || std::prev(after)->step != step) { return {}; }
     return std::prev(after)->callers;
+}
+
+instrumentation::detail::memory_place recorded_run::memory_at(std::size_t step,
+                                                              std::size_t use) const {
+    const std::pair key(step, use);
+    const auto of = [](const used_memory& m) {
+        return std::pair(m.step, m.use);
+    };
+    const auto found = std::ranges::lower_bound(memory_, key, {}, of);
+    return found != memory_.end() && of(*found) == key ? found->place
+                                                       : instrumentation::detail::memory_place();
 }
 
 seen_use recorded_run::tell(std::size_t index, std::size_t use) const {
@@ -114,6 +137,7 @@ seen_use recorded_run::tell(std::size_t index, std::size_t use) const {
     told.code = used.code;
     told.mutex = used.mutex;
     told.callers = callers_at(index, use);
+    told.place = memory_at(index, use);
     return told;
 }
 

@@ -56,9 +56,18 @@ private:
         creation_origin callers;
     };
 
+    struct used_memory {
+        std::size_t step;
+        std::size_t use;
+        instrumentation::detail::memory_place place;
+    };
+
     void note_who();
     void note_place(std::size_t use);
+    void note_memory(std::size_t use, const void* address);
     [[nodiscard]] creation_origin callers_at(std::size_t step, std::size_t use) const;
+    [[nodiscard]] instrumentation::detail::memory_place memory_at(std::size_t step,
+                                                                  std::size_t use) const;
     [[nodiscard]] instrumentation::seen_use tell(std::size_t step, std::size_t use) const;
     [[nodiscard]] other_order describe(const reversal& r) const;
 
@@ -67,6 +76,7 @@ private:
     await_site posted_at_{};  ///< if it is a callback
     std::vector<agent_facts> agents_seen_;
     std::vector<coroutine_place> places_;
+    std::vector<used_memory> memory_;  ///< of data
     std::vector<other_order> orders_;
 };
 

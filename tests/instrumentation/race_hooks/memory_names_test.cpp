@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "races/memory_names.hpp"
+#include <coroscope/instrumentation/detail/memory_names.hpp>
 
 #include <coroscope/instrumentation/races/race_detector.hpp>
 #include <coroscope/runtime/combine.hpp>
@@ -40,6 +40,11 @@ coro<> add_to_local() {
 
 coro<> add_to_parameter(int start) {
     co_await gather(add_slowly(start), add_slowly(start));
+}
+
+std::string name_now(const void* address) {
+    using namespace instrumentation::detail;
+    return name_of_memory(place_in_memory(address)).text;
 }
 
 /// What the only finding calls the variable.
@@ -109,10 +114,10 @@ TEST_CASE("what was allocated before has no name, nor has what was freed meanwhi
         const raced_loop r;
         early = std::make_unique<int>();
         place = early.get();
-        CHECK_THAT(instrumentation::detail::name_of_memory(place).text, Contains("byte 0 of a block of 4"));
+        CHECK_THAT(name_now(place), Contains("byte 0 of a block of 4"));
     }
     early = nullptr;
-    CHECK_THAT(instrumentation::detail::name_of_memory(place).text, !Contains("block"));
+    CHECK_THAT(name_now(place), !Contains("block"));
 }
 
 TEST_CASE("a local variable of what runs the loop is told from those of coroutines") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/races/race_detector.hpp>
 
+#include "instrumentation/races/finding_parser.hpp"
 #include "instrumentation/races/raced_loop.hpp"
 #include "support/catch.hpp"
 
@@ -9,6 +10,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 using namespace coroscope;
 using namespace coroscope::instrumentation;
@@ -55,6 +57,7 @@ TEST_CASE("a dictionary that is updated across a sleep is found with its four li
     const auto found = r.races.findings();
     REQUIRE(found.size() == 1);
     CHECK(found[0].rule == "stale-write");
+    CHECK(finding_parser(found[0]).missing() == std::vector<std::string>());
     const auto& text = found[0].message;
     for (const auto& part : {"task 1 (slow) read"s, line(2), line(4), "task 2 (quick) wrote"s}) {
         INFO(part << " in " << text);

@@ -61,7 +61,10 @@ private:
                      || has(by.awaits[i], "in its first step|none: they run at the same time"));
         }
         need(by.name + ": a name", has(by.name,
-                                       "'.+'|the variable made at .+:[0-9]+"
+                                       "'.+'.*|the variable made at .+:[0-9]+"
+                                       "|byte [0-9]+ of a block of [0-9]+ allocated at .+:[0-9]+.*"
+                                       "|a(n object that synchronises| variable) used .+"
+                                       "|something that nobody has told of, used .+"
                                        "|(mutex|semaphore|condition|event|queue|task) [0-9]+.*"));
     }
     void need(const std::string& what, bool is_there) {
@@ -122,7 +125,7 @@ inline const std::map<std::string, finding_grammar>& finding_parser::grammars() 
         {"stale-result", life},     {"iterator-invalidated", life},   {"thread-race", threads},
         {"lock-order", order},      {"lock-cycle", circle},           {"self-lock", alone(circle)},
         {"await-cycle", waits},     {"all-blocked", alone(waits)},    {"lost-wakeup", signal},
-        {"starvation", passed},
+        {"starvation", passed},     {"unordered-uses", life},         {"unordered-steps", life},
     };
     return all;
 }

@@ -294,6 +294,22 @@ void sample_starvation(sampled& into) {
     into.add(v);
 }
 
+/// As an exploration tells of them.
+void sample_reversals(sampled& into) {
+    constexpr auto here = await_site::current();
+    failed_reversal seen;
+    for (auto* side : {&seen.earlier, &seen.later}) {
+        side->created = creation_origin(here);
+        side->resumed_at = here;
+    }
+    seen.earlier.who = {2, true};
+    seen.later.who = {3, true};
+    seen.holds = {{seen.earlier.who, 1, seen.later.who, 1}};
+    into.found.push_back(describe(seen));
+    seen.earlier.what = seen.later.what = seen_use::thing::object;
+    into.found.push_back(describe(seen));
+}
+
 [[nodiscard]] sampled sample_all() {
     sampled all;
     sample_variables(all);
@@ -306,6 +322,7 @@ void sample_starvation(sampled& into) {
     sample_locks(all);
     sample_waits(all);
     sample_starvation(all);
+    sample_reversals(all);
     return all;
 }
 

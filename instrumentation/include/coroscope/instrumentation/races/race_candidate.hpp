@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/instrumentation/detail/memory_names.hpp>
 #include <coroscope/report/finding.hpp>
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/creation_origin.hpp>
@@ -46,6 +47,7 @@ struct seen_use {
     creation_origin created;  ///< where the task was, or the callback
     thing what = thing::unseen;
     std::uint64_t mutex = 0;     ///< the object's id, if it is one
+    detail::memory_place place;  ///< of data
     bool changes = false;        ///< it did not only look
     await_site where{};          ///< the line of the use, if it has one
     const void* code = nullptr;  ///< or its instruction
