@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -106,8 +107,13 @@ awaiting_task describe_task(const coroscope::detail::task_core& task) {
 }
 
 report::finding describe_standstill(standstill kind, report::verdict sure,
-                                    std::vector<awaiting_task> tasks) {
-    std::ranges::stable_partition(tasks, [](const auto& task) { return task.holder != 0; });
+                                    const std::vector<awaiting_task>& members) {
+    std::vector<awaiting_task> tasks;  // those first that want a lock
+    for (const bool wants_lock : {true, false}) {
+        std::ranges::copy_if(members, std::back_inserter(tasks), [wants_lock](const auto& task) {
+            return (task.holder != 0) == wants_lock;
+        });
+    }
     const auto& text = text_of(kind);
     report::finding made;
     made.rule = text.rule;

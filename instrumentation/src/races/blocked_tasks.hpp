@@ -27,6 +27,6 @@ enum class standstill : std::uint8_t {
 
 /// The finding about these tasks, whoever has noticed it: the same one has the same fingerprint.
 [[nodiscard]] report::finding describe_standstill(standstill kind, report::verdict sure,
-                                                  std::vector<awaiting_task> tasks);
+                                                  const std::vector<awaiting_task>& members);
 
 }  // namespace coroscope::instrumentation::detail
