@@ -37,9 +37,30 @@ coro<> two_deposits() {
     if (all["ann"] != 30) { throw std::runtime_error("money is lost"); }
 }
 
+std::string short_place(const coroscope::report::source_position& where) {
+    const auto name = where.file.substr(where.file.find_last_of('/') + 1);
+    return name + ":" + std::to_string(where.line) + " in " + where.function;
+}
+
+void print(const coroscope::report::finding& found) {
+    std::cout << found.rule << ", " << to_string(found.verdict) << '\n';
+    for (const auto& item : found.evidence) {
+        if (item.where.empty()) { continue; }
+        std::cout << "  " << item.label << ": " << short_place(item.where) << '\n';
+    }
+}
+
 int main() {
     testkit::explore_options options;
     options.find_races = true;
     options.seed = 1;
-    std::cout << testkit::explore(two_deposits, options) << '\n';
+    const auto found = testkit::explore(two_deposits, options);
+    if (found.ok()) { return 1; }
+    std::cout << found.failure->result.failures[0].message << '\n';
+    for (const auto& race : found.failure->findings) {
+        print(race);
+    }
+
+    const auto again = testkit::replay(two_deposits, found.failure->shrunk);
+    std::cout << found.failure->shrunk << ": " << again.failures[0].message << '\n';
 }

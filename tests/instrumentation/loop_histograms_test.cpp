@@ -113,23 +113,6 @@ TEST_CASE("callbacks have a row of their own, with their steps alone", "[loop_hi
     CHECK(row == row_of(histograms.read().by_name, "(callbacks)"));
 }
 
-TEST_CASE("nothing is counted of a loop that measures no steps, whoever looks at its passes",
-          "[loop_histograms]") {
-    loop_options options;
-    options.time_stats = false;
-    loop l(options);
-    struct : observer {
-        void on_tick(std::size_t, std::size_t) noexcept override { ++ticks; }
-        int ticks = 0;
-    } passes;
-    l.add_observer(passes);
-    const loop_histograms histograms(l);
-    l.run_until_complete(yield_often(3));
-    l.remove_observer(passes);
-    CHECK(passes.ticks > 3);
-    CHECK(coroutine_row(histograms.read(), "yield_often").delay.ended.count() == 0);
-}
-
 TEST_CASE("a step that a task began eagerly cuts its creator's in two", "[loop_histograms]") {
     loop l;
     l.set_task_factory(eager_task_factory);

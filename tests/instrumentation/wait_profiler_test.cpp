@@ -404,3 +404,20 @@ TEST_CASE("what comes during an idle wait ends the wait then, not before",
 }
 
 }  // namespace
+
+TEST_CASE("nothing is counted of a loop that measures no steps, whoever looks at its passes",
+          "[wait_profiler]") {
+    loop_options options;
+    options.time_stats = false;
+    loop l(options);
+    struct : observer {
+        void on_tick(std::size_t, std::size_t) noexcept override { ++ticks; }
+        int ticks = 0;
+    } passes;
+    l.add_observer(passes);
+    const loop_histograms histograms(l);
+    l.run_until_complete(yield_often(3));
+    l.remove_observer(passes);
+    CHECK(passes.ticks > 3);
+    CHECK(histograms.read().total().delay.ended.count() == 0);
+}

@@ -7,7 +7,7 @@ usage: documentation.py ROOT COROSCOPE [EXAMPLES]
 Every `coroscope` command in README.md and docs/ must be one that the program understands: the
 subcommand exists and has every option that is shown. So must the programs of examples/, which are
 built below EXAMPLES. Every script that is named must exist and explain itself with --help. The
-README's first snippet must be the example that is compiled and run, and so must the snippets of pages
+README's snippets must be the examples that are compiled and run, and so must the snippets of pages
 about one example.
 """
 
@@ -66,10 +66,11 @@ def problems_of_example(words, examples):
             if o.startswith("--") and not re.search(re.escape(o) + r"\b(?!-)", shown)]
 
 
-def problems_of_blocks(page, example):
-    """Code and output on a page about one example are the example's own."""
+def problems_of_blocks(page, example, skipped=0):
+    """Code and output on a page about one example are the example's own, from some block on."""
     parts = {"cpp": sorted(example.glob("*.cpp")), "text": [example / "expected_output.txt"]}
     blocks = re.findall(r"```(cpp|text)\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    blocks = blocks[skipped:]
     if not blocks:
         yield f"{page.name}: has no code of {example.name}"
     for kind, block in blocks:
@@ -100,6 +101,7 @@ def problems(root, coroscope, examples):
     example = (root / "examples/first_test/first_test.cpp").read_text(encoding="utf-8")
     if example.split("\n", 1)[1] != snippet:
         yield "README.md: the first snippet is not examples/first_test/first_test.cpp"
+    yield from problems_of_blocks(pages[0], root / "examples/lost_update", skipped=1)
     for page, example in PAGES_OF_EXAMPLES.items():
         yield from problems_of_blocks(root / "docs" / page, root / "examples" / example)
 
