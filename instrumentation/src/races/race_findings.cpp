@@ -7,6 +7,7 @@
 #include <coroscope/instrumentation/detail/memory_names.hpp>
 #include <coroscope/instrumentation/snapshots.hpp>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -23,7 +24,12 @@ namespace {
     unwound_stack one;
     one.addresses.push_back(reinterpret_cast<std::uintptr_t>(access.code));
     const auto named = shared_symbolizer().name(one);
-    // Of what was expanded in place, the outermost is the user's function.
+    // Of what was expanded in place, the innermost that is no library's is the user's line.
+    const auto users = std::ranges::find_if(named.frames, [](const report::stack_frame& each) {
+        return !each.file.starts_with("/usr/")
+               && each.file.find("/include/c++/") == std::string::npos;
+    });
+    if (users != named.frames.end()) { return *users; }
     return named.frames.empty() ? report::stack_frame() : named.frames.back();
 }
 

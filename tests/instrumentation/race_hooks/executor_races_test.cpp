@@ -198,6 +198,7 @@ TEST_CASE("an atomic counter is fine, and one that is read and then written is n
     threaded_loop r;
     std::atomic<int> counter{0};
     const bool is_one_operation = GENERATE(true, false);
+    int last = 0;
     unseen_event has_read;
     unseen_event has_added;
     const auto rules = r.rules_of(
@@ -211,6 +212,7 @@ TEST_CASE("an atomic counter is fine, and one that is read and then written is n
                 has_read.happen();
                 has_added.wait();
                 counter.store(old + 1);
+                last = old;  // so that no store is the last thing that a function does
             }
         },
         [&] {
@@ -219,6 +221,7 @@ TEST_CASE("an atomic counter is fine, and one that is read and then written is n
             has_added.happen();
         });
     CHECK(counter == (is_one_operation ? 2 : 1));
+    CHECK(last == 0);
     CHECK(rules == (is_one_operation ? rule_list{} : rule_list{"stale-write"}));
 }
 
