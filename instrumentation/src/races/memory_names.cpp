@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/detail/memory_names.hpp>
 
+#include "code_frames.hpp"
 #include "symbolizer.hpp"
 #include "thread_state.hpp"
 
@@ -15,16 +16,8 @@ constinit block_finder find_memory_block = nullptr;
 
 namespace {
 
-[[nodiscard]] report::stack_frame frame_at(const void* code) {
-    unwound_stack one;
-    one.addresses.push_back(reinterpret_cast<std::uintptr_t>(code));
-    auto named = shared_symbolizer().name(one);
-    // Of what was expanded in place, the outermost is the user's function.
-    return named.frames.empty() ? report::stack_frame() : std::move(named.frames.back());
-}
-
 [[nodiscard]] memory_name name_in_frame(const memory_place& place) {
-    const auto owner = frame_at(place.code);
+    const auto owner = users_frame_at(place.code);
     const auto function = owner.function.empty() ? "a coroutine" : owner.function;
     const auto local = shared_symbolizer().name_frame_member(
         reinterpret_cast<std::uintptr_t>(place.code), place.offset);
@@ -36,7 +29,7 @@ namespace {
     memory_name made;
     made.text = "byte " + std::to_string(place.offset) + " of a block of "
                 + std::to_string(place.bytes) + " allocated ";
-    const auto by = place.code != nullptr ? frame_at(place.code) : report::stack_frame();
+    const auto by = place.code != nullptr ? users_frame_at(place.code) : report::stack_frame();
     made.made_at = {by.file, by.line, by.function};
     if (by.file.empty()) {
         made.text += by.function.empty() ? "in an unknown place" : "in " + by.function;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "race_findings.hpp"
 
+#include "code_frames.hpp"
 #include "lint_findings.hpp"
-#include "symbolizer.hpp"
 
 #include <coroscope/instrumentation/detail/memory_names.hpp>
 #include <coroscope/instrumentation/snapshots.hpp>
 
-#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -21,16 +20,7 @@ namespace {
 
 [[nodiscard]] report::stack_frame frame_of(const access_record& access) {
     if (access.code == nullptr) { return to_frame(access.where); }
-    unwound_stack one;
-    one.addresses.push_back(reinterpret_cast<std::uintptr_t>(access.code));
-    const auto named = shared_symbolizer().name(one);
-    // Of what was expanded in place, the innermost that is no library's is the user's line.
-    const auto users = std::ranges::find_if(named.frames, [](const report::stack_frame& each) {
-        return !each.file.starts_with("/usr/")
-               && each.file.find("/include/c++/") == std::string::npos;
-    });
-    if (users != named.frames.end()) { return *users; }
-    return named.frames.empty() ? report::stack_frame() : named.frames.back();
+    return users_frame_at(access.code);
 }
 
 [[nodiscard]] std::string line_of(const access_record& access) {
