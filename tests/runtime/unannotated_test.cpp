@@ -28,12 +28,14 @@ coro<> count_at_once(duration delay, int& count) {
 }
 
 coro<> read_write_and_read(int& count) {
-    CHECK(count == 0);
+    const int before = count;
     co_await yield_now();
     const int seen = value_of(count);
     count = seen + 1;
     co_await yield_now();
-    CHECK(value_of(count) == 1);
+    const int after = value_of(count);
+    CHECK(before == 0);
+    CHECK(after == 1);
 }
 
 }  // namespace
