@@ -34,6 +34,8 @@ option(COROSCOPE_WERROR "Treat warnings in our own sources as errors" OFF)
 option(COROSCOPE_VERIFY_HEADERS
     "Add the target all_verify_interface_header_sets: each public header compiled alone" OFF)
 
+option(COROSCOPE_TESTS_UNANNOTATED
+    "Build all of the runtime's tests, and docserver's, in the unannotated mode of race detection too" OFF)
 option(COROSCOPE_PRECOMPILE_OWN
     "Precompile headers of ours for the tests, too: for builds from nothing, as those of CI" OFF)
 

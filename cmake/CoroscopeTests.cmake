@@ -49,12 +49,12 @@ function(coroscope_test_settings target)
     endif()
 endfunction()
 coroscope_test_settings(coroscope_test_pch)
-set(precompiled "${PROJECT_SOURCE_DIR}/tests/support/precompiled.hpp")
+set(coroscope_precompiled "${PROJECT_SOURCE_DIR}/tests/support/precompiled.hpp")
 if(COROSCOPE_PRECOMPILE_OWN)
-    list(APPEND precompiled "${PROJECT_SOURCE_DIR}/tests/support/precompiled_own.hpp")
+    list(APPEND coroscope_precompiled "${PROJECT_SOURCE_DIR}/tests/support/precompiled_own.hpp")
     target_link_libraries(coroscope_test_pch PRIVATE coroscope::runtime)
 endif()
-target_precompile_headers(coroscope_test_pch PRIVATE ${precompiled})
+target_precompile_headers(coroscope_test_pch PRIVATE ${coroscope_precompiled})
 
 # What `ctest -L unit` runs, and nothing else.
 add_custom_target(coroscope_unit_tests)
@@ -120,4 +120,29 @@ set(entries \"${entries}\")
 include(\"${PROJECT_SOURCE_DIR}/cmake/ListTestCases.cmake\")
 ")
     set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${include_file}")
+endfunction()
+
+# coroscope_watch_all_loops(): a test executable in the unannotated mode of race detection. Each run of
+# a loop is watched, whoever made the loop, and what is found fails the test case.
+if(TARGET coroscope_race_hooks AND NOT COROSCOPE_TESTS_TAGGED)
+    add_library(coroscope_watched_main OBJECT
+        "${PROJECT_SOURCE_DIR}/tests/support/test_main.cpp"
+        "${PROJECT_SOURCE_DIR}/tests/support/watched_loops.cpp")
+    coroscope_test_settings(coroscope_watched_main)
+    target_link_libraries(coroscope_watched_main PUBLIC coroscope::instrumentation)
+    if(TARGET Catch2::Catch2)
+        target_link_libraries(coroscope_watched_main PUBLIC Catch2::Catch2)
+    endif()
+endif()
+
+function(coroscope_watch_all_loops target)
+    coroscope_detect_races(${target})
+    get_target_property(links ${target} LINK_LIBRARIES)
+    list(REMOVE_ITEM links coroscope_test_main)
+    set_target_properties(${target} PROPERTIES LINK_LIBRARIES "coroscope_watched_main;${links}")
+    target_link_options(${target} PRIVATE
+        LINKER:--wrap=_ZN9coroscope4loop11run_foreverEv
+        LINKER:--wrap=_ZN9coroscope4loop14run_until_doneERNS_6detail10completionE)
+    # Of its own, since the shared one is compiled without the mode's flags.
+    target_precompile_headers(${target} PRIVATE ${coroscope_precompiled})
 endfunction()

@@ -166,10 +166,14 @@ CO_TEST_CASE("spins for ever", "[.]") {
 
 CO_TEST_CASE("waits for ever for a job", "[.]") {
     const std::atomic<bool> never = false;
-    const auto job = [&never] {
+    std::atomic<bool> has_begun = false;
+    const auto job = [&] {
+        has_begun = true;
+        has_begun.notify_one();
         never.wait(false);
     };
     auto done = this_test().loop().run_in_executor(job);
+    has_begun.wait(false);  // one that has not begun would be withdrawn
     co_await done;
 }
 

@@ -74,9 +74,15 @@ bool private_memory::keep(granule& in, kept_access made) {
     }
     if (in.count_ == 0 && latest_->used++ == 0) { --empty_pages_; }
     if (in.count_ == most_kept) {
-        // Rather one that was made by the same code: it may be read and written in turn.
+        // Rather one that was made by the same code: it may be read and written in turn. But not
+        // the read that a write of its part came from, which would look as if it came from an older
+        // one.
         const auto alike = std::find_if(in.last_.begin(), end, [&](const kept_access& each) {
-            return each.kind == made.kind && each.code == made.code;
+            const auto* const next = &each + 1;
+            const bool is_written_back = each.kind == access_kind::read && next != end
+                                         && next->kind == access_kind::write
+                                         && next->part == each.part;
+            return each.kind == made.kind && each.code == made.code && !is_written_back;
         });
         drop(in, alike != end ? static_cast<std::size_t>(alike - in.last_.begin()) : 0);
     }
