@@ -88,10 +88,14 @@ bool has_fingerprint(const std::vector<finding>& in, const std::string& fingerpr
         in, [&](const finding& each) { return each.fingerprint == fingerprint; });
 }
 
+bool has_own_budget(const finding& found) {
+    return found.rule == "slow-step";
+}
+
 bool counts(const finding& found, severity from, bool counts_predicted) {
     const bool is_sure = found.verdict == verdict::confirmed
                          || (counts_predicted && found.verdict == verdict::predicted);
-    return is_sure && found.severity >= from;
+    return is_sure && found.severity >= from && !has_own_budget(found);
 }
 
 void count_findings(gate_result& result, const report& run, const gate_budget& budget,
@@ -99,7 +103,9 @@ void count_findings(gate_result& result, const report& run, const gate_budget& b
     const auto from = severity::warning;
     result.findings = new_findings(run, baseline, from, budget.counts_predicted);
     for (const auto& each : run.findings) {
-        if (each.severity < from || each.verdict == verdict::benign) { continue; }
+        const bool is_none =
+            each.severity < from || each.verdict == verdict::benign || has_own_budget(each);
+        if (is_none) { continue; }
         const bool is_known =
             baseline != nullptr && has_fingerprint(baseline->findings, each.fingerprint);
         if (is_known) {

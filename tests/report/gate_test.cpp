@@ -206,6 +206,15 @@ TEST_CASE("a predicted one does not, unless that is asked for; nor does a note",
     CHECK(result.findings.size() == 1);
 }
 
+TEST_CASE("a slow step that is told as a finding, too, has the steps' budget", "[gate]") {
+    auto run = run_with({step_in("serve()", 40, 8ms)});
+    run.findings = {to_finding(run.slow_steps[0])};
+    CHECK(check_gate(run, {5ms, 1}).verdict == gate_verdict::pass);
+    CHECK(check_gate(run, {5ms, 1}).predicted_findings == 0);
+    run.findings[0].rule = "slow-stop";
+    CHECK(check_gate(run, {5ms, 1}).verdict == gate_verdict::fail);
+}
+
 TEST_CASE("findings alone can be judged where no steps were recorded", "[gate][golden]") {
     auto run = run_with({step_in("zip()", 40, 8ms)}, 1s);
     gate_budget budget{0ms, 0};

@@ -2,7 +2,6 @@
 #include <coroscope/instrumentation/races/race_detector.hpp>
 
 #include <coroscope/instrumentation/deadlock.hpp>
-#include <coroscope/instrumentation/races/race_rules.hpp>
 
 #include "life_watch.hpp"
 #include "lock_table.hpp"
@@ -350,25 +349,8 @@ private:
     std::shared_ptr<detail::thread_races> threads_;  ///< shared with jobs
 };
 
-namespace {
-
-[[nodiscard]] race_options checked(race_options options) {
-    for (const auto& each : options.suppressions) {
-        if (each.rule.empty() || is_race_rule(each.rule)) { continue; }
-        std::string known;
-        for (const auto rule : race_rules()) {
-            known += (known.empty() ? "" : ", ") + std::string(rule);
-        }
-        throw std::invalid_argument("a race_suppression names the rule '" + each.rule
-                                    + "', which there is not; known are " + known);
-    }
-    return options;
-}
-
-}  // namespace
-
 race_detector::race_detector(race_options options)
-    : options_(checked(std::move(options))),
+    : options_(std::move(options)),
       watcher_(std::make_unique<watcher>(options_, std::make_shared<detail::race_log>(options_))) {}
 
 race_detector::~race_detector() {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "race_log.hpp"
 
+#include <coroscope/instrumentation/races/race_rules.hpp>
+
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <stdexcept>
 #include <utility>
 
 namespace coroscope::instrumentation::detail {
@@ -36,6 +39,19 @@ namespace {
 }
 
 }  // namespace
+
+std::vector<race_suppression> race_log::checked(std::vector<race_suppression> suppressions) {
+    for (const auto& each : suppressions) {
+        if (each.rule.empty() || is_race_rule(each.rule)) { continue; }
+        std::string known;
+        for (const auto rule : race_rules()) {
+            known += (known.empty() ? "" : ", ") + std::string(rule);
+        }
+        throw std::invalid_argument("a race_suppression names the rule '" + each.rule
+                                    + "', which there is not; known are " + known);
+    }
+    return suppressions;
+}
 
 bool race_log::count_known(std::uint64_t key) {
     if (findings_->count_again(key).has_value()) { return true; }

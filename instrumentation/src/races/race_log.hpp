@@ -21,7 +21,7 @@ class race_log {
 public:
     explicit race_log(const race_options& options)
         : findings_(std::make_shared<finding_log>(options.capacity)),
-          suppressions_(options.suppressions),
+          suppressions_(checked(options.suppressions)),
           capacity_(options.capacity) {}
 
     /// `key` says what it is about. `make` gives a `race_candidate`, and is called for the first of
@@ -41,6 +41,9 @@ public:
     [[nodiscard]] std::uint64_t benign() const;
 
 private:
+    /// Throws `std::invalid_argument` for a rule that there is not.
+    [[nodiscard]] static std::vector<race_suppression> checked(
+        std::vector<race_suppression> suppressions);
     [[nodiscard]] bool count_known(std::uint64_t key);
     void add_new(std::uint64_t key, race_candidate made);
     [[nodiscard]] bool is_suppressed(const report::finding& made) const;

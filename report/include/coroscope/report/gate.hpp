@@ -53,7 +53,8 @@ struct gate_result {
         lines;  ///< the whole answer for people, `file:line: ...` for each place
 };
 
-/// Judges a report by a budget. Findings count if they are confirmed, and no mere notes.
+/// Judges a report by a budget. Findings count if they are confirmed, and no mere notes, but for
+/// slow steps told as findings, which have the budget.
 ///
 /// With a baseline, steps in functions that were already slow there (at this threshold) are
 /// excused: places are compared by fingerprint, so a second slow span in such a function is excused

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <coroscope/instrumentation/detail/memory_names.hpp>
+
 #include <coroscope/report/finding.hpp>
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/creation_origin.hpp>
