@@ -2,6 +2,7 @@
 #include "inbox.hpp"
 
 #include <coroscope/runtime/detail/access_sink.hpp>
+#include <coroscope/runtime/detail/job_follower.hpp>
 #include <coroscope/runtime/detail/loop_core.hpp>
 
 #include <boost/asio/post.hpp>
@@ -10,7 +11,22 @@
 
 namespace coroscope::detail {
 
+namespace {
+
+/// Whoever wants to know is told when it arrives.
+[[nodiscard]] callback followed(callback function) {
+    auto post = job_listener->post();
+    if (post == nullptr) { return function; }
+    return [post = std::move(post), inner = std::move(function)]() mutable {
+        post->deliver();
+        inner();
+    };
+}
+
+}  // namespace
+
 bool inbox::post(callback function, await_site where, bool is_internal) {
+    if (job_listener != nullptr) [[unlikely]] { function = followed(std::move(function)); }
     auto* mail = new handle_state(*core_, std::move(function), 0, where);
     mail->is_internal = is_internal;
     const bool is_foreign = running_loop != nullptr && running_loop != core_;

@@ -5,7 +5,6 @@
 #include "loop_implementation.hpp"
 #include "loop_registry.hpp"
 
-#include <coroscope/runtime/detail/job_follower.hpp>
 #include <coroscope/runtime/error.hpp>
 
 #include <algorithm>
@@ -109,13 +108,6 @@ handle loop::call_soon(detail::callback f, await_site where) {
 }
 
 void loop::call_soon_threadsafe(detail::callback f, await_site where) {
-    auto followed = detail::job_listener != nullptr ? detail::job_listener->post() : nullptr;
-    if (followed != nullptr) {
-        f = [followed = std::move(followed), inner = std::move(f)]() mutable {
-            followed->deliver();
-            inner();
-        };
-    }
     if (!core_->mail->post(std::move(f), where, false)) {
         throw invalid_state_error("loop::call_soon_threadsafe: the loop is closed; make a new one");
     }

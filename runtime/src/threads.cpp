@@ -26,19 +26,24 @@ void thread_result_base::note_taken() const noexcept {
 
 bool thread_result_base::cancelled() const {
     const std::scoped_lock lock(mutex_);
-    return status_ == completion_status::cancelled;
+    if (status_ != completion_status::cancelled) { return false; }
+    note_taken();
+    return true;
 }
 
 bool thread_result_base::wait_for(std::chrono::nanoseconds timeout) const {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, timeout,
-                             [this] { return status_ != completion_status::pending; });
+    const bool is_done =
+        changed_.wait_for(lock, timeout, [this] { return status_ != completion_status::pending; });
+    if (is_done) { note_taken(); }
+    return is_done;
 }
 
 void thread_result_base::wait() const {
     std::unique_lock lock(mutex_);
     if (status_ == completion_status::pending) { expect_other_thread(); }
     changed_.wait(lock, [this] { return status_ != completion_status::pending; });
+    note_taken();
 }
 
 void thread_result_base::expect_other_thread() const {

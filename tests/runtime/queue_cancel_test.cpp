@@ -9,7 +9,7 @@
 #include "runtime/virtual_loop.hpp"
 #include "support/catch.hpp"
 
-#include <optional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -201,14 +201,18 @@ TEST_CASE("those who wait at a queue that is destroyed are told so, also with an
           "[sync]") {
     virtual_loop v;
     std::string log;
-    std::optional<queue<int>> q(std::in_place, 1);
+    auto q = std::make_unique<queue<int>>(1);  // nothing is to be read of it afterwards
     const auto first = v.loop.create_task(take(*q, log, 'a'));
     const auto second = v.loop.create_task(take(*q, log, 'b'));
+    auto full = std::make_unique<queue<int>>(1);
+    full->put_nowait(0);
+    const auto third = v.loop.create_task(give(*full, log, 1));
     settle(v.loop);
     q->put_nowait(1);
-    q.reset();
+    q = nullptr;
+    full = nullptr;
     settle(v.loop);
-    for (const auto& t : {first, second}) {
+    for (const auto& t : {first, second, third}) {
         CHECK(failure_of(t).find("a queue was destroyed while task") != std::string::npos);
     }
     CHECK(log.empty());

@@ -69,7 +69,10 @@ using coroscope::detail::task_core;
 // An acquire that changes nothing is the end of a wait: the lock was handed over before.
 bool lock_table::note(const access& made) {
     passes_permit_ = false;
-    if (made.lock == lock_use::none) { return false; }
+    if (made.lock == lock_use::none) {
+        if (made.kind == access_kind::release) { end_lock(made.object); }
+        return false;
+    }
     const auto at = recorder_.now();
     if (is_permit(made) && is_signal(made, at)) { return false; }
     const bool waits = made.lock == lock_use::lock || made.lock == lock_use::permit;
@@ -95,6 +98,13 @@ bool lock_table::note(const access& made) {
     case access_kind::write: break;
     }
     return true;
+}
+
+/// A semaphore of one permit that gets more is no lock any more.
+void lock_table::end_lock(const void* object) {
+    if (!holders_.contains(object)) { return; }
+    give_back(object);
+    signals_.insert(object);
 }
 
 // Also one that was taken where nobody saw it.

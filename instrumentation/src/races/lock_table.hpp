@@ -44,6 +44,7 @@ private:
         held_lock lock;  ///< what it is called, and which it is
         record_pointer request;
     };
+    void end_lock(const void* object);
     [[nodiscard]] bool is_signal(const coroscope::detail::access& made,
                                  const race_recorder::present& at);
     void take(const coroscope::detail::access& made, const race_recorder::present& at);

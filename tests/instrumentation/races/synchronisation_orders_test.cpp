@@ -4,6 +4,7 @@
 #include <coroscope/instrumentation/races/watched.hpp>
 
 #include <coroscope/instrumentation/races/shared.hpp>
+#include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
 #include <coroscope/runtime/queue.hpp>
 #include <coroscope/runtime/semaphore.hpp>
@@ -14,6 +15,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 using namespace coroscope;
 using namespace coroscope::instrumentation;
@@ -65,6 +67,30 @@ coro<> hand_on(semaphore& first, semaphore& second) {
     co_await other;
 }
 
+coro<> get_or_be_cancelled(queue<int>& from) {
+    try {
+        static_cast<void>(co_await from.get());
+    } catch (const cancelled_error&) {}
+}
+
+/// What it puts is another task's at once, which is cancelled before it has it.
+coro<> open_and_put(file& opened, queue<int>& to, std::vector<task<>>& tasks) {
+    co_await yield_now();
+    opened.open("text");
+    to.put_nowait(1);
+    tasks.front().cancel();
+}
+
+coro<> release_two(semaphore& first, semaphore& second) {
+    for (int i = 0; i < 5; ++i) {
+        co_await yield_now();
+    }
+    co_await first.acquire();
+    first.release(2);
+    co_await yield_now();
+    const auto held = co_await second.scoped();
+}
+
 [[nodiscard]] bool has(const rule_list& rules, const char* rule) {
     return std::ranges::find(rules, rule) != rules.end();
 }
@@ -84,6 +110,27 @@ TEST_CASE("an item orders who put it before who gets that one, and nobody else")
     v.start(get_and_use(q, items, f), "user");
     v.run();
     CHECK(v.rules() == (items == 2 ? rule_list{} : rule_list{"order-violation"}));
+}
+
+TEST_CASE("who is cancelled before it gets an item leaves its order to who gets it") {
+    raced_loop v;
+    queue<int> q;
+    file f("log");
+    v.start(get_or_be_cancelled(q), "impatient");
+    v.start(get_and_use(q, 1, f), "user");
+    v.start(open_and_put(f, q, v.tasks), "opener");
+    v.run();
+    CHECK(v.rules().empty());
+}
+
+TEST_CASE("a semaphore that gets another permit is no lock that anybody holds") {
+    raced_loop v;
+    semaphore one(1);
+    semaphore other(1);
+    v.start(lock_two(other, one), "first");
+    v.start(release_two(one, other), "second");
+    v.run();
+    CHECK_FALSE(has(v.rules(), "lock-order"));
 }
 
 TEST_CASE("of a queue that has an order of its own, whoever put something comes before") {

@@ -26,7 +26,8 @@ public:
     ~get_awaiter() override { abandon(); }
 
     T await_resume() {
-        const bool was_free = claim(store_->next_to_go());
+        const bool was_free = claim();
+        core_->note_item(access_kind::acquire, store_->next_to_go(), where_);
         T item = store_->pop();
         if (was_free) { core_->free_item_taken(); }
         return item;
@@ -47,7 +48,8 @@ public:
     ~put_awaiter() override { abandon(); }
 
     void await_resume() {
-        claim(store_->next_to_come());
+        claim();
+        core_->note_item(access_kind::release, store_->next_to_come(), where_);
         try {
             store_->push(std::move(item_));
         } catch (...) {

@@ -95,6 +95,8 @@ public:
     void note(access_kind kind, await_site where = {}) const noexcept {
         note_use(&getters_, kind, where);
     }
+    /// Who waited goes on, whatever comes of it. By the address alone: the queue may be gone.
+    void note_claim(await_site where) const noexcept { note_change(&getters_, where); }
     /// The item with this number comes or goes; see where items are kept.
     void note_item(access_kind kind, std::uint64_t number, await_site where) const noexcept {
         note_one(&getters_, kind, number, where);
@@ -133,8 +135,8 @@ protected:
     ~queue_getter() override = default;
     /// The first part of `await_resume`: throws unless there is an item to take. True: an item
     /// that belonged to nobody.
-    bool claim(std::uint64_t number) {
-        core_->note_item(access_kind::acquire, number, where_);
+    bool claim() {
+        core_->note_claim(where_);
         if (!waited()) [[likely]] {
             if (core_->size() == 0) [[unlikely]] { core_->throw_shut_down("get", where_); }
             return true;
@@ -164,8 +166,8 @@ protected:
     using queue_waiter::queue_waiter;
     ~queue_putter() override = default;
     /// The first part of `await_resume`: throws unless there is a place.
-    void claim(std::uint64_t number) {
-        core_->note_item(access_kind::release, number, where_);
+    void claim() {
+        core_->note_claim(where_);
         if (waited()) { finish(); }
         if (core_->is_shut_down()) [[unlikely]] { core_->throw_shut_down("put", where_); }
     }
