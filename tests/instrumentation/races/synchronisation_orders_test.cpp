@@ -117,9 +117,16 @@ TEST_CASE("who is cancelled before it gets an item leaves its order to who gets 
     queue<int> q;
     file f("log");
     v.start(get_or_be_cancelled(q), "impatient");
-    v.start(get_and_use(q, 1, f), "user");
+    auto get_later = [](queue<int>& from, file& used) -> coro<> {
+        for (int i = 0; i < 5; ++i) {
+            co_await yield_now();
+        }
+        co_await get_and_use(from, 1, used);
+    };
+    v.start(get_later(q, f), "user");
     v.start(open_and_put(f, q, v.tasks), "opener");
     v.run();
+    CHECK(v.failure.empty());
     CHECK(v.rules().empty());
 }
 
