@@ -66,6 +66,8 @@ private:
     options.suppressions = {
         {.reason = lost, .rule = "stale-write", .symbol = "add_with_delay"},
         {.reason = lost, .rule = "stale-write", .symbol = "delayed_add"},
+        {.reason = lost, .rule = "stale-write", .symbol = "add_in_two_parts"},
+        {.reason = "that it throws is what is tested", .rule = "self-lock", .symbol = "lock_twice"},
         {.reason = "puts back what was there before, whatever has been written since",
          .rule = "stale-write",
          .symbol = "trade"},
