@@ -21,8 +21,9 @@
 # running beside others. Test cases are listed by the executable itself when ctest starts, so
 # building never runs a program.
 
-# Without this the first of our executables would pay for compiling Catch2's own main.
-add_library(coroscope_test_main OBJECT "${PROJECT_SOURCE_DIR}/tests/support/test_main.cpp")
+# Without this the first of our executables would pay for compiling Catch2's own main. Linked after a
+# test's own files, as a library's main is: of templates that both use, the test's instances are taken.
+add_library(coroscope_test_main STATIC "${PROJECT_SOURCE_DIR}/tests/support/test_main.cpp")
 target_link_libraries(coroscope_test_main PUBLIC coroscope_sanitizer)
 target_compile_features(coroscope_test_main PRIVATE cxx_std_20)
 set_target_properties(coroscope_test_main PROPERTIES CXX_EXTENSIONS OFF)
@@ -125,21 +126,15 @@ endfunction()
 # coroscope_watch_all_loops(): a test executable in the unannotated mode of race detection. Each run of
 # a loop is watched, whoever made the loop, and what is found fails the test case.
 if(TARGET coroscope_race_hooks AND NOT COROSCOPE_TESTS_TAGGED)
-    add_library(coroscope_watched_main OBJECT
-        "${PROJECT_SOURCE_DIR}/tests/support/test_main.cpp"
+    add_library(coroscope_watched_loops STATIC
         "${PROJECT_SOURCE_DIR}/tests/support/watched_loops.cpp")
-    coroscope_test_settings(coroscope_watched_main)
-    target_link_libraries(coroscope_watched_main PUBLIC coroscope::instrumentation)
-    if(TARGET Catch2::Catch2)
-        target_link_libraries(coroscope_watched_main PUBLIC Catch2::Catch2)
-    endif()
+    coroscope_test_settings(coroscope_watched_loops)
+    target_link_libraries(coroscope_watched_loops PUBLIC coroscope::instrumentation)
 endif()
 
 function(coroscope_watch_all_loops target)
     coroscope_detect_races(${target})
-    get_target_property(links ${target} LINK_LIBRARIES)
-    list(REMOVE_ITEM links coroscope_test_main)
-    set_target_properties(${target} PROPERTIES LINK_LIBRARIES "coroscope_watched_main;${links}")
+    target_link_libraries(${target} PRIVATE coroscope_watched_loops)
     target_link_options(${target} PRIVATE
         LINKER:--wrap=_ZN9coroscope4loop11run_foreverEv
         LINKER:--wrap=_ZN9coroscope4loop14run_until_doneERNS_6detail10completionE)

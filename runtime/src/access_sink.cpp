@@ -12,8 +12,11 @@ constinit std::atomic<std::uint64_t> last_number{0};
 
 [[gnu::noinline]] void begin_told_stretch() noexcept {
     this_stretch.number = last_number.fetch_add(1, std::memory_order_relaxed) + 1;
-    // What is called from where this was called lies below this function's frame, or in its place.
-    this_stretch.own_stack = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    // What the caller calls next has its frame where this function has its own, and below: from the
+    // frame pointer and the return address on.
+    constexpr auto end_of_frame = 2 * sizeof(void*);
+    const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    this_stretch.own_stack = frame + end_of_frame;
 }
 
 void renew_told_stretch() noexcept {

@@ -63,10 +63,10 @@ template <bool Timed, bool Observed>
         return;
     }
     record.sequence.store(sequence + 1, release);
+    c.current = &task;  // what follows is told of as its own
     if constexpr (Timed && Observed) { detail::note_pause(c.pauses, task, last_stamp_); }
     if constexpr (Timed) { account_pause(record, last_stamp_); }
 
-    c.current = &task;
     auto* frame = task.top;
     auto* top = frame;
     {

@@ -127,14 +127,19 @@ TEST_CASE("a guard whose mutex others have unlocked tells the exception handler"
           != std::string::npos);
 }
 
+namespace {
+
+coro<> lock_twice(mutex& m) {
+    co_await m.lock();
+    co_await m.lock();
+}
+
+}  // namespace
+
 TEST_CASE("locking twice in one task throws at once and names mutex, task and place", "[sync]") {
     virtual_loop v;
     mutex m;
-    auto body = [](mutex& x) -> coro<> {
-        co_await x.lock();
-        co_await x.lock();
-    };
-    const auto t = v.loop.create_task(body(m), "eager");
+    const auto t = v.loop.create_task(lock_twice(m), "eager");
     settle(v.loop);
     REQUIRE(t.done());
     const auto why = failure_of(t);

@@ -316,6 +316,21 @@ TEST_CASE("recipe: a read, a sleep and a write lose what another coroutine wrote
     CHECK(d["value"] == 2.0);
 }
 
+namespace {
+
+void add_in_two_parts(int& value, std::mutex& access, std::barrier<>& both_have_read) {
+    int old = 0;
+    {
+        const std::lock_guard lock(access);
+        old = value;
+    }
+    both_have_read.arrive_and_wait();
+    const std::lock_guard lock(access);
+    value = old + 1;
+}
+
+}  // namespace
+
 TEST_CASE("recipe: threads that lock each access alone lose an update, one lock around both cures",
           "[sync]") {
     coroscope::loop loop;
@@ -323,14 +338,7 @@ TEST_CASE("recipe: threads that lock each access alone lose an update, one lock 
     std::mutex access;
     std::barrier<> both_have_read(2);  // instead of the recipe's sleeps
     auto add_alone = [&] {
-        int old = 0;
-        {
-            const std::lock_guard lock(access);
-            old = value;
-        }
-        both_have_read.arrive_and_wait();
-        const std::lock_guard lock(access);
-        value = old + 1;
+        add_in_two_parts(value, access, both_have_read);
     };
     auto add_whole = [&] {
         const std::lock_guard lock(access);

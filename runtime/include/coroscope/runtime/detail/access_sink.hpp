@@ -110,7 +110,7 @@ inline constinit thread_local access_stretch this_stretch;
 
 /// Begins a stretch, in the caller's function. Loops do, before each step.
 void begin_told_stretch() noexcept;
-inline void begin_stretch() noexcept {
+[[gnu::always_inline]] inline void begin_stretch() noexcept {
     if (single_accesses_are_told()) [[unlikely]] { begin_told_stretch(); }
 }
 /// What follows is another stretch of the same step: something has changed that accesses are judged
