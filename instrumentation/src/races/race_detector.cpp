@@ -176,6 +176,7 @@ public:
     }
     void on_benign(const char* reason) noexcept override {
         guarded([&] { parts_->recorder.note_benign(reason); });
+        coroscope::detail::renew_stretch();  // a like access is another one from now on
     }
     void on_life(const void* object, const detail::variable_label& label, detail::life_event what,
                  await_site where) noexcept override {

@@ -115,7 +115,8 @@ private:
     struct unit_state {
         std::shared_ptr<const unit_facts> who;
         std::shared_ptr<const lock_set> locks;
-        const char* benign = nullptr;
+        const char* benign = nullptr;  ///< of a job; the loop's tasks have their own
+        std::uint32_t benign_depth = 0;
         std::uint32_t part = thread_memory::no_part;
         std::uint64_t segment = 0;  ///< of the loop: the one that its part is of
     };

@@ -87,6 +87,7 @@ void thread_races::note_granule(std::uintptr_t where, std::uint32_t part,
     link(known, *record);
     judge(where, known, record);
     if (is_over(known, *record)) {
+        report_if([&](const met& each) { return each.where == where; });
         variables_.erase(where);
         in.clear(*cell);
         static_cast<void>(in.keep(*cell, made, part));

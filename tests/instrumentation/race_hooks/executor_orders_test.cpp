@@ -227,6 +227,65 @@ TEST_CASE("a thread that a task starts comes before what follows its join", "[th
     CHECK(text.find(name) != std::string::npos);
 }
 
+namespace {
+
+coro<> start_thread(std::thread& started, int& value, unseen_event& is_added) {
+    started = std::thread([&] {
+        value += 1;
+        is_added.happen();
+    });
+    co_return;
+}
+coro<> add_one_more(int& value) {
+    value += 1;
+    co_return;
+}
+
+}  // namespace
+
+TEST_CASE("a thread that is joined between two runs of the loop comes before the second",
+          "[threads]") {
+    const bool joins_first = GENERATE(true, false);
+    threaded_loop r;
+    auto value = std::make_unique<int>(0);
+    unseen_event is_added;
+    std::thread started;
+    r.start(start_thread(started, *value, is_added), "first");
+    r.run();
+    is_added.wait();
+    if (joins_first) { started.join(); }
+    r.start(add_one_more(*value), "second");
+    r.run();
+    if (!joins_first) { started.join(); }
+    CHECK(*value == 2);
+    CHECK(r.rules() == (joins_first ? rule_list{} : rule_list{"thread-race"}));
+}
+
+TEST_CASE("where an exception lies, something else has been before", "[threads]") {
+    struct large_error {
+        std::array<char, 80> text{};
+    };
+    seen_accesses seen;
+    loop one;
+    std::array<const void*, 2> places{};
+    std::size_t ended = 0;
+    one.call_soon([&] {
+        for (auto& place : places) {
+            try {
+                throw large_error{};
+            } catch (large_error& thrown) {
+                ended = seen.ended_bytes;
+                thrown.text[0] = 'x';
+                place = &thrown;
+            }
+        }
+        one.stop();
+    });
+    one.run_forever();
+    if (places[0] != places[1]) { return; }  // the allocator's choice
+    CHECK(ended == sizeof(large_error));
+}
+
 TEST_CASE("of a block that is freed by its size no more than that ends") {
     seen_accesses seen;
     loop one;
