@@ -21,6 +21,7 @@ constinit thread_local char this_thread_mark = 0;
 }  // namespace
 
 thread_races::thread_races(std::shared_ptr<race_log> log) : log_(std::move(log)) {
+    expect_forks_while_listening();
     units_.try_emplace(loop_unit);
 }
 

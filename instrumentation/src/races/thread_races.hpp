@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "left_behind.hpp"
 #include "race_log.hpp"
 #include "race_recorder.hpp"
 #include "thread_clocks.hpp"
@@ -45,6 +46,8 @@ public:
     [[nodiscard]] bool is_loop_thread() const noexcept {
         return std::this_thread::get_id() == loop_thread_;
     }
+    /// Whether this is a copy, in a process that was forked: nothing may be called but this.
+    [[nodiscard]] bool is_left_behind() const noexcept { return process_ != process_number(); }
     /// Whether there are jobs whose result has not come back.
     [[nodiscard]] bool has_jobs() const noexcept {
         return jobs_.load(std::memory_order_relaxed) != 0;
@@ -156,6 +159,7 @@ private:
 
     std::shared_ptr<race_log> log_;
     const std::thread::id loop_thread_ = std::this_thread::get_id();
+    const std::uint32_t process_ = process_number();
     std::atomic<std::size_t> jobs_{0};
     std::atomic<bool> has_forgotten_{false};
     std::vector<taken_lock> loop_locks_;  ///< of the loop's thread alone
