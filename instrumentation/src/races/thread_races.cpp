@@ -20,7 +20,9 @@ constinit thread_local char this_thread_mark = 0;
 
 }  // namespace
 
-thread_races::thread_races(std::shared_ptr<race_log> log) : log_(std::move(log)) {
+thread_races::thread_races(std::shared_ptr<race_log> log, std::size_t most_pages)
+    : log_(std::move(log)),
+      memory_(most_pages) {
     expect_forks_while_listening();
     units_.try_emplace(loop_unit);
 }

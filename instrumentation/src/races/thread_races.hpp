@@ -39,7 +39,8 @@ public:
     static constexpr std::uint64_t loop_unit = 1;
 
     /// On the loop's thread.
-    explicit thread_races(std::shared_ptr<race_log> log);
+    explicit thread_races(std::shared_ptr<race_log> log,
+                          std::size_t most_pages = thread_memory::usual_pages);
     thread_races(const thread_races&) = delete;
     thread_races& operator=(const thread_races&) = delete;
 
