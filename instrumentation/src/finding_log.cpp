@@ -35,6 +35,10 @@ std::optional<std::uint64_t> finding_log::count_again(std::uint64_t key) {
 
 bool finding_log::add(std::uint64_t key, report::finding made) {
     const std::lock_guard lock(mutex_);
+    if (const auto place = places_.find(key); place != places_.end()) {
+        ++entries_[place->second].times;
+        return false;
+    }
     if (entries_.size() >= capacity_) {
         ++dropped_;
         return false;

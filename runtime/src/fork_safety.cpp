@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fork_safety.hpp"
 
+#include <coroscope/runtime/detail/access_sink.hpp>
 #include <coroscope/runtime/detail/frame_memory.hpp>
+#include <coroscope/runtime/detail/job_follower.hpp>
 #include <coroscope/runtime/detail/loop_core.hpp>
 #include <coroscope/runtime/loop.hpp>
 
@@ -36,6 +38,9 @@ void in_child() {
     disown_interrupts();
     if (running_loop != nullptr) { running_loop->self->stop(); }
     running_loop = nullptr;
+    access_listener = nullptr;  // it is the loop's that is not here
+    job_listener = nullptr;
+    this_stretch = {};
     frames_are_watched = false;
     in_parent();
 }

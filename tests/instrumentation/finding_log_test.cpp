@@ -35,6 +35,18 @@ TEST_CASE("a finding that comes again is counted, not kept twice") {
     CHECK(log.dropped() == 0);
 }
 
+TEST_CASE("of two who add the same at once the second is counted") {
+    finding_log log(10);
+    CHECK(log.add(7, named("first")));
+    CHECK_FALSE(log.add(7, named("same")));
+    const auto found = log.findings();
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].rule == "first");
+    REQUIRE(found[0].evidence.size() == 1);
+    CHECK(found[0].evidence[0].text == "2 times");
+    CHECK(log.dropped() == 0);
+}
+
 TEST_CASE("a full log keeps the first findings and counts each occurrence of the others") {
     finding_log log(1);
     CHECK(log.add(1, named("first")));

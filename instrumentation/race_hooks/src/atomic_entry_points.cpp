@@ -2,7 +2,8 @@
 // Atomic operations, which the compilers replace by calls with -fsanitize=thread: they are carried
 // out here. A task that reads an atomic variable, is suspended, and writes it may lose what others
 // wrote as well as with any other variable, so they are accesses like others. Tasks of one thread
-// they do not order; threads they do.
+// they do not order; threads they do: an access is told before the order that its operation gives,
+// since whoever sees what it wrote comes after it, too.
 #include "seen_access.hpp"
 #include "seen_order.hpp"
 
@@ -51,8 +52,8 @@ template <class T>
 template <class T>
 [[gnu::always_inline]] inline void store(volatile T* place, T value, int order,
                                          const void* caller) {
-    see_store_order(place, order);
     see_single(place, access_kind::write, caller);
+    see_store_order(place, order);
     if (is_sequential(order)) {
         __atomic_store_n(place, value, sequential);
     } else {
@@ -60,18 +61,21 @@ template <class T>
     }
 }
 
-/// Puts what was there into `expected` if that is something else.
+/// Puts what was there into `expected` if that is something else. Whether it will write is told
+/// before; another thread may come between.
 template <class T>
 [[gnu::always_inline]] inline bool exchange_if(volatile T* place, T* expected, T value, int order,
                                                int failure_order, const void* caller) {
-    see_store_order(place, order);
-    const bool is_done =
-        __atomic_compare_exchange_n(place, expected, value, false, sequential, sequential);
-    if (is_done) {
+    const bool may_write = __atomic_load_n(place, sequential) == *expected;
+    if (may_write) {
         see_change(place, caller);
     } else {
         see_single(place, access_kind::read, caller);
     }
+    see_store_order(place, order);
+    const bool is_done =
+        __atomic_compare_exchange_n(place, expected, value, false, sequential, sequential);
+    if (is_done && !may_write) { see_change(place, caller); }
     see_load_order(place, is_done ? order : failure_order);
     return is_done;
 }
@@ -81,8 +85,8 @@ template <class T>
 // NOLINTBEGIN(bugprone-macro-parentheses): types
 #define COROSCOPE_CHANGE(bits, type, name, operation)                                \
     type __tsan_atomic##bits##_##name(volatile type* place, type value, int order) { \
-        see_store_order(place, order);                                               \
         see_change(place, COROSCOPE_CALLER);                                         \
+        see_store_order(place, order);                                               \
         const type found = operation(place, value, sequential);                      \
         see_load_order(place, order);                                                \
         return found;                                                                \

@@ -183,8 +183,10 @@ code_origin origin_of_file(std::string_view path) noexcept {
                                                        "/gmock/",
                                                        "/doctest/"};
     // Counts of owners are changed by whoever copies a pointer: in no order, and it does not
-    // matter.
-    constexpr std::array<std::string_view, 1> counting{"/ext/atomicity.h"};
+    // matter. An atomic pointer of that kind reads what it holds under a lock that it gives back
+    // without order.
+    constexpr std::array<std::string_view, 2> counting{"/ext/atomicity.h",
+                                                       "/bits/shared_ptr_atomic.h"};
     constexpr std::array<std::string_view, 3> systems{"/usr/include/", "/usr/local/include/",
                                                       "/usr/lib/"};
     if (has_any(path, internal) || has_any(path, counting)) { return code_origin::internals; }

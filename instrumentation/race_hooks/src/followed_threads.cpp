@@ -59,7 +59,6 @@ private:
 };
 
 [[nodiscard]] std::shared_ptr<followed_job> take_from_user(std::thread& thread) {
-    if (this_stretch.number == 0) { return nullptr; }
     const coroscope::detail::own_accesses inside;
     return started_threads::all().take(thread.native_handle());
 }

@@ -17,12 +17,15 @@ __extension__ using wide = unsigned __int128;
 [[gnu::always_inline]] inline wide exchange_if(volatile wide* place, wide expected, wide value,
                                                const void* caller) {
     auto* const data = const_cast<const wide*>(place);  // NOLINT: nothing is changed
+    const auto see = [=](access_kind kind) {
+        see_range(data, sizeof(wide), kind, caller, atomicity::change);
+    };
+    const bool may_write = __sync_val_compare_and_swap(place, wide{0}, wide{0}) == expected;
+    see(access_kind::read);
+    if (may_write) { see(access_kind::write); }
     see_order(place, thread_order::release);
-    see_range(data, sizeof(wide), access_kind::read, caller, atomicity::change);
     const wide found = __sync_val_compare_and_swap(place, expected, value);
-    if (found == expected) {
-        see_range(data, sizeof(wide), access_kind::write, caller, atomicity::change);
-    }
+    if (found == expected && !may_write) { see(access_kind::write); }
     see_order(place, thread_order::acquire);
     return found;
 }

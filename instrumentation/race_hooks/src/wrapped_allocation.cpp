@@ -93,6 +93,14 @@ int __wrap_posix_memalign(void** block, std::size_t alignment, std::size_t bytes
     return error;
 }
 
+// Exceptions lie in blocks that the shared library gets and frees.
+void* __real___cxa_allocate_exception(std::size_t bytes) noexcept;
+void* __wrap___cxa_allocate_exception(std::size_t bytes) noexcept {
+    auto* const made = __real___cxa_allocate_exception(bytes);
+    if (is_told()) [[unlikely]] { end_life(made, bytes); }
+    return made;
+}
+
 // operator new and new[]: plain, not throwing, aligned, both.
 COROSCOPE_NEW(_Znwm, (std::size_t bytes), (bytes))
 COROSCOPE_NEW(_Znam, (std::size_t bytes), (bytes))

@@ -94,11 +94,13 @@ public:
     [[nodiscard]] std::size_t clock_slots_used() const noexcept {
         return parts_ != nullptr ? parts_->units.slots() : 0;
     }
-    void settle() noexcept {
+    /// False: this is a copy, whose lists somebody may hold for ever.
+    bool settle() noexcept {
         guarded([&] {
             parts_->recorder.settle();
             threads_->settle();
         });
+        return threads_ == nullptr || !threads_->is_left_behind();
     }
 
     void note_hang() noexcept {
@@ -176,6 +178,7 @@ public:
     }
     void on_benign(const char* reason) noexcept override {
         guarded([&] { parts_->recorder.note_benign(reason); });
+        coroscope::detail::renew_stretch();  // a like access is another one from now on
     }
     void on_life(const void* object, const detail::variable_label& label, detail::life_event what,
                  await_site where) noexcept override {
@@ -268,7 +271,7 @@ private:
     /// Hooks must not throw: without memory, something is not seen.
     template <class F>
     void guarded(F&& f) noexcept {
-        if (parts_ == nullptr) { return; }
+        if (parts_ == nullptr || threads_->is_left_behind()) { return; }
         const coroscope::detail::own_accesses inside;
         parts_->orders.note_run(coroscope::detail::running_loop == &parts_->core);
         try {
@@ -370,17 +373,17 @@ void race_detector::note_hang() noexcept {
 }
 
 std::vector<report::finding> race_detector::findings() {
-    watcher_->settle();
+    if (!watcher_->settle()) { return {}; }
     return watcher_->log().findings()->findings();
 }
 
 std::vector<race_candidate> race_detector::candidates() {
-    watcher_->settle();
+    if (!watcher_->settle()) { return {}; }
     return watcher_->log().candidates();
 }
 
 std::uint64_t race_detector::benign_count() {
-    watcher_->settle();
+    if (!watcher_->settle()) { return 0; }
     return watcher_->log().benign();
 }
 

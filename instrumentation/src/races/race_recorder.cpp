@@ -92,6 +92,7 @@ void race_recorder::locate(const present& at, access_record& made, await_site wh
     made.segment = segment_of(at);
     made.order = next_order_++;
     made.where = where;
+    if (at.key != 0) { made.benign = units_.at(at.key).benign; }
     if (task != nullptr) {
         made.resumed_at = task->record().site.load(std::memory_order_relaxed);
         made.callers = callers_of(*task);
@@ -102,7 +103,6 @@ bool race_recorder::identify(const present& at, access_record& made, await_site 
     locate(at, made, where);
     auto& unit = units_.at(at.key);
     made.locks = locks_of(at.key);
-    made.benign = unit.benign;
     return units_.stamp(unit, made);
 }
 

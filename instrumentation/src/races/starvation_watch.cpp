@@ -67,14 +67,15 @@ void starvation_watch::note_refusal(const access& made, const race_recorder::pre
         fresh.since = ++requests_;
         fresh.step = at.step;
         fresh.refusals = 1;
+        fresh.what = std::string(made.refused) + " " + std::to_string(made.id);
         fresh.first = std::make_shared<access_record>();
         recorder_.locate(at, *fresh.first, made.where);
         return;
     }
     if (same->step == at.step) { return; }
-    same->what = std::string(made.refused) + " " + std::to_string(made.id);
     same->step = at.step;
     ++same->refusals;
+    if (same->refusals >= times_ && same->last != nullptr) { report(*same, *same->last); }
 }
 
 void starvation_watch::note_success(const access& made, const race_recorder::present& at) {
@@ -96,22 +97,21 @@ void starvation_watch::note_success(const access& made, const race_recorder::pre
     if (askers.empty()) { objects_.erase(found); }
 }
 
-// Who gets it a second time has come since; of the first time nobody knows.
+// Who gets it a second time has come since; of the first time nobody knows. Whether the one that is
+// passed still wants it, its next request says.
 void starvation_watch::count_pass(asking& of, const access& made, const race_recorder::present& at,
                                   std::uint64_t asked_since) {
     const bool was_seen = std::ranges::find(of.seen, at.key) != of.seen.end();
     if (!was_seen && of.seen.size() < most_seen) { of.seen.push_back(at.key); }
     if (asked_since < of.since && !was_seen) { return; }
-    ++of.passed;
-    if (of.passed >= times_ && of.refusals >= times_) { report(of, made, at); }
+    if (++of.passed < times_) { return; }
+    of.last = std::make_shared<access_record>();
+    recorder_.locate(at, *of.last, made.where);
 }
 
-void starvation_watch::report(const asking& starved, const access& last,
-                              const race_recorder::present& at) {
+void starvation_watch::report(const asking& starved, const access_record& got) {
     const auto& asked = *starved.first;
     const auto make = [&] {
-        access_record got;
-        recorder_.locate(at, got, last.where);
         report::finding made;
         made.rule = "starvation";
         made.severity = report::severity::warning;

@@ -41,8 +41,9 @@ private:
         std::size_t refusals = 0;
         std::size_t passed = 0;  ///< times that others got it who came later
         std::shared_ptr<access_record> first;
-        std::string what;                 ///< `mutex 3`
-        std::vector<std::uint64_t> seen;  ///< others that got it meanwhile
+        std::shared_ptr<access_record> last;  ///< of those others, once they are so many
+        std::string what;                     ///< `mutex 3`
+        std::vector<std::uint64_t> seen;      ///< others that got it meanwhile
     };
     static constexpr std::size_t most_asking = 16;  ///< for one object
     static constexpr std::size_t most_objects = 1024;
@@ -52,8 +53,7 @@ private:
     void note_success(const coroscope::detail::access& made, const race_recorder::present& at);
     void count_pass(asking& of, const coroscope::detail::access& made,
                     const race_recorder::present& at, std::uint64_t asked_since);
-    void report(const asking& starved, const coroscope::detail::access& last,
-                const race_recorder::present& at);
+    void report(const asking& starved, const access_record& got);
 
     race_recorder& recorder_;
     race_log& log_;

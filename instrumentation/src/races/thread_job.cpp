@@ -2,6 +2,7 @@
 #include "thread_job.hpp"
 
 #include "thread_state.hpp"
+
 namespace coroscope::instrumentation::detail {
 namespace {
 
@@ -16,6 +17,7 @@ public:
         in_->note_order(from, this, thread_order::release);
     }
     ~thread_post() override {
+        if (in_->is_left_behind()) { return; }
         const coroscope::detail::own_accesses inside;
         in_->forget(this, 1);
     }
@@ -23,6 +25,7 @@ public:
     thread_post& operator=(const thread_post&) = delete;
 
     void deliver() noexcept override {
+        if (in_->is_left_behind()) { return; }
         const coroscope::detail::own_accesses inside;
         try {
             if (in_->is_loop_thread()) {

@@ -73,6 +73,7 @@ public:
 private:
     template <class F>
     void guarded(F&& f) noexcept {
+        if (in_->is_left_behind()) { return; }
         const coroscope::detail::own_accesses inside;
         try {
             f();

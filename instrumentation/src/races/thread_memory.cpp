@@ -7,8 +7,6 @@
 namespace coroscope::instrumentation::detail {
 namespace {
 
-constexpr std::size_t most_pages = std::size_t{1} << 15U;  // 384 MiB
-
 // An address of code has 47 bits.
 constexpr unsigned code_shift = 16;
 constexpr unsigned bytes_shift = 8;
@@ -43,16 +41,24 @@ void thread_memory::release(std::uint32_t part) noexcept {
     free_parts_.push_back(part);
 }
 
+// To look through all pages is worth it if many are given back.
 thread_memory::cell* thread_memory::at(std::uintptr_t address) {
-    auto& found = pages_[address / page_bytes];
-    if (found == nullptr) {
-        if (pages_.size() > most_pages) {
-            pages_.erase(address / page_bytes);
-            return nullptr;
+    const auto number = address / page_bytes;
+    auto found = pages_.find(number);
+    if (found == pages_.end()) {
+        if (pages_.size() >= most_pages_) {
+            drop_empty_pages();
+            if (pages_.size() > most_pages_ / 4 * 3) { return nullptr; }
         }
-        found = std::make_unique<page>();
+        found = pages_.try_emplace(number, std::make_unique<page>()).first;
     }
-    return &(*found)[address % page_bytes / granule_bytes];
+    return &(*found->second)[address % page_bytes / granule_bytes];
+}
+
+void thread_memory::drop_empty_pages() noexcept {
+    std::erase_if(pages_, [](const auto& each) {
+        return std::ranges::all_of(*each.second, [](const cell& one) { return one.is_empty(); });
+    });
 }
 
 void thread_memory::drop(cell& from, std::size_t place) noexcept {

@@ -42,7 +42,11 @@ public:
         std::array<std::uint32_t, 2> parts_{};
     };
 
-    thread_memory() : parts_(1) {}
+    static constexpr std::size_t usual_pages = std::size_t{1} << 15U;  // 384 MiB
+
+    explicit thread_memory(std::size_t most_pages = usual_pages)
+        : most_pages_(most_pages),
+          parts_(1) {}
     thread_memory(const thread_memory&) = delete;
     thread_memory& operator=(const thread_memory&) = delete;
 
@@ -53,7 +57,7 @@ public:
         return *parts_[which].record;
     }
 
-    /// Null: there is no room.
+    /// Null: there is no room before `forget_all`.
     [[nodiscard]] cell* at(std::uintptr_t address);
     /// False: two units have met there, which nothing orders, or the cell is shared already.
     [[nodiscard]] bool keep(cell& in, const seen& made, std::uint32_t part);
@@ -78,7 +82,9 @@ private:
     [[nodiscard]] static std::uint64_t pack(const seen& made) noexcept;
     [[nodiscard]] static seen unpack(std::uint64_t what, access_kind kind) noexcept;
     void drop(cell& from, std::size_t place) noexcept;
+    void drop_empty_pages() noexcept;
 
+    std::size_t most_pages_;
     std::unordered_map<std::uintptr_t, std::unique_ptr<page>> pages_;
     std::vector<kept_part> parts_;  ///< the first is none
     std::vector<std::uint32_t> free_parts_;

@@ -20,7 +20,10 @@ constinit thread_local char this_thread_mark = 0;
 
 }  // namespace
 
-thread_races::thread_races(std::shared_ptr<race_log> log) : log_(std::move(log)) {
+thread_races::thread_races(std::shared_ptr<race_log> log, std::size_t most_pages)
+    : log_(std::move(log)),
+      memory_(most_pages) {
+    expect_forks_while_listening();
     units_.try_emplace(loop_unit);
 }
 
@@ -115,7 +118,7 @@ bool thread_races::begin_part(std::uint64_t unit, unit_state& of, const access_r
     static_cast<access_record&>(*record) = common;
     record->unit = unit;
     record->locks = of.locks;
-    record->benign = of.benign;
+    if (of.benign != nullptr) { record->benign = of.benign; }
     record->order = next_order_;
     next_order_ += 2;  // for a read and a write that are kept without
     thread_stamp must;
@@ -234,7 +237,11 @@ void thread_races::note_benign(std::uint64_t unit, const char* reason) {
     auto* const of = find_unit(unit);
     if (of == nullptr) { return; }
     end_part(*of);
-    of->benign = reason;
+    const auto ended = reason == nullptr && of->benign_depth > 0 ? 1U : 0U;
+    of->benign_depth += reason != nullptr ? 1U : 0U;
+    of->benign_depth -= ended;
+    if (of->benign_depth == 0) { of->benign = nullptr; }
+    if (reason != nullptr) { of->benign = reason; }
 }
 
 // --- Memory

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "left_behind.hpp"
 #include "race_log.hpp"
 #include "race_recorder.hpp"
 #include "thread_clocks.hpp"
@@ -38,13 +39,16 @@ public:
     static constexpr std::uint64_t loop_unit = 1;
 
     /// On the loop's thread.
-    explicit thread_races(std::shared_ptr<race_log> log);
+    explicit thread_races(std::shared_ptr<race_log> log,
+                          std::size_t most_pages = thread_memory::usual_pages);
     thread_races(const thread_races&) = delete;
     thread_races& operator=(const thread_races&) = delete;
 
     [[nodiscard]] bool is_loop_thread() const noexcept {
         return std::this_thread::get_id() == loop_thread_;
     }
+    /// Whether this is a copy, in a process that was forked: nothing may be called but this.
+    [[nodiscard]] bool is_left_behind() const noexcept { return process_ != process_number(); }
     /// Whether there are jobs whose result has not come back.
     [[nodiscard]] bool has_jobs() const noexcept {
         return jobs_.load(std::memory_order_relaxed) != 0;
@@ -115,7 +119,8 @@ private:
     struct unit_state {
         std::shared_ptr<const unit_facts> who;
         std::shared_ptr<const lock_set> locks;
-        const char* benign = nullptr;
+        const char* benign = nullptr;  ///< of a job; the loop's tasks have their own
+        std::uint32_t benign_depth = 0;
         std::uint32_t part = thread_memory::no_part;
         std::uint64_t segment = 0;  ///< of the loop: the one that its part is of
     };
@@ -155,6 +160,7 @@ private:
 
     std::shared_ptr<race_log> log_;
     const std::thread::id loop_thread_ = std::this_thread::get_id();
+    const std::uint32_t process_ = process_number();
     std::atomic<std::size_t> jobs_{0};
     std::atomic<bool> has_forgotten_{false};
     std::vector<taken_lock> loop_locks_;  ///< of the loop's thread alone

@@ -63,10 +63,11 @@ void thread_races::note_granule(std::uintptr_t where, std::uint32_t part,
                                 const thread_memory::seen& made) {
     auto& in = memory_;
     if (variables_.size() >= most_variables && !variables_.contains(where)) { forget_accesses(); }
-    auto* const cell = in.at(where);
+    auto* cell = in.at(where);
     if (cell == nullptr) {
         log_->count_dropped();
-        return;
+        forget_accesses();
+        cell = in.at(where);
     }
     if (in.keep(*cell, made, part)) { return; }
     auto& known = variables_[where];
@@ -87,6 +88,7 @@ void thread_races::note_granule(std::uintptr_t where, std::uint32_t part,
     link(known, *record);
     judge(where, known, record);
     if (is_over(known, *record)) {
+        report_if([&](const met& each) { return each.where == where; });
         variables_.erase(where);
         in.clear(*cell);
         static_cast<void>(in.keep(*cell, made, part));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Atomic operations of a program that is compiled for the unannotated mode.
 #include "instrumentation/race_hooks/seen_accesses.hpp"
+#include "instrumentation/race_hooks/threaded_loop.hpp"
 #include "support/catch.hpp"
 
 #include <coroscope/runtime/coro.hpp>
@@ -9,6 +10,8 @@
 #include <atomic>
 #include <cstdint>
 #include <latch>
+#include <memory>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -60,6 +63,7 @@ __extension__ using wide = unsigned __int128;
 
 // Compilers that are told of such instructions call these; others call a library.
 extern "C" wide __tsan_atomic128_load(const volatile wide* place, int order);
+extern "C" void __tsan_atomic128_store(volatile wide* place, wide value, int order);
 extern "C" wide __tsan_atomic128_fetch_add(volatile wide* place, wide value, int order);
 extern "C" int __tsan_atomic128_compare_exchange_strong(volatile wide* place, wide* expected,
                                                         wide value, int order, int on_failure);
@@ -123,4 +127,82 @@ TEST_CASE("an atomic variable does not make an update across a suspension atomic
     CHECK(counter == 1);
     CHECK(seen.lines_of_conflicts(here)
           == lines{body_of_atomic_update + 2, body_of_atomic_update + 4});
+}
+
+namespace {
+
+struct small_flag {
+    std::atomic<int> value{0};
+    [[nodiscard]] bool is_set() const { return value.load() != 0; }
+};
+struct wide_flag {
+    alignas(16) wide value = 0;
+    [[nodiscard]] bool is_set() const {
+        return __tsan_atomic128_load(&value, __ATOMIC_SEQ_CST) != 0;
+    }
+};
+
+/// Flags that all lie at one place: who waits for one makes the next one as soon as it is set.
+template <class Flag>
+struct reused_flag {
+    static constexpr int rounds = 3;
+    std::unique_ptr<std::optional<Flag>> place = std::make_unique<std::optional<Flag>>();
+    std::atomic<Flag*> given{nullptr};
+
+    void wait_for_all() {
+        for (int i = 0; i < rounds; ++i) {
+            auto& flag = place->emplace();
+            given.store(&flag);
+            while (!flag.is_set()) {
+                std::this_thread::yield();
+            }
+        }
+    }
+    void set_all(void (*set)(Flag&)) {
+        for (int i = 0; i < rounds; ++i) {
+            Flag* flag = nullptr;
+            while (flag == nullptr) {
+                std::this_thread::yield();
+                flag = given.exchange(nullptr);
+            }
+            set(*flag);
+        }
+    }
+    [[nodiscard]] static rule_list rules_of(void (*set)(Flag&)) {
+        threaded_loop r;
+        reused_flag flags;
+        return r.rules_of([&] { flags.wait_for_all(); }, [&] { flags.set_all(set); });
+    }
+};
+
+}  // namespace
+
+TEST_CASE("what was set atomically may be something else for who saw it", "[threads]") {
+    using flags = reused_flag<small_flag>;
+    CHECK(flags::rules_of([](auto& flag) { flag.value.store(1); }) == rule_list{});
+    CHECK(flags::rules_of([](auto& flag) { flag.value.exchange(1); }) == rule_list{});
+    CHECK(flags::rules_of([](auto& flag) { flag.value.fetch_add(1); }) == rule_list{});
+    CHECK(flags::rules_of([](auto& flag) {
+              int expected = 0;
+              flag.value.compare_exchange_strong(expected, 1);
+          })
+          == rule_list{});
+    CHECK(flags::rules_of([](auto& flag) { flag.value.store(1, std::memory_order_relaxed); })
+          == rule_list{"thread-race"});
+}
+
+TEST_CASE("what was set atomically on 16 bytes as well", "[threads]") {
+    using flags = reused_flag<wide_flag>;
+    CHECK(flags::rules_of(
+              [](auto& flag) { __tsan_atomic128_store(&flag.value, 1, __ATOMIC_SEQ_CST); })
+          == rule_list{});
+    CHECK(flags::rules_of(
+              [](auto& flag) { __tsan_atomic128_fetch_add(&flag.value, 1, __ATOMIC_SEQ_CST); })
+          == rule_list{});
+    CHECK(flags::rules_of([](auto& flag) {
+              wide expected = 0;
+              __tsan_atomic128_compare_exchange_strong(&flag.value, &expected, 1, __ATOMIC_SEQ_CST,
+                                                       __ATOMIC_SEQ_CST);
+          })
+          == rule_list{});
 }

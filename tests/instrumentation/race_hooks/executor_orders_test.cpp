@@ -6,6 +6,9 @@
 #include "instrumentation/race_hooks/threaded_loop.hpp"
 #include "support/catch.hpp"
 
+#include <coroscope/instrumentation/detail/annotation.hpp>
+#include <coroscope/runtime/detail/access_sink.hpp>
+#include <coroscope/runtime/detail/job_follower.hpp>
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
@@ -17,6 +20,9 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace coroscope;
 
@@ -225,6 +231,102 @@ TEST_CASE("a thread that a task starts comes before what follows its join", "[th
     INFO(text);
     const auto name = is_call ? "thread 1 (of task 1 (main))" : "thread 2 (of task 1 (main))";
     CHECK(text.find(name) != std::string::npos);
+}
+
+namespace {
+
+coro<> start_thread(std::thread& started, int& value, unseen_event& is_added) {
+    started = std::thread([&] {
+        value += 1;
+        is_added.happen();
+    });
+    co_return;
+}
+coro<> add_one_more(int& value) {
+    value += 1;
+    co_return;
+}
+
+}  // namespace
+
+TEST_CASE("a thread that is joined between two runs of the loop comes before the second",
+          "[threads]") {
+    const bool joins_first = GENERATE(true, false);
+    threaded_loop r;
+    auto value = std::make_unique<int>(0);
+    unseen_event is_added;
+    std::thread started;
+    r.start(start_thread(started, *value, is_added), "first");
+    r.run();
+    is_added.wait();
+    if (joins_first) { started.join(); }
+    r.start(add_one_more(*value), "second");
+    r.run();
+    if (!joins_first) { started.join(); }
+    CHECK(*value == 2);
+    CHECK(r.rules() == (joins_first ? rule_list{} : rule_list{"thread-race"}));
+}
+
+namespace {
+
+/// Whether nobody is told of anything on this thread.
+[[nodiscard]] bool is_unheard() {
+    using namespace coroscope::instrumentation::detail;
+    return coroscope::detail::access_listener == nullptr
+           && coroscope::detail::job_listener == nullptr && annotation_listener == nullptr
+           && coroscope::detail::this_stretch.number == 0 && current_segment == 0;
+}
+coro<> fork_beside_job(threaded_loop& in, int& status) {
+    unseen_event ended;
+    const auto forget_job = [&ended] {
+        ended.wait();
+    };
+    auto job = get_running_loop().run_in_executor(in.pool, forget_job);
+    const auto child = ::fork();
+    if (child == 0) {
+        const bool is_deaf = is_unheard() && in.races.findings().empty();
+        in.races.detach();
+        ::_exit(is_deaf ? 0 : 1);
+    }
+    ::waitpid(child, &status, 0);
+    ended.happen();
+    co_await job;
+}
+
+}  // namespace
+
+TEST_CASE("who is forked while jobs are out listens to nobody", "[threads]") {
+    threaded_loop r;
+    int status = -1;
+    r.start(fork_beside_job(r, status), "main");
+    r.run();
+    CHECK(status == 0);
+    CHECK(r.rules() == rule_list{});
+}
+
+TEST_CASE("where an exception lies, something else has been before", "[threads]") {
+    struct large_error {
+        std::array<char, 80> text{};
+    };
+    seen_accesses seen;
+    loop one;
+    std::array<const void*, 2> places{};
+    std::size_t ended = 0;
+    one.call_soon([&] {
+        for (auto& place : places) {
+            try {
+                throw large_error{};
+            } catch (large_error& thrown) {
+                ended = seen.ended_bytes;
+                thrown.text[0] = 'x';
+                place = &thrown;
+            }
+        }
+        one.stop();
+    });
+    one.run_forever();
+    if (places[0] != places[1]) { return; }  // the allocator's choice
+    CHECK(ended == sizeof(large_error));
 }
 
 TEST_CASE("of a block that is freed by its size no more than that ends") {

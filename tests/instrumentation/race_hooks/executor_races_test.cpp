@@ -2,6 +2,8 @@
 // Jobs on executor threads that use plain variables.
 #include <coroscope/instrumentation/races/race_detector.hpp>
 
+#include <coroscope/instrumentation/races/shared.hpp>
+
 #include "instrumentation/race_hooks/threaded_loop.hpp"
 #include "support/catch.hpp"
 
@@ -14,8 +16,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace coroscope;
@@ -352,6 +356,105 @@ TEST_CASE("a thread's own variables are its own, whichever job it runs", "[threa
         own = *place;
     };
     CHECK(r.rules_of(use, use) == rule_list{});
+}
+
+TEST_CASE("what an atomic pointer to something shared keeps for itself is in order", "[threads]") {
+    threaded_loop r;
+    std::atomic<std::shared_ptr<int>> shared{std::make_shared<int>(1)};
+    int found = 0;
+    CHECK(r.rules_in_turn([&] { found = *shared.load(); },
+                          [&] { shared.store(std::make_shared<int>(2)); })
+          == rule_list{});
+    CHECK(found == 1);
+}
+
+namespace {
+
+coro<> count_beside_job(executor& pool, int& hits, bool is_benign) {
+    unseen_event is_counted;
+    auto job = get_running_loop().run_in_executor(pool, [&] {
+        hits += 1;
+        is_counted.happen();
+    });
+    is_counted.wait();
+    {
+        std::optional<benign> why;
+        if (is_benign) { why.emplace("an estimate is good enough"); }
+        hits += 1;
+    }
+    co_await job;
+}
+
+}  // namespace
+
+TEST_CASE("what the loop does beside a job may be benign", "[threads]") {
+    const bool is_benign = GENERATE(true, false);
+    threaded_loop r;
+    auto hits = std::make_unique<int>(0);
+    r.start(count_beside_job(r.pool, *hits, is_benign), "main");
+    r.run();
+    CHECK(r.rules() == (is_benign ? rule_list{} : rule_list{"thread-race"}));
+    CHECK((r.races.benign_count() > 0) == is_benign);
+}
+
+TEST_CASE("a job's benign scope lasts until its own end", "[threads]") {
+    const bool is_within = GENERATE(true, false);
+    threaded_loop r;
+    auto hits = std::make_unique<int>(0);
+    const auto count = [&] {
+        {
+            const benign outer("an estimate is good enough");
+            { const benign inner("for this, too"); }
+            if (is_within) { *hits += 1; }
+        }
+        if (!is_within) { *hits += 1; }
+    };
+    CHECK(r.rules_in_turn(count, [&] { *hits += 1; })
+          == (is_within ? rule_list{} : rule_list{"thread-race"}));
+}
+
+namespace {
+
+struct race_and_reset {
+    dictionary values{{"value", 0}};
+    unseen_event first;
+    unseen_event second;
+    unseen_event is_reset;
+    std::atomic<int> ended{0};
+
+    void add(unseen_event& mine, unseen_event& other) {
+        add_from_thread(values, mine, other);
+        ended.fetch_add(1);
+        is_reset.wait();
+    }
+};
+coro<> reset_after(race_and_reset& of, executor& pool) {
+    auto& loop = get_running_loop();
+    auto one = loop.run_in_executor(pool, [&] { of.add(of.first, of.second); });
+    auto two = loop.run_in_executor(pool, [&] { of.add(of.second, of.first); });
+    while (of.ended.load() < 2) {
+        std::this_thread::yield();
+    }
+    of.values["value"] = 0;
+    of.is_reset.happen();
+    of.is_reset.happen();
+    co_await one;
+    co_await two;
+}
+
+}  // namespace
+
+TEST_CASE("a race is told with all its lines when its variable has come to somebody else's hands",
+          "[threads]") {
+    threaded_loop r;
+    race_and_reset of;
+    r.start(reset_after(of, r.pool), "main");
+    r.run();
+    REQUIRE(r.rules() == rule_list{"thread-race"});
+    const auto text = r.races.findings()[0].message;
+    INFO(text);
+    CHECK(count_of(at(2), text) == 2);
+    CHECK(count_of(at(5), text) == 2);
 }
 
 TEST_CASE("a static variable is made once", "[threads]") {

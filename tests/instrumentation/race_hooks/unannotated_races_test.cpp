@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/races/race_detector.hpp>
 
+#include <coroscope/instrumentation/races/shared.hpp>
+
 #include "instrumentation/races/finding_parser.hpp"
 #include "instrumentation/races/raced_loop.hpp"
 #include "support/catch.hpp"
@@ -9,6 +11,7 @@
 #include <coroscope/runtime/sleep.hpp>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -84,4 +87,30 @@ TEST_CASE("a dictionary that is updated under a lock is fine") {
     r.run();
     CHECK(d["value"] == 2);
     CHECK(r.rules().empty());
+}
+
+namespace {
+
+coro<> add_to(int& value, bool reads_again) {
+    int old = 0;
+    {
+        const benign why("a first look");
+        old = value;
+    }
+    if (reads_again) { old = value; }
+    co_await yield_now();
+    value = old + 1;
+}
+
+}  // namespace
+
+TEST_CASE("what is read again after a benign scope is not benign") {
+    const bool reads_again = GENERATE(true, false);
+    raced_loop r;
+    auto value = std::make_unique<int>(0);
+    r.start(add_to(*value, reads_again), "one");
+    r.start(add_to(*value, reads_again), "two");
+    r.run();
+    CHECK(*value == 1);
+    CHECK(r.rules() == (reads_again ? rule_list{"stale-write"} : rule_list{}));
 }

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::uintptr_t place = 0x10'0000;
 constexpr std::size_t page_bytes = 4096;
+constexpr std::size_t few_pages = 4;
 
 [[nodiscard]] std::shared_ptr<thread_record> made_by(std::uint64_t unit) {
     auto record = std::make_shared<thread_record>();
@@ -87,6 +88,44 @@ TEST_CASE("an atomic variable beside a plain one is another") {
     auto* const cell = memory.at(place);
     CHECK(memory.keep(*cell, {nullptr, access_kind::read, 0x01, atomicity::none}, part));
     CHECK_FALSE(memory.keep(*cell, {nullptr, access_kind::read, 0xf0, atomicity::single}, part));
+}
+
+TEST_CASE("pages of memory that was freed are used again") {
+    thread_memory memory(few_pages);
+    const auto part = memory.add_part(made_by(1));
+    const thread_memory::seen write{nullptr, access_kind::write, 0x0f, atomicity::none};
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < 20 * few_pages; ++i) {
+        auto* const cell = memory.at(place + i * page_bytes);
+        REQUIRE(cell != nullptr);
+        kept += memory.keep(*cell, write, part) ? 1U : 0U;
+        CHECK(memory.pages() <= few_pages);
+        memory.forget(place + i * page_bytes, 8);
+    }
+    CHECK(kept == 20 * few_pages);
+}
+
+TEST_CASE("where there is no room for what a job does, it begins anew", "[threads]") {
+    const race_options options;
+    const auto log = std::make_shared<race_log>(options);
+    thread_races races(log, few_pages);
+    std::vector<char> values(10 * few_pages * page_bytes);
+    const auto one = races.begin_job(job_kind, nullptr, {});
+    const auto other = races.begin_job(job_kind, nullptr, {});
+    const auto write = [&](std::uint64_t unit, std::size_t where) {
+        coroscope::detail::access made{&values[where], 1, access_kind::write};
+        made.code = &values;
+        races.note(unit, made);
+    };
+    for (std::size_t i = 0; i < values.size(); i += page_bytes) {
+        write(one, i);
+        CHECK(races.remembered() <= few_pages);
+    }
+    CHECK(log->findings()->dropped() > 0);
+    write(other, values.size() - page_bytes);
+    races.end_job(one, true);
+    races.end_job(other, true);
+    CHECK(log->findings()->findings().size() == 1);
 }
 
 TEST_CASE("nothing is remembered of jobs that have ended", "[threads]") {

@@ -43,6 +43,20 @@ coro<> try_often(mutex& m, int times) {
     }
 }
 
+coro<> hold_for_long(mutex& m) {
+    const auto lock = co_await m.scoped();
+    for (int i = 0; i < 30; ++i) {
+        co_await yield_now();
+    }
+}
+
+coro<> give_up(mutex& m) {
+    co_await try_often(m, 15);
+    for (int i = 0; i < 200; ++i) {
+        co_await yield_now();
+    }
+}
+
 coro<> get_items(queue<int>& of, int times) {
     for (int i = 0; i < times; ++i) {
         static_cast<void>(co_await of.get());
@@ -114,7 +128,7 @@ TEST_CASE("who tries again and again while others get it starves") {
     CHECK(found.verdict == report::verdict::predicted);
     CHECK(found.severity == report::severity::warning);
     CHECK(without_lines(found.message)
-          == "task 3 (starved) has asked for mutex 1 at starvation_test.cpp:LINE in try_often 23 "
+          == "task 3 (starved) has asked for mutex 1 at starvation_test.cpp:LINE in try_often 24 "
              "times and got nothing, while others who came later got it 10 times, task 1 (one) at "
              "starvation_test.cpp:LINE in hold_often last: it may wait for ever. Wait for it in "
              "its line (lock, acquire, get), where who comes first is served first, or let those "
@@ -137,14 +151,14 @@ TEST_CASE("who gets it in the end, or asks less often, does not") {
     }
     SECTION("one holds it for long") {
         v.start(hold_often(m, 1), "one");
-        auto hold = [](mutex& held) -> coro<> {
-            const auto lock = co_await held.scoped();
-            for (int i = 0; i < 30; ++i) {
-                co_await yield_now();
-            }
-        };
-        v.start(hold(m), "two");
+        v.start(hold_for_long(m), "two");
         v.start(try_often(m, 30), "patient");
+    }
+    SECTION("it has given up before others came") {
+        v.start(hold_for_long(m), "long");
+        v.start(hold_often(m, 30), "one");
+        v.start(hold_often(m, 30), "two");
+        v.start(give_up(m), "patient");
     }
     SECTION("who waits in the line is served in turn") {
         v.start(hold_often(m, 30), "one");

@@ -29,7 +29,8 @@ public:
     /// Counts one more occurrence of the finding with this key: how often it came by now; nothing
     /// if it is not in the list. Keys mean something within this process only.
     [[nodiscard]] std::optional<std::uint64_t> count_again(std::uint64_t key);
-    /// A finding that `count_again` did not know; false if there is no room.
+    /// A finding that `count_again` did not know; false if there is no room, or if another thread
+    /// was quicker: then it is counted.
     bool add(std::uint64_t key, report::finding made);
     /// It has happened, and was only predicted: `made` takes its place. False, and nothing is done,
     /// if there is no finding with this key that is predicted.
