@@ -163,7 +163,7 @@ std::string steps_text(const gate_result& result, const gate_budget& budget) {
                                      : "");
 }
 
-void explain(gate_result& result, const gate_budget& budget) {
+void explain(gate_result& result, const report& run, const gate_budget& budget) {
     const bool failed = result.verdict == gate_verdict::fail;
     const bool has_findings =
         !result.findings.empty() || result.known_findings > 0 || result.predicted_findings > 0;
@@ -178,6 +178,10 @@ void explain(gate_result& result, const gate_budget& budget) {
     for (const auto& each : result.findings) {
         result.lines.push_back(finding_line(each));
     }
+    if (run.findings_dropped > 0) {
+        result.lines.push_back("the report dropped " + std::to_string(run.findings_dropped)
+                               + " findings or accesses, which were not judged");
+    }
     for (const auto& each : result.stale) {
         result.lines.push_back("no longer seen: " + each);
     }
@@ -188,7 +192,16 @@ void explain(gate_result& result, const gate_budget& budget) {
     }
 }
 
+/// Without a spotter a report has no threshold, and no steps.
+bool has_steps(const report& recorded) {
+    return recorded.slow_threshold != std::chrono::nanoseconds::max();
+}
+
 std::string too_coarse(const char* what, const report& recorded, const gate_budget& budget) {
+    if (!has_steps(recorded)) {
+        return std::string("no slow_spotter worked on ") + what
+               + ", so it knows nothing of slow steps; add one, or judge with --findings-only";
+    }
     return std::string(what) + " recorded steps of " + format_duration(recorded.slow_threshold)
            + " or more and knows nothing of shorter ones, so it cannot be judged at "
            + format_duration(budget.threshold) + "; record with slow_callback_duration at "
@@ -198,7 +211,7 @@ std::string too_coarse(const char* what, const report& recorded, const gate_budg
 }  // namespace
 
 gate_result check_gate(const report& run, const gate_budget& budget, const report* baseline) {
-    if (budget.judges_steps && budget.threshold < run.slow_threshold) {
+    if (budget.judges_steps && (!has_steps(run) || budget.threshold < run.slow_threshold)) {
         return unusable(too_coarse("the report", run, budget));
     }
     if (budget.judges_steps && baseline != nullptr && budget.threshold < baseline->slow_threshold) {
@@ -219,7 +232,7 @@ gate_result check_gate(const report& run, const gate_budget& budget, const repor
             + " that may count; record at a higher slow_callback_duration, or keep more slow "
               "steps");
     }
-    explain(result, budget);
+    explain(result, run, budget);
     return result;
 }
 

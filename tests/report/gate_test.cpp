@@ -241,3 +241,32 @@ TEST_CASE("what the baseline knows is excused, and what it alone knows is told",
     CHECK(to_json(result)["stale"].size() == 2);
     CHECK(check_gate(baseline, {5ms, 0}, &baseline).stale.empty());
 }
+
+TEST_CASE("a report that no spotter worked on passes no gate for steps", "[gate][golden]") {
+    const auto never = std::chrono::nanoseconds::max();
+    const auto without = run_with({}, never);
+    for (const auto threshold : {never, std::chrono::nanoseconds(5ms)}) {
+        CHECK(
+            check_gate(without, {threshold, 0}).lines
+            == std::vector<std::string>{
+                "gate unusable: no slow_spotter worked on the report, so it knows nothing of slow "
+                "steps; add one, or judge with --findings-only"});
+    }
+    gate_budget findings_alone{never, 0};
+    findings_alone.judges_steps = false;
+    CHECK(check_gate(without, findings_alone).verdict == gate_verdict::pass);
+    const auto with = run_with({});
+    const auto result = check_gate(with, {5ms, 0}, &without);
+    CHECK(result.verdict == gate_verdict::unusable);
+    CHECK_THAT(result.lines.at(0), Contains("no slow_spotter worked on the baseline"));
+}
+
+TEST_CASE("findings that a report dropped are told", "[gate][golden]") {
+    auto run = run_with({});
+    run.findings_dropped = 3;
+    CHECK(check_gate(run, {5ms, 0}).verdict == gate_verdict::pass);
+    CHECK(check_gate(run, {5ms, 0}).lines
+          == std::vector<std::string>{
+              "gate passed: 0 slow steps of 5.00 ms or more, allowed 0",
+              "the report dropped 3 findings or accesses, which were not judged"});
+}

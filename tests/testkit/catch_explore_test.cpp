@@ -4,6 +4,7 @@
 #include "support/catch.hpp"
 #include "testkit/nested_catch.hpp"
 
+#include <coroscope/instrumentation/races.hpp>
 #include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
@@ -39,6 +40,16 @@ coro<> lock_both(coroscope::mutex& first, coroscope::mutex& second) {
     const auto outer = co_await first.scoped();
     co_await coroscope::yield_now();
     const auto inner = co_await second.scoped();
+}
+
+coro<> use_alone(coroscope::instrumentation::single_task<int>& value) {
+    ++value.get();
+    co_return;
+}
+
+coro<> break_a_contract() {
+    coroscope::instrumentation::single_task<int> owned(0, "owned");
+    co_await coroscope::gather(use_alone(owned), use_alone(owned));
 }
 
 }  // namespace
@@ -89,6 +100,22 @@ TEST_CASE("an exploration that fails cannot pass because its replay does not", "
     CHECK(run.status != 0);
     CHECK(run.has("failed when explored, but not when replayed"));
     CHECK(run.has("it did not fail when it was run once more"));
+}
+
+TEST_CASE("explored: a contract is broken", "[.nested]") {
+    explore_options options;
+    options.find_races = true;
+    coroscope::testkit::run_catch_exploration([] { return break_a_contract(); }, options);
+}
+
+TEST_CASE("what a race detector alone has seen is reported by its replay", "[explore][catch]") {
+    const std::string name = "explored: a contract is broken";
+    const auto run = nested::run(name);
+    INFO(run.output);
+    CHECK(run.status != 0);
+    CHECK(run.has("single-task"));
+    CHECK_FALSE(run.has("but not when replayed"));
+    CHECK(nested::run(name, "COROSCOPE_TEST_REPLAY=co1:1:").status != 0);
 }
 
 TEST_CASE("a process that is left inside of an exploration fails", "[explore][catch]") {

@@ -130,6 +130,9 @@ TEST_CASE("what was confirmed has a schedule that replays it") {
     CHECK(how.holds.empty() == (bug.rule != "stale-write"));
     const auto again = replay(bug.body, line->text);
     CHECK(again.ok() == (bug.rule == "single-task"));  // which the detector alone notices
+    explore_options watched;
+    watched.find_races = true;
+    CHECK_FALSE(replay(bug.body, line->text, watched).ok());
 }
 
 TEST_CASE("what happens in a hang is told of with the hang") {

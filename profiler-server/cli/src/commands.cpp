@@ -14,6 +14,7 @@
 #include <array>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <ostream>
 #include <vector>
@@ -108,6 +109,16 @@ int follow(const profiler_client& client, const slow_options& options, const sur
     return success;
 }
 
+/// Of any version, and whatever else is wrong with it. Anything else is somebody's file, which
+/// `--baseline` names by mistake.
+bool is_some_report(const std::string& path) {
+    std::ifstream file(path);
+    const auto json = nlohmann::json::parse(file, nullptr, false);
+    if (!json.is_object()) { return false; }
+    const auto schema = json.find("schema");
+    return schema != json.end() && *schema == report::schema_name;
+}
+
 /// The first time that one is made, there is none yet.
 std::optional<report::report> baseline_of(const gate_options& options) {
     if (options.baseline.empty()) { return {}; }
@@ -115,9 +126,13 @@ std::optional<report::report> baseline_of(const gate_options& options) {
     try {
         return report::read_report(options.baseline);
     } catch (const report::report_error& error) {
+        if (options.updates_baseline && is_some_report(options.baseline)) { return {}; }
         throw report::report_error(
             error.place(), error.problem(),
-            "give --baseline a report of before; --update-baseline makes one where none is")
+            options.updates_baseline
+                ? "this is no report, and is not replaced; remove it, or give --baseline another "
+                  "name"
+                : "give --baseline a report of before; --update-baseline makes one where none is")
             .in_file(error.file());
     }
 }
@@ -176,7 +191,10 @@ int run_gate(const gate_options& options, const surroundings& io) {
     const report::gate_budget budget{options.threshold.value_or(run.slow_threshold),
                                      options.max_slow, !options.findings_only,
                                      options.counts_predicted};
-    const auto result = report::check_gate(run, budget, baseline ? &*baseline : nullptr);
+    auto result = report::check_gate(run, budget, baseline ? &*baseline : nullptr);
+    if (options.updates_baseline && result.verdict == report::gate_verdict::unusable) {
+        result = report::check_gate(run, budget);  // what is replaced need not be fit for anything
+    }
     const bool is_unusable = result.verdict == report::gate_verdict::unusable;
     if (options.json) { print_json(io.out, to_json(result)); }
     if (!options.json || is_unusable) {

@@ -11,6 +11,7 @@
 #include "task_report.hpp"
 #include "unfinished_test.hpp"
 
+#include <coroscope/instrumentation/races/race_detector.hpp>
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
 #include <algorithm>
@@ -172,16 +173,21 @@ struct search_part {
 void describe(exploration_failure& failure, const std::string& table) {
     const auto was_shrunk = failure.shrunk != failure.schedule;
     const auto& failures = failure.shrunk_result.failures;
-    const bool is_outcome = !failures.empty() && failures[0].kind == failure_kind::outcome;
+    const auto starts_with = [&](failure_kind kind) {
+        return !failures.empty() && failures[0].kind == kind;
+    };
+    const auto* const judged_by = starts_with(failure_kind::outcome) ? ", {.check_outcomes = true})"
+                                  : starts_with(failure_kind::race)  ? ", {.find_races = true})"
+                                                                     : ")";
     std::string races;
     for (const auto& each : failure.findings) {
         races += "\nrace, confirmed: " + each.message + " [" + each.rule + "]";
     }
-    failure.message = testkit::to_string(failure.shrunk_result) + "\nexecution "
-                      + std::to_string(failure.number) + ", by " + failure.found_by + "\nschedule: "
-                      + failure.schedule + (was_shrunk ? "\nshrunk to: " + failure.shrunk : "")
-                      + races + table + "\nto replay it: coroscope::testkit::replay(body, \""
-                      + failure.shrunk + "\"" + (is_outcome ? ", {.check_outcomes = true})" : ")");
+    failure.message =
+        testkit::to_string(failure.shrunk_result) + "\nexecution " + std::to_string(failure.number)
+        + ", by " + failure.found_by + "\nschedule: " + failure.schedule
+        + (was_shrunk ? "\nshrunk to: " + failure.shrunk : "") + races + table
+        + "\nto replay it: coroscope::testkit::replay(body, \"" + failure.shrunk + "\"" + judged_by;
 }
 
 /// Lets the executions of `test` be judged by the result, which has to stay where it is.
@@ -242,6 +248,25 @@ void add_races(exploration& to, race_hunt&& races) {
                          [](const auto& f) { return f.verdict == report::verdict::confirmed; });
 }
 
+/// What a race detector sees happen fails the run, as it does where races are looked for.
+[[nodiscard]] scheduled_run run_watched(explored_environment& in, const explored_test& test,
+                                        const schedule& to_follow) {
+    instrumentation::race_options watching;
+    watching.runs_in_default_order = to_follow.size() == 0;
+    instrumentation::race_detector detector(watching);
+    in.detect_with(&detector);
+    auto run = run_schedule(in, test, to_follow);
+    in.detect_with(nullptr);
+    if (!run.result.ok()) { return run; }
+    const auto findings = detector.findings();
+    const auto seen =
+        std::ranges::find(findings, report::verdict::confirmed, &report::finding::verdict);
+    if (seen != findings.end()) {
+        run.result.failures.push_back({failure_kind::race, seen->message, nullptr, {}});
+    }
+    return run;
+}
+
 }  // namespace
 
 exploration explore(const std::function<coro<>()>& body, const explore_options& options,
@@ -299,7 +324,8 @@ test_result replay(const std::function<coro<>()>& body, std::string_view schedul
     explored_environment environment(settings, where);
     environment.expect_outcomes(test.serial);
     if (environment.has_failed_before()) { return std::move(environment.result()); }
-    auto run = run_schedule(environment, test, to_follow);
+    auto run = options.find_races ? run_watched(environment, test, to_follow)
+                                  : run_schedule(environment, test, to_follow);
     if (run.result.ok() && environment.has_failed_since()) {
         run.result = std::move(environment.result());
     }

@@ -34,6 +34,8 @@ public:
     [[nodiscard]] bool decide_fault() override { return false; }
     void on_step(const candidate& runs) override;
     [[nodiscard]] bool wants_order() const override { return true; }
+    /// It settles what it looks at.
+    [[nodiscard]] bool wants_settled_order() const override { return false; }
     [[nodiscard]] bool wants_uses() const override { return true; }
     void on_use(const coroscope::detail::access& made) override;
     void end(const execution_summary& summary) override;

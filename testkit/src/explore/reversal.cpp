@@ -16,6 +16,7 @@ using reversal_kind = reversal::kind;
 
 constexpr std::uint32_t most_steps_turned = 2'000;
 constexpr std::size_t most_pairs_found = 20'000;
+constexpr std::uint64_t most_uses_compared = 50'000'000;
 constexpr int steps_nearby = 32;  ///< steps of an agent that may belong together
 
 /// Of the steps of one execution.
@@ -30,10 +31,13 @@ public:
         }
     }
 
-    [[nodiscard]] std::vector<reversal> find() const {
+    [[nodiscard]] std::vector<reversal> find() {
         std::vector<reversal> found;
         std::size_t unseen = 0;
-        for (std::uint32_t later = 0; later < count_ && found.size() < most_pairs_found; ++later) {
+        const auto has_time = [&] {
+            return found.size() < most_pairs_found && compared_ < most_uses_compared;
+        };
+        for (std::uint32_t later = 0; later < count_ && has_time(); ++later) {
             for (std::uint32_t earlier = 0; earlier < later; ++earlier) {
                 const bool is_fixed = order_.step(earlier).agent == order_.step(later).agent
                                       || order_.is_after(later, earlier);
@@ -66,7 +70,7 @@ public:
     }
 
 private:
-    [[nodiscard]] reversal judge(std::uint32_t earlier, std::uint32_t later) const {
+    [[nodiscard]] reversal judge(std::uint32_t earlier, std::uint32_t later) {
         reversal made{earlier, later};
         if (!find_conflict(made)) { return made; }
         const auto& use = order_.step(earlier).uses[made.first_use];
@@ -79,11 +83,12 @@ private:
         return made;
     }
 
-    [[nodiscard]] bool find_conflict(reversal& in) const {
+    [[nodiscard]] bool find_conflict(reversal& in) {
         const auto& a = order_.step(in.earlier);
         const auto& b = order_.step(in.later);
         if (((a.changed & b.looked) | (a.looked & b.changed)) == 0) { return false; }
         for (std::uint32_t i = 0; i < a.uses.size(); ++i) {
+            compared_ += b.uses.size();
             for (std::uint32_t j = 0; j < b.uses.size(); ++j) {
                 if (!do_conflict(a.uses[i].mode, b.uses[j].mode)) { continue; }
                 if (!are_of_one_thing(a.uses[i], b.uses[j])) { continue; }
@@ -94,13 +99,13 @@ private:
         }
         return false;
     }
-    [[nodiscard]] bool do_steps_conflict(std::uint32_t earlier, std::uint32_t later) const {
+    [[nodiscard]] bool do_steps_conflict(std::uint32_t earlier, std::uint32_t later) {
         reversal both{earlier, later};
         return find_conflict(both);
     }
 
     /// The earlier one's agent had to do with the thing before, or with the later step.
-    [[nodiscard]] bool had_begun(const reversal& r) const {
+    [[nodiscard]] bool had_begun(const reversal& r) {
         const auto& thing = order_.step(r.earlier).uses[r.first_use];
         auto own = order_.step(r.earlier).own;
         for (int left = steps_nearby; own != reversal::none && left > 0; --left) {
@@ -113,7 +118,7 @@ private:
         return false;
     }
     /// The later one's agent has to do with the earlier step once more.
-    [[nodiscard]] bool goes_on(const reversal& r) const {
+    [[nodiscard]] bool goes_on(const reversal& r) {
         auto own = next_[r.later];
         for (int left = steps_nearby; own != reversal::none && left > 0; --left) {
             if (do_steps_conflict(r.earlier, own)) { return true; }
@@ -143,14 +148,15 @@ private:
     const execution_order& order_;
     std::uint32_t count_;
     std::vector<std::uint32_t> next_;  ///< step of the same agent
+    std::uint64_t compared_ = 0;       ///< uses
 };
 
 }  // namespace
 
 std::vector<reversal> find_reversals(execution_order& of, const reversal_limits& most) {
     if (most.seen + most.unseen == 0) { return {}; }
-    of.settle_by_necessity(of.size());
-    const reversal_finder finder(of);
+    of.settle_by_necessity(std::min<std::size_t>(of.size(), most_steps_turned));
+    reversal_finder finder(of);
     const auto found = finder.find();
     std::unordered_set<std::uint64_t> sites;
     std::vector<reversal> chosen;

@@ -35,7 +35,8 @@ struct reversal_limits {
 };
 
 /// The likeliest first, of those at the same places of the source one before the others. Only the
-/// first steps of a long execution are looked at. Leaves `of` settled by necessity.
+/// first steps of a long execution are looked at, of steps with very many uses fewer, and nothing
+/// is left of the others in `of`, which is settled by necessity.
 [[nodiscard]] std::vector<reversal> find_reversals(execution_order& of,
                                                    const reversal_limits& most = {});
 

@@ -46,6 +46,7 @@ void schedule_driver::begin(search_strategy& strategy, std::uint64_t seed, std::
     strategy.set_agents(&agents_);
     strategy.begin(seed);
     is_ordered_ = strategy.wants_order() || counts_classes_;
+    is_settled_ = strategy.wants_settled_order() || counts_classes_;
     is_used_ = strategy.wants_uses();
     instant_ = time.now();
     if (is_ordered_) { order_.begin(agents_); }
@@ -55,7 +56,7 @@ void schedule_driver::begin(search_strategy& strategy, std::uint64_t seed, std::
 void schedule_driver::end(bool failed) {
     end_body();
     summary_.failed = failed;
-    if (is_ordered_) { order_.settle(order_.size()); }
+    if (is_settled_) { order_.settle(order_.size()); }
     strategy_->end(summary_);
 }
 
@@ -119,7 +120,7 @@ void schedule_driver::on_begin_of_life(const void* begin, std::size_t bytes) noe
 }
 
 std::optional<std::uint64_t> schedule_driver::class_hash() const noexcept {
-    if (!is_ordered_ || summary_.was_cut || strategy_->tried_nothing_new()) { return {}; }
+    if (!is_settled_ || summary_.was_cut || strategy_->tried_nothing_new()) { return {}; }
     return order_.class_hash();
 }
 

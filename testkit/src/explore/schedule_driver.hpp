@@ -148,6 +148,7 @@ private:
     execution_order order_;
     bool counts_classes_ = false;
     bool is_ordered_ = false;  ///< somebody wants the order of this execution
+    bool is_settled_ = false;  ///< and at its end that of all its steps
     bool is_used_ = false;     ///< the strategy wants to know who uses what
     coroscope::detail::access_sink* outer_ = nullptr;  ///< who listened before
     time_point instant_{};

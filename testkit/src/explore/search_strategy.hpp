@@ -79,7 +79,11 @@ public:
     virtual void on_use(const coroscope::detail::access& made) { static_cast<void>(made); }
     /// Whether it wants to know by `order` what depends on what. Asked after `begin`.
     [[nodiscard]] virtual bool wants_order() const { return false; }
-    /// What depends on what in the execution that has begun, up to now; at its end, settled.
+    /// Whether that order is to be settled when the execution ends, which takes all of its steps
+    /// with one another. Asked after `begin`, of those that want the order.
+    [[nodiscard]] virtual bool wants_settled_order() const { return wants_order(); }
+    /// What depends on what in the execution that has begun, up to now; at its end, settled if that
+    /// is wanted.
     void set_order(execution_order* order) noexcept { order_ = order; }
     /// Gives it the names of agents. Before the first execution.
     void set_agents(const agent_tree* agents) noexcept { agents_ = agents; }

@@ -329,6 +329,40 @@ TEST_CASE("a baseline is made of a report, and tells what is gone", "[cli]") {
     CHECK(run({"gate", slow.path(), "--baseline", baseline.path()}).code == 1);
 }
 
+TEST_CASE("a baseline that is of no use any more is replaced all the same", "[cli]") {
+    const report_file slow({slow_step_at(40, 8ms)});
+    const report_file coarse({}, 10ms);
+    CHECK(run({"gate", slow.path(), "--baseline", coarse.path()}).code == 2);
+    const report_file newer({});
+    std::ofstream(newer.path()) << R"({"schema": "coroscope-report", "schema_version": 99})";
+    CHECK(run({"gate", slow.path(), "--baseline", newer.path()}).code == 2);
+    for (const auto* old : {&coarse, &newer}) {
+        const auto made =
+            run({"gate", slow.path(), "--baseline", old->path(), "--update-baseline"});
+        CHECK(made.code == 0);
+        CHECK(made.err.empty());
+        CHECK_THAT(made.out, Contains("is the baseline from now on: 1 slow steps"));
+        CHECK(run({"gate", slow.path(), "--baseline", old->path()}).code == 0);
+    }
+}
+
+TEST_CASE("what is no report is not replaced by a baseline", "[cli]") {
+    const report_file slow({slow_step_at(40, 8ms)});
+    const report_file other({});
+    for (const std::string text : {"int main() {}", "{\"name\": 1}", "[]", ""}) {
+        CAPTURE(text);
+        std::ofstream(other.path()) << text;
+        const auto refused =
+            run({"gate", slow.path(), "--baseline", other.path(), "--update-baseline"});
+        CHECK(refused.code == 2);
+        CHECK_THAT(refused.err,
+                   Contains(other.path()) && Contains("this is no report, and is not replaced"));
+        std::ostringstream left;
+        left << std::ifstream(other.path()).rdbuf();
+        CHECK(left.str() == text);
+    }
+}
+
 TEST_CASE("a report or a baseline that cannot be read is exit 2 and named", "[cli]") {
     const report_file good({});
     const report_file broken({});

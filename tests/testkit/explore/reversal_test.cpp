@@ -9,6 +9,7 @@
 #include <coroscope/runtime/detail/access_sink.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -64,6 +65,17 @@ public:
         auto found = find_reversals(order_);
         std::erase_if(found, [](const reversal& r) { return r.why == kind::unseen; });
         return found;
+    }
+    /// Two agents take turns, and use `each_uses` things in each step that nobody else uses.
+    void take_turns(std::uint32_t steps, const std::vector<int>& things, std::uint32_t each_uses) {
+        step(agent_tree::body, false);
+        const std::array<agent_index, 2> both{make(), make()};
+        for (std::uint32_t i = 0; i < steps; ++i) {
+            step(both[i % 2]);
+            for (std::uint32_t u = 0; u < each_uses; ++u) {
+                write(things[(i % 2) * each_uses + u]);
+            }
+        }
     }
     [[nodiscard]] execution_order& order() noexcept { return order_; }
 
@@ -224,4 +236,31 @@ TEST_CASE("of steps at the same places, one pair comes before the others of all 
     CHECK(few.size() == 3);
     CHECK(few[2].why == kind::unseen);
     CHECK(find_reversals(e.order(), {0, 0}).empty());
+}
+
+TEST_CASE("of a long execution the first steps alone are looked at, and ordered") {
+    written_execution e;
+    e.take_turns(2'500, {}, 0);
+    CHECK(e.order().size() == 2'501);
+    const auto found = find_reversals(e.order());
+    REQUIRE_FALSE(found.empty());
+    CHECK(std::ranges::all_of(found, [](const reversal& r) { return r.later < 2'000; }));
+    CHECK(e.order().size() == 2'000);
+}
+
+TEST_CASE("of steps with very many uses fewer are looked at") {
+    const std::vector<int> things(1'000);
+    int x = 0;
+    for (const std::uint32_t count : {10U, 60U}) {
+        CAPTURE(count);
+        written_execution e;
+        e.take_turns(count, things, 500);
+        const auto late = e.make();
+        e.write(x);
+        e.step(late, false);
+        e.write(x);
+        e.step(1, false);
+        e.read(x);
+        CHECK(e.seen().empty() == (count == 60U));
+    }
 }

@@ -60,9 +60,10 @@ struct gate_result {
 /// excused: places are compared by fingerprint, so a second slow span in such a function is excused
 /// too. So are findings that were there, whatever the verdict was.
 ///
-/// Never guesses. Unusable are: a threshold below the one that the report, or the baseline, was
-/// recorded at, since the steps between the two were not recorded; and a report whose dropped slow
-/// steps could turn a pass into a fail.
+/// Never guesses. Unusable are, where steps are judged: a report without a spotter, and so without
+/// a threshold; a threshold below the one that the report, or the baseline, was recorded at, since
+/// the steps between the two were not recorded; and a report whose dropped slow steps could turn a
+/// pass into a fail. Findings that were dropped are told, and fail nothing.
 [[nodiscard]] gate_result check_gate(const report& run, const gate_budget& budget,
                                      const report* baseline = nullptr);
 
