@@ -71,9 +71,6 @@ private:
         {.reason = "puts back what was there before, whatever has been written since",
          .rule = "stale-write",
          .symbol = "trade"},
-        {.reason = "a map whose last element is erased resets its ends without reading them again",
-         .rule = "stale-write",
-         .symbol = "session_list::entry::~entry"},
     };
     return options;
 }

@@ -46,6 +46,17 @@ public:
         return innermost == code_origin::library ? of_callers(unit, address - bias) : innermost;
     }
 
+    [[nodiscard]] bool is_fresh_start(std::uintptr_t address) {
+        Dwarf_Die unit;
+        Dwarf_Addr bias = 0;
+        if (!find_unit(address, unit, bias)) { return false; }
+        auto scopes = code_.calls_in(unit).scopes_at(address - bias);
+        const char* const name = scopes.empty() ? nullptr : dwarf_diename(&scopes.front());
+        const char* const file = file_at(unit, address - bias);
+        return name != nullptr && std::string_view(name) == "_M_reset" && file != nullptr
+               && std::string_view(file).ends_with("/bits/stl_tree.h");
+    }
+
 private:
     [[nodiscard]] bool find_unit(std::uintptr_t address, Dwarf_Die& unit, Dwarf_Addr& bias) {
         auto* const module = code_.module_of(address);
@@ -115,30 +126,44 @@ private:
     std::string own_build_folder_;
 };
 
-[[nodiscard]] code_origin read_origin(std::uintptr_t address) {
+template <class Ask>
+[[nodiscard]] auto ask_finder(Ask ask) {
     static constinit std::mutex mutex;
     static origin_finder* finder = nullptr;  // never destroyed: code runs until the end
     const std::lock_guard lock(mutex);
     if (finder == nullptr) { finder = new origin_finder; }
-    return finder->find(address);
+    return ask(*finder);
+}
+
+[[nodiscard]] code_origin read_origin(std::uintptr_t address) {
+    return ask_finder([=](origin_finder& finder) { return finder.find(address); });
+}
+
+enum class start : std::uint8_t { none, fresh };
+
+[[nodiscard]] start read_start(std::uintptr_t address) {
+    return ask_finder([=](origin_finder& finder) {
+        return finder.is_fresh_start(address) ? start::fresh : start::none;
+    });
 }
 
 /// Addresses that were asked for, each with what was found: open addressing, nothing is taken out.
-class known_origins {
+template <class Answer, Answer (*Read)(std::uintptr_t)>
+class known_answers {
 public:
-    [[nodiscard]] code_origin find(std::uintptr_t address) noexcept {
+    [[nodiscard]] Answer find(std::uintptr_t address) noexcept {
         const auto first = address * 0x9E37'79B9'7F4A'7C15U >> (64U - size_bits);
         for (std::size_t i = 0; i < longest_search; ++i) {
             auto& entry = entries_[(first + i) % size];
             const auto known = entry.load(std::memory_order_relaxed);
-            if (known >> origin_bits == address) { return static_cast<code_origin>(known & 3U); }
+            if (known >> answer_bits == address) { return static_cast<Answer>(known & 3U); }
             if (known == 0) {
-                const auto origin = read(address);
+                const auto answer = read(address);
                 auto none = known;
                 entry.compare_exchange_strong(
-                    none, address << origin_bits | static_cast<std::uint64_t>(origin),
+                    none, address << answer_bits | static_cast<std::uint64_t>(answer),
                     std::memory_order_relaxed);
-                return origin;
+                return answer;
             }
         }
         return read(address);
@@ -148,18 +173,19 @@ private:
     static constexpr unsigned size_bits = 17;
     static constexpr std::size_t size = std::size_t{1} << size_bits;
     static constexpr std::size_t longest_search = 64;
-    static constexpr unsigned origin_bits = 2;
+    static constexpr unsigned answer_bits = 2;
 
-    [[nodiscard]] static code_origin read(std::uintptr_t address) noexcept {
+    [[nodiscard]] static Answer read(std::uintptr_t address) noexcept {
         try {
-            return read_origin(address);
-        } catch (...) { return code_origin::user; }  // no memory: nothing is known
+            return Read(address);
+        } catch (...) { return Answer{}; }  // no memory: nothing is known
     }
 
     std::array<std::atomic<std::uint64_t>, size> entries_{};
 };
 
-constinit known_origins known;
+constinit known_answers<code_origin, &read_origin> known;
+constinit known_answers<start, &read_start> known_starts;
 
 }  // namespace
 
@@ -170,6 +196,10 @@ code_origin origin_of_code(std::uintptr_t address) noexcept {
     const auto origin = known.find(address);
     recently_asked.keep(address, origin);
     return origin;
+}
+
+bool is_fresh_start(std::uintptr_t address) noexcept {
+    return known_starts.find(address) == start::fresh;
 }
 
 code_origin origin_of_file(std::string_view path) noexcept {

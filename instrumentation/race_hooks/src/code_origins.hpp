@@ -49,6 +49,11 @@ extern recent_origins recently_asked;
 /// information of each new source file.
 [[nodiscard]] code_origin origin_of_code(std::uintptr_t address) noexcept;
 
+/// Whether the instruction puts a container back to what it was when it was made, without a look at
+/// what is there: it has made sure of that by other means, as a `std::map` whose last element is
+/// erased, which writes to its end without having read that. **Cost**: the same.
+[[nodiscard]] bool is_fresh_start(std::uintptr_t address) noexcept;
+
 [[nodiscard]] code_origin origin_of_file(std::string_view path) noexcept;
 
 }  // namespace coroscope::instrumentation::detail

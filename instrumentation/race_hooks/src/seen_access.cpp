@@ -112,6 +112,11 @@ private:
         coroscope::detail::access made{data, bytes, kind};
         made.code = reinterpret_cast<const void*>(code);  // NOLINT: as it was
         made.atomic = atomic;
+        if (kind == access_kind::write && is_fresh_start(call_at(caller))) {
+            made.kind = access_kind::read;  // a look that it did not need
+            told.on_access(made);
+            made.kind = kind;
+        }
         told.on_access(made);
     });
 }

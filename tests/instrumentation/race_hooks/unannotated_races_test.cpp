@@ -44,6 +44,12 @@ coro<> locked_add(duration delay, dictionary& d, mutex& lock, std::string key, d
     d[key] = old + value;
 }
 
+coro<> stay(std::map<int, int>& in, int id, duration how_long) {
+    in[id] = id;
+    co_await sleep_for(how_long);
+    in.erase(id);
+}
+
 [[nodiscard]] std::string line(unsigned of_body) {
     return "unannotated_races_test.cpp:" + std::to_string(body_of_delayed_add + of_body);
 }
@@ -75,6 +81,16 @@ TEST_CASE("a dictionary that is read again after the sleep is fine") {
     r.start(add_after_delay(1s, d, "value", 1), "quick");
     r.run();
     CHECK(d["value"] == 2);
+    CHECK(r.rules().empty());
+}
+
+TEST_CASE("a dictionary whose last element is erased begins anew, whatever was read of it before") {
+    raced_loop r;
+    std::map<int, int> present;
+    r.start(stay(present, 1, 2s), "long");
+    r.start(stay(present, 2, 1s), "short");
+    r.run();
+    CHECK(present.empty());
     CHECK(r.rules().empty());
 }
 
