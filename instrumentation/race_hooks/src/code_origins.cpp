@@ -101,7 +101,7 @@ private:
         Dwarf_Die unit;
         Dwarf_Addr bias = 0;
         if (!find_unit(here, unit, bias)) { return; }
-        const char* const file = file_at(unit, here - bias);
+        const char* const file = dwarf_diename(&unit);  // the unit's, whatever begins the function
         if (file == nullptr) { return; }
         auto path = whole_path(folder_of(unit), file);
         if (!path.ends_with(below)) { return; }
@@ -126,25 +126,25 @@ private:
     std::string own_build_folder_;
 };
 
-template <class Ask>
-[[nodiscard]] auto ask_finder(Ask ask) {
-    static constinit std::mutex mutex;
+constinit std::mutex finder_mutex;
+
+/// Under the mutex.
+[[nodiscard]] origin_finder& the_finder() {
     static origin_finder* finder = nullptr;  // never destroyed: code runs until the end
-    const std::lock_guard lock(mutex);
     if (finder == nullptr) { finder = new origin_finder; }
-    return ask(*finder);
+    return *finder;
 }
 
 [[nodiscard]] code_origin read_origin(std::uintptr_t address) {
-    return ask_finder([=](origin_finder& finder) { return finder.find(address); });
+    const std::lock_guard lock(finder_mutex);
+    return the_finder().find(address);
 }
 
 enum class start : std::uint8_t { none, fresh };
 
 [[nodiscard]] start read_start(std::uintptr_t address) {
-    return ask_finder([=](origin_finder& finder) {
-        return finder.is_fresh_start(address) ? start::fresh : start::none;
-    });
+    const std::lock_guard lock(finder_mutex);
+    return the_finder().is_fresh_start(address) ? start::fresh : start::none;
 }
 
 /// Addresses that were asked for, each with what was found: open addressing, nothing is taken out.
