@@ -34,13 +34,13 @@ void in_parent() {
 }
 
 void in_child() {
+    access_listener = nullptr;  // first: what follows may not tell anybody
+    job_listener = nullptr;
+    this_stretch = {};
     disown_loops();
     disown_interrupts();
     if (running_loop != nullptr) { running_loop->self->stop(); }
     running_loop = nullptr;
-    access_listener = nullptr;  // it is the loop's that is not here
-    job_listener = nullptr;
-    this_stretch = {};
     frames_are_watched = false;
     in_parent();
 }

@@ -21,6 +21,7 @@ using coroscope::instrumentation::detail::annotation_listener;
 using coroscope::instrumentation::detail::is_for_user;
 using coroscope::instrumentation::detail::see_order;
 using coroscope::instrumentation::detail::this_stretch;
+using coroscope::instrumentation::detail::thread_lock;
 using coroscope::instrumentation::detail::thread_order;
 
 [[nodiscard, gnu::always_inline]] inline bool is_told() noexcept {
@@ -28,11 +29,12 @@ using coroscope::instrumentation::detail::thread_order;
 }
 /// Whose lock it is takes a look into the debug information, which is not worth it for a thread
 /// alone.
-[[gnu::always_inline]] inline void see_lock(const volatile void* mutex, bool is_taken,
+[[gnu::always_inline]] inline void see_lock(const volatile void* mutex, thread_lock how,
                                             const void* caller) noexcept {
     if (!is_told()) [[likely]] { return; }
+    const bool is_taken = how != thread_lock::give_back;
     if (is_taken && annotation_listener->has_threads() && !is_for_user(caller)) { return; }
-    annotation_listener->on_thread_lock(const_cast<const void*>(mutex), is_taken, {});  // NOLINT
+    annotation_listener->on_thread_lock(const_cast<const void*>(mutex), how, {});  // NOLINT
 }
 
 [[nodiscard]] bool owns(int error) noexcept {
@@ -44,9 +46,9 @@ template <class Wait>
 [[gnu::always_inline]] inline auto see_wait(const void* condition, const void* mutex,
                                             const void* caller, Wait wait) {
     if (!is_told()) [[likely]] { return wait(); }
-    see_lock(mutex, false, caller);
+    see_lock(mutex, thread_lock::give_back, caller);
     auto result = wait();
-    see_lock(mutex, true, caller);
+    see_lock(mutex, thread_lock::take, caller);
     see_order(condition, thread_order::acquire);
     return result;
 }
@@ -54,18 +56,22 @@ template <class Wait>
 }  // namespace
 
 // NOLINTBEGIN(bugprone-macro-parentheses): parameters and arguments
-#define COROSCOPE_LOCK(name, parameters, arguments)                  \
-    int __real_##name parameters;                                    \
-    int __wrap_##name parameters {                                   \
-        const int error = __real_##name arguments;                   \
-        if (owns(error)) { see_lock(lock, true, COROSCOPE_CALLER); } \
-        return error;                                                \
+#define COROSCOPE_LOCK_AS(how, name, parameters, arguments)         \
+    int __real_##name parameters;                                   \
+    int __wrap_##name parameters {                                  \
+        const int error = __real_##name arguments;                  \
+        if (owns(error)) { see_lock(lock, how, COROSCOPE_CALLER); } \
+        return error;                                               \
     }
-#define COROSCOPE_UNLOCK(name, type)             \
-    int __real_##name(type* lock);               \
-    int __wrap_##name(type* lock) {              \
-        see_lock(lock, false, COROSCOPE_CALLER); \
-        return __real_##name(lock);              \
+#define COROSCOPE_LOCK(name, parameters, arguments) \
+    COROSCOPE_LOCK_AS(thread_lock::take, name, parameters, arguments)
+#define COROSCOPE_SHARED_LOCK(name, parameters, arguments) \
+    COROSCOPE_LOCK_AS(thread_lock::take_shared, name, parameters, arguments)
+#define COROSCOPE_UNLOCK(name, type)                              \
+    int __real_##name(type* lock);                                \
+    int __wrap_##name(type* lock) {                               \
+        see_lock(lock, thread_lock::give_back, COROSCOPE_CALLER); \
+        return __real_##name(lock);                               \
     }
 #define COROSCOPE_RELEASE(result, name, type)     \
     result __real_##name(type* object);           \
@@ -92,17 +98,17 @@ COROSCOPE_LOCK(pthread_mutex_clocklock,
                (lock, clock, until))
 COROSCOPE_UNLOCK(pthread_mutex_unlock, pthread_mutex_t)
 
-COROSCOPE_LOCK(pthread_rwlock_rdlock, (pthread_rwlock_t * lock), (lock))
+COROSCOPE_SHARED_LOCK(pthread_rwlock_rdlock, (pthread_rwlock_t * lock), (lock))
 COROSCOPE_LOCK(pthread_rwlock_wrlock, (pthread_rwlock_t * lock), (lock))
-COROSCOPE_LOCK(pthread_rwlock_tryrdlock, (pthread_rwlock_t * lock), (lock))
+COROSCOPE_SHARED_LOCK(pthread_rwlock_tryrdlock, (pthread_rwlock_t * lock), (lock))
 COROSCOPE_LOCK(pthread_rwlock_trywrlock, (pthread_rwlock_t * lock), (lock))
-COROSCOPE_LOCK(pthread_rwlock_timedrdlock, (pthread_rwlock_t * lock, const timespec* until),
-               (lock, until))
+COROSCOPE_SHARED_LOCK(pthread_rwlock_timedrdlock, (pthread_rwlock_t * lock, const timespec* until),
+                      (lock, until))
 COROSCOPE_LOCK(pthread_rwlock_timedwrlock, (pthread_rwlock_t * lock, const timespec* until),
                (lock, until))
-COROSCOPE_LOCK(pthread_rwlock_clockrdlock,
-               (pthread_rwlock_t * lock, clockid_t clock, const timespec* until),
-               (lock, clock, until))
+COROSCOPE_SHARED_LOCK(pthread_rwlock_clockrdlock,
+                      (pthread_rwlock_t * lock, clockid_t clock, const timespec* until),
+                      (lock, clock, until))
 COROSCOPE_LOCK(pthread_rwlock_clockwrlock,
                (pthread_rwlock_t * lock, clockid_t clock, const timespec* until),
                (lock, clock, until))

@@ -191,9 +191,10 @@ public:
         guarded([&] { parts_->lives.note_breach(made); });
     }
 
-    void on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept override {
+    void on_thread_lock(const void* mutex, detail::thread_lock how,
+                        await_site where) noexcept override {
         bool is_other = false;
-        guarded([&] { is_other = threads_->note_lock_on_loop(mutex, is_taken, where); });
+        guarded([&] { is_other = threads_->note_lock_on_loop(mutex, how, where); });
         if (is_other) { split_segment(); }
     }
     [[nodiscard]] bool has_threads() const noexcept override {

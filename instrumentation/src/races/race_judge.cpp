@@ -23,9 +23,10 @@ constexpr std::size_t r_w_w = 3;
 constexpr std::size_t w_r_w = 5;
 constexpr std::size_t w_w_r = 6;
 
-[[nodiscard]] bool holds_mutex(const std::shared_ptr<const lock_set>& locks, const void* mutex) {
-    return locks != nullptr
-           && std::ranges::any_of(*locks, [&](const auto& l) { return l.mutex == mutex; });
+[[nodiscard]] bool keeps_out(const std::shared_ptr<const lock_set>& locks, const held_lock& lock) {
+    return locks != nullptr && std::ranges::any_of(*locks, [&](const auto& l) {
+               return exclude_each_other(l, lock);
+           });
 }
 
 /// One lock is held from the first to the second, and for the other.
@@ -36,7 +37,7 @@ constexpr std::size_t w_w_r = 6;
         const bool is_kept = std::ranges::any_of(later, [&](const held_lock& other) {
             return other.mutex == lock.mutex && other.acquisition == lock.acquisition;
         });
-        return is_kept && holds_mutex(of.other.locks, lock.mutex);
+        return is_kept && keeps_out(of.other.locks, lock);
     });
 }
 

@@ -44,7 +44,12 @@ struct held_lock {
     std::uint32_t step = 0;         ///< in which it was taken
     await_site at{};
     const char* kind = "mutex";  ///< as listings show it
+    bool is_shared = false;      ///< of threads: with others who only read
 };
+/// Whether they keep two accesses apart.
+[[nodiscard]] inline bool exclude_each_other(const held_lock& a, const held_lock& b) noexcept {
+    return a.mutex == b.mutex && !(a.is_shared && b.is_shared);
+}
 using lock_set = std::vector<held_lock>;
 
 /// The places of units in vector clocks: a slot each, and its present time. A slot is used again

@@ -151,10 +151,10 @@ void thread_job::on_breach(const breach& made) noexcept {
     pass_on([&](auto& outer) { outer.on_breach(made); });
 }
 
-void thread_job::on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept {
-    pass_on([&](auto& outer) { outer.on_thread_lock(mutex, is_taken, where); });
+void thread_job::on_thread_lock(const void* mutex, thread_lock how, await_site where) noexcept {
+    pass_on([&](auto& outer) { outer.on_thread_lock(mutex, how, where); });
     bool is_other = false;
-    guarded([&] { is_other = in_->note_lock(unit_, mutex, is_taken, where); });
+    guarded([&] { is_other = in_->note_lock(unit_, mutex, how, where); });
     if (is_other) { coroscope::detail::renew_stretch(); }
 }
 

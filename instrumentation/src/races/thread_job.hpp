@@ -67,7 +67,7 @@ public:
     void on_claim(const void* object, await_site where) noexcept override;
     void on_breach(const breach& made) noexcept override;
     [[nodiscard]] bool has_threads() const noexcept override { return true; }
-    void on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept override;
+    void on_thread_lock(const void* mutex, thread_lock how, await_site where) noexcept override;
     void on_thread_order(const void* object, thread_order how) noexcept override;
 
 private:

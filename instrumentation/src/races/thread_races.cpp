@@ -57,7 +57,7 @@ std::uint64_t thread_races::begin_job(std::string_view kind,
     if (!has_jobs()) {
         loop.locks = nullptr;
         for (const auto& each : loop_locks_) {
-            take_lock(loop, each.mutex, each.at);
+            take_lock(loop, each);
         }
     }
     for (auto* clocks : clocks_) {
@@ -178,48 +178,62 @@ void thread_races::note_on_loop(const annotated_access& made, race_recorder& now
     if (has_loop_part(now)) { static_cast<void>(note_annotated(units_[loop_unit].part, made)); }
 }
 
-void thread_races::take_lock(unit_state& by, const void* mutex, await_site where) {
+void thread_races::take_lock(unit_state& by, const taken_lock& taken) {
     auto locks =
         by.locks != nullptr ? std::make_shared<lock_set>(*by.locks) : std::make_shared<lock_set>();
-    locks->push_back({mutex, 0, next_segment_number(), 0, where});
+    locks->push_back({taken.mutex, 0, next_segment_number(), 0, taken.at});
+    locks->back().is_shared = taken.how == thread_lock::take_shared;
     by.locks = std::move(locks);
 }
 
 // A recursive one is taken several times.
-bool thread_races::give_back_lock(unit_state& by, const void* mutex) {
-    if (by.locks == nullptr) { return false; }
+std::optional<held_lock> thread_races::give_back_lock(unit_state& by, const void* mutex) {
+    if (by.locks == nullptr) { return std::nullopt; }
     auto locks = std::make_shared<lock_set>(*by.locks);
     const auto last = std::find_if(locks->rbegin(), locks->rend(),
                                    [&](const held_lock& each) { return each.mutex == mutex; });
-    if (last == locks->rend()) { return false; }
+    if (last == locks->rend()) { return std::nullopt; }
+    const auto given = *last;
     locks->erase(std::next(last).base());
     by.locks = locks->empty() ? nullptr : std::move(locks);
-    return true;
+    return given;
 }
 
-bool thread_races::note_lock(std::uint64_t unit, const void* mutex, bool is_taken,
+// Who reads comes after who wrote, and before who writes, and in no order with others who read.
+bool thread_races::note_lock(std::uint64_t unit, const void* mutex, thread_lock how,
                              await_site where) {
     const entry inside(*this);
     auto* const of = find_unit(unit);
-    if (of == nullptr || (!is_taken && !give_back_lock(*of, mutex))) { return false; }
+    if (of == nullptr) { return false; }
+    const auto* const readers = static_cast<const char*>(mutex) + 1;
+    const auto note = [&](const void* object, thread_order order) {
+        by_job_.note(unit, object, order);
+        by_thread_.note(unit, object, order);
+    };
+    if (how == thread_lock::give_back) {
+        const auto given = give_back_lock(*of, mutex);
+        if (!given.has_value()) { return false; }
+        end_part(*of);
+        note(given->is_shared ? readers : mutex, thread_order::release);
+        return true;
+    }
     end_part(*of);
-    if (is_taken) { take_lock(*of, mutex, where); }
-    const auto how = is_taken ? thread_order::acquire : thread_order::release;
-    by_job_.note(unit, mutex, how);
-    by_thread_.note(unit, mutex, how);
+    take_lock(*of, {mutex, where, how});
+    note(mutex, thread_order::acquire);
+    if (how == thread_lock::take) { note(readers, thread_order::acquire); }
     return true;
 }
 
 // While no job is out it is enough to know them: each step of a loop takes some.
-bool thread_races::note_lock_on_loop(const void* mutex, bool is_taken, await_site where) {
-    if (is_taken) {
-        loop_locks_.push_back({mutex, where});
+bool thread_races::note_lock_on_loop(const void* mutex, thread_lock how, await_site where) {
+    if (how != thread_lock::give_back) {
+        loop_locks_.push_back({mutex, where, how});
     } else {
         const auto last = std::find_if(loop_locks_.rbegin(), loop_locks_.rend(),
                                        [&](const taken_lock& each) { return each.mutex == mutex; });
         if (last != loop_locks_.rend()) { loop_locks_.erase(std::next(last).base()); }
     }
-    return has_jobs() && note_lock(loop_unit, mutex, is_taken, where);
+    return has_jobs() && note_lock(loop_unit, mutex, how, where);
 }
 
 void thread_races::note_order(std::uint64_t unit, const void* object, thread_order how) {

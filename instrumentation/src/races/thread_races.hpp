@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <unordered_map>
@@ -76,8 +77,8 @@ public:
     void note_on_loop(const annotated_access& made, race_recorder& now);
     void note_value_used(const provenance& from, value_use how);
     /// Whether what follows is done under other locks than what came before.
-    bool note_lock(std::uint64_t unit, const void* mutex, bool is_taken, await_site where);
-    bool note_lock_on_loop(const void* mutex, bool is_taken, await_site where);
+    bool note_lock(std::uint64_t unit, const void* mutex, thread_lock how, await_site where);
+    bool note_lock_on_loop(const void* mutex, thread_lock how, await_site where);
     void note_order(std::uint64_t unit, const void* object, thread_order how);
     void note_benign(std::uint64_t unit, const char* reason);
 
@@ -115,6 +116,7 @@ private:
     struct taken_lock {
         const void* mutex = nullptr;
         await_site at{};
+        thread_lock how{};
     };
     struct unit_state {
         std::shared_ptr<const unit_facts> who;
@@ -136,8 +138,9 @@ private:
     };
 
     [[nodiscard]] unit_state* find_unit(std::uint64_t unit);
-    static void take_lock(unit_state& by, const void* mutex, await_site where);
-    [[nodiscard]] static bool give_back_lock(unit_state& by, const void* mutex);
+    static void take_lock(unit_state& by, const taken_lock& taken);
+    /// What was given back; nothing: it was not known.
+    [[nodiscard]] static std::optional<held_lock> give_back_lock(unit_state& by, const void* mutex);
     void end_part(unit_state& of) noexcept;
     [[nodiscard]] bool begin_part(std::uint64_t unit, unit_state& of, const access_record& common);
     [[nodiscard]] bool has_part(std::uint64_t unit, unit_state& of);

@@ -22,7 +22,8 @@ constexpr std::size_t most_variables = std::size_t{1} << 17U;
 [[nodiscard]] bool hold_one_mutex(const access_record& a, const access_record& b) {
     if (a.locks == nullptr || b.locks == nullptr) { return false; }
     return std::ranges::any_of(*a.locks, [&](const held_lock& one) {
-        return std::ranges::any_of(*b.locks, [&](const auto& o) { return o.mutex == one.mutex; });
+        return std::ranges::any_of(*b.locks,
+                                   [&](const auto& o) { return exclude_each_other(o, one); });
     });
 }
 

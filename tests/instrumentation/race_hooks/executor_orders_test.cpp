@@ -6,9 +6,6 @@
 #include "instrumentation/race_hooks/threaded_loop.hpp"
 #include "support/catch.hpp"
 
-#include <coroscope/instrumentation/detail/annotation.hpp>
-#include <coroscope/runtime/detail/access_sink.hpp>
-#include <coroscope/runtime/detail/job_follower.hpp>
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
@@ -20,9 +17,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 using namespace coroscope;
 
@@ -265,43 +259,6 @@ TEST_CASE("a thread that is joined between two runs of the loop comes before the
     if (!joins_first) { started.join(); }
     CHECK(*value == 2);
     CHECK(r.rules() == (joins_first ? rule_list{} : rule_list{"thread-race"}));
-}
-
-namespace {
-
-/// Whether nobody is told of anything on this thread.
-[[nodiscard]] bool is_unheard() {
-    using namespace coroscope::instrumentation::detail;
-    return coroscope::detail::access_listener == nullptr
-           && coroscope::detail::job_listener == nullptr && annotation_listener == nullptr
-           && coroscope::detail::this_stretch.number == 0 && current_segment == 0;
-}
-coro<> fork_beside_job(threaded_loop& in, int& status) {
-    unseen_event ended;
-    const auto forget_job = [&ended] {
-        ended.wait();
-    };
-    auto job = get_running_loop().run_in_executor(in.pool, forget_job);
-    const auto child = ::fork();
-    if (child == 0) {
-        const bool is_deaf = is_unheard() && in.races.findings().empty();
-        in.races.detach();
-        ::_exit(is_deaf ? 0 : 1);
-    }
-    ::waitpid(child, &status, 0);
-    ended.happen();
-    co_await job;
-}
-
-}  // namespace
-
-TEST_CASE("who is forked while jobs are out listens to nobody", "[threads]") {
-    threaded_loop r;
-    int status = -1;
-    r.start(fork_beside_job(r, status), "main");
-    r.run();
-    CHECK(status == 0);
-    CHECK(r.rules() == rule_list{});
 }
 
 TEST_CASE("where an exception lies, something else has been before", "[threads]") {

@@ -161,6 +161,24 @@ TEST_CASE("a lock of many readers and one writer keeps order", "[threads]") {
     CHECK(r.rules_in_turn(read, write) == (writes_alone ? rule_list{} : rule_list{"thread-race"}));
 }
 
+TEST_CASE("who writes under a lock that many readers share writes beside them", "[threads]") {
+    threaded_loop r;
+    auto value = std::make_unique<int>(0);
+    std::shared_mutex lock;
+    const bool is_shared = GENERATE(true, false);
+    const auto add = [&] {
+        std::shared_lock shared(lock, std::defer_lock);
+        std::unique_lock alone(lock, std::defer_lock);
+        if (is_shared) {
+            shared.lock();
+        } else {
+            alone.lock();
+        }
+        *value += 1;
+    };
+    CHECK(r.rules_in_turn(add, add) == (is_shared ? rule_list{"thread-race"} : rule_list{}));
+}
+
 TEST_CASE("what an atomic variable hands over is in order, if it is asked for", "[threads]") {
     threaded_loop r;
     auto value = std::make_unique<int>(0);

@@ -57,6 +57,13 @@ enum class thread_order : std::uint8_t {
     acquire_fence,  ///< of no object
 };
 
+/// What a thread does with a mutex of threads.
+enum class thread_lock : std::uint8_t {
+    take,
+    take_shared,  ///< beside others who do so: to read
+    give_back,    ///< about to, whichever way it was taken
+};
+
 struct annotated_access {
     variable_cell* cell = nullptr;
     const void* object = nullptr;
@@ -102,7 +109,7 @@ public:
     /// Whether other threads run that it listens to: it matters then whose locks are told of.
     [[nodiscard]] virtual bool has_threads() const noexcept = 0;
     /// A mutex of threads was taken, or is about to be given back: one, too, that was not told of.
-    virtual void on_thread_lock(const void* mutex, bool is_taken, await_site where) noexcept = 0;
+    virtual void on_thread_lock(const void* mutex, thread_lock how, await_site where) noexcept = 0;
     virtual void on_thread_order(const void* object, thread_order how) noexcept = 0;
 
 protected:

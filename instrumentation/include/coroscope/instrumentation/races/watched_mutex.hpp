@@ -23,22 +23,22 @@ public:
 
     void lock(await_site where = await_site::current()) {
         mutex_.lock();
-        tell(true, where);
+        tell(detail::thread_lock::take, where);
     }
     [[nodiscard]] bool try_lock(await_site where = await_site::current()) {
         if (!mutex_.try_lock()) { return false; }
-        tell(true, where);
+        tell(detail::thread_lock::take, where);
         return true;
     }
     void unlock() {
-        tell(false, {});
+        tell(detail::thread_lock::give_back, {});
         mutex_.unlock();
     }
 
 private:
-    void tell(bool is_taken, await_site where) const noexcept {
+    void tell(detail::thread_lock how, await_site where) const noexcept {
         if (detail::annotation_listener != nullptr) [[unlikely]] {
-            detail::annotation_listener->on_thread_lock(this, is_taken, where);
+            detail::annotation_listener->on_thread_lock(this, how, where);
         }
     }
     std::mutex mutex_;
