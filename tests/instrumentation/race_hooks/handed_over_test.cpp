@@ -16,19 +16,28 @@ using namespace std::chrono_literals;
 
 namespace {
 
-coro<> add_one(int& value, unseen_event& is_added) {
+/// The job has nothing to do with it any more when it begins: else the last of them to let go of
+/// what they share would come after the other.
+struct apart {
+    unseen_event may_begin;
+    unseen_event is_added;
+};
+
+coro<> add_one(int& value, apart& from_job) {
+    from_job.may_begin.wait();
     value += 1;
-    is_added.happen();
+    from_job.is_added.happen();
     co_return;
 }
 
 coro<> spawn_from_job(executor& pool, int& value, bool writes_first) {
     auto& loop = get_running_loop();
     co_await loop.run_in_executor(pool, [&] {
-        unseen_event is_added;
+        apart from_loop;
         if (writes_first) { value = 1; }
-        spawn(loop, add_one(value, is_added), [](std::exception_ptr) {});
-        is_added.wait();
+        spawn(loop, add_one(value, from_loop), [](std::exception_ptr) {});
+        from_loop.may_begin.happen();
+        from_loop.is_added.wait();
         if (!writes_first) { value = 1; }
     });
 }
@@ -36,9 +45,10 @@ coro<> spawn_from_job(executor& pool, int& value, bool writes_first) {
 coro<> wait_in_job(executor& pool, int& value, bool waits_first) {
     auto& loop = get_running_loop();
     co_await loop.run_in_executor(pool, [&] {
-        unseen_event is_added;
-        const auto added = run_coroutine_threadsafe(add_one(value, is_added), loop);
-        is_added.wait();
+        apart from_loop;
+        const auto added = run_coroutine_threadsafe(add_one(value, from_loop), loop);
+        from_loop.may_begin.happen();
+        from_loop.is_added.wait();
         if (!waits_first) { value += 1; }
         static_cast<void>(added.wait_for(1h));
         if (waits_first) { value += 1; }

@@ -44,7 +44,8 @@ coro<> locked_add(duration delay, dictionary& d, mutex& lock, std::string key, d
     d[key] = old + value;
 }
 
-coro<> stay(std::map<int, int>& in, int id, duration how_long) {
+coro<> stay(std::map<int, int>& in, int id, duration begins_after, duration how_long) {
+    co_await sleep_for(begins_after);
     in[id] = id;
     co_await sleep_for(how_long);
     in.erase(id);
@@ -87,8 +88,9 @@ TEST_CASE("a dictionary that is read again after the sleep is fine") {
 TEST_CASE("a dictionary whose last element is erased begins anew, whatever was read of it before") {
     raced_loop r;
     std::map<int, int> present;
-    r.start(stay(present, 1, 2s), "long");
-    r.start(stay(present, 2, 1s), "short");
+    r.start(stay(present, 3, 0s, 1s), "alone");
+    r.start(stay(present, 1, 2s, 1s), "with another");
+    r.start(stay(present, 2, 2s, 2s), "the last");
     r.run();
     CHECK(present.empty());
     CHECK(r.rules().empty());

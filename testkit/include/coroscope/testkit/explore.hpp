@@ -231,7 +231,8 @@ template <class F>
 /// Runs a test once more in the order of a failure: `schedule` is that of `exploration_failure`.
 /// Of the options, `max_steps`, `check_outcomes`, `max_serial_runs`, `find_races` (what a race
 /// detector sees happen is a failure) and `test` count. A schedule that is not possible any more,
-/// since the program has changed, is a failure that says from which step on. Throws as `explore`, and `std::invalid_argument` for what is no schedule.
+/// since the program has changed, is a failure that says from which step on. Throws as `explore`,
+/// and `std::invalid_argument` for what is no schedule.
 template <class F>
     requires std::is_invocable_v<F&>
 [[nodiscard]] test_result replay(F&& f, std::string_view schedule,
