@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "histogram_rows.hpp"
 
+#include <coroscope/instrumentation/detail/allocation_feed.hpp>
+
 #include "waiting/pause.hpp"
 
 #include <bit>
@@ -75,6 +77,7 @@ histogram_rows::histogram_rows(std::size_t max_coroutines, std::size_t max_names
 }
 
 histogram_row& histogram_rows::make(const row_key& key) {
+    const detail::unwatched_memory mine;
     auto row = std::make_unique<histogram_row>(key, std::string(key.name));
     index_.emplace(row->key, row.get());
     rows_.push_back(std::move(row));

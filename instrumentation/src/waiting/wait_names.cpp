@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wait_names.hpp"
 
+#include <coroscope/instrumentation/detail/allocation_feed.hpp>
+
 namespace coroscope::instrumentation {
 
 wait_names::wait_names(std::size_t most)
@@ -12,6 +14,7 @@ std::uint32_t wait_names::label_of(std::string_view name) noexcept {
     if (const auto found = labels_.find(name); found != labels_.end()) { return found->second; }
     const auto count = count_.load(std::memory_order_relaxed);
     if (count == most_) { return nobody; }
+    const detail::unwatched_memory mine;
     try {
         names_[count] = name;
         labels_.emplace(names_[count], first + count);

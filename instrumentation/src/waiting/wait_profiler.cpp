@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/wait_profiler.hpp>
 
+#include <coroscope/instrumentation/detail/allocation_feed.hpp>
 #include <coroscope/instrumentation/snapshots.hpp>
 
 #include "pause.hpp"
@@ -139,6 +140,7 @@ private:
     /// given up, the task is nobody from now on.
     [[gnu::cold, gnu::noinline]] wait_sums* opened(wait_sums* free, std::uint64_t key,
                                                    task_core& task, wait_place place) noexcept {
+        const detail::unwatched_memory mine;
         if (place.label != wait_names::nobody && !table_.has_room_for_names()) {
             task.pause_label = place.label = wait_names::nobody;
             key = key_of(task, place);
