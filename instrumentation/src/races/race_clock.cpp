@@ -92,13 +92,16 @@ void make_unique_node(clock_node*& node, std::uint32_t level) {
 }
 
 /// With a reference for the caller. One of the two, where that has all that the other has.
-[[nodiscard]] clock_node* joined_nodes(clock_node* left, clock_node* right, std::uint32_t level) {
-    if (left == right || right == nullptr) { return shared_node(left); }
+/// `known` comes before `left`: where `right` is no more than that, it is not walked.
+[[nodiscard]] clock_node* joined_nodes(clock_node* left, clock_node* right, const clock_node* known,
+                                       std::uint32_t level) {
+    if (left == right || right == nullptr || right == known) { return shared_node(left); }
     if (left == nullptr) { return shared_node(right); }
     if (level == 1) { return joined_leaves(left, right); }
     std::array<clock_node*, clock_node::places> children{};
     for (std::size_t i = 0; i < children.size(); ++i) {
-        children[i] = joined_nodes(left->children[i], right->children[i], level - 1);
+        children[i] = joined_nodes(left->children[i], right->children[i],
+                                   known != nullptr ? known->children[i] : nullptr, level - 1);
     }
     const bool is_left = children == left->children;
     if (is_left || children == right->children) {
@@ -159,12 +162,14 @@ void race_clock::raise(std::uint32_t slot, std::uint32_t time) {
     (*node)->times[place_of(slot, 1)] = time;
 }
 
-void race_clock::join(const race_clock& other) {
+void race_clock::join(const race_clock& other, const race_clock& known) {
     if (other.root_ == nullptr || is_same(other)) { return; }
     race_clock right(other);
     right.grow_to(levels_);
     grow_to(right.levels_);
-    auto* made = joined_nodes(root_, right.root_, levels_);
+    race_clock both(known);
+    both.grow_to(levels_);
+    auto* made = joined_nodes(root_, right.root_, both.root_, levels_);
     release_node(root_, levels_);
     root_ = made;
 }

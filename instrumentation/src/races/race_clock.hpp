@@ -36,8 +36,10 @@ public:
     [[nodiscard]] std::uint32_t time_of(std::uint32_t slot) const noexcept;
     /// Takes over a later time; an earlier one changes nothing. `slot` is less than `most_slots`.
     void raise(std::uint32_t slot, std::uint32_t time);
-    /// What comes before `other` comes before this as well.
-    void join(const race_clock& other);
+    /// What comes before `other` comes before this as well. `known` is a clock that came before
+    /// this one already: what `other` shares with it is not walked.
+    void join(const race_clock& other, const race_clock& known);
+    void join(const race_clock& other) { join(other, race_clock()); }
     [[nodiscard]] bool is_same(const race_clock& other) const noexcept {
         return root_ == other.root_ && levels_ == other.levels_;
     }
@@ -49,6 +51,30 @@ private:
 
     clock_node* root_ = nullptr;
     std::uint32_t levels_ = 0;  ///< 16^levels slots have a place
+};
+
+/// A clock that takes over others one after another: those of a hundred thousand tasks that are
+/// awaited, say.
+///
+/// Mostly they have grown from one clock. The next then shares with the last what it does not share
+/// with this one any more, so that only what is new is walked. Tree clocks (Mathur and others, "A
+/// tree clock data structure for causal orderings in concurrent executions", 2022) get that by
+/// keeping who told what.
+class growing_clock {
+public:
+    growing_clock() = default;
+    explicit growing_clock(const race_clock& begin) : clock_(begin), last_(begin) {}
+
+    [[nodiscard]] const race_clock& get() const noexcept { return clock_; }
+    void take(const race_clock& other) {
+        clock_.join(other, last_);
+        last_ = other;
+    }
+    void raise(std::uint32_t slot, std::uint32_t time) { clock_.raise(slot, time); }
+
+private:
+    race_clock clock_;
+    race_clock last_;  ///< that it took over, or began with
 };
 
 }  // namespace coroscope::instrumentation::detail

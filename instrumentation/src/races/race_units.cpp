@@ -31,32 +31,27 @@ race_unit* race_units::find(std::uint64_t key) noexcept {
     return found != units_.end() ? &found->second : nullptr;
 }
 
-void race_units::publish(race_unit& from, race_clock& to) {
-    to.join(from.clock);
+void race_units::publish(race_unit& from, growing_clock& to) {
+    to.take(from.clock.get());
     if (from.slot == clock_slots::none) { return; }
     to.raise(from.slot, slots_.time(from.slot));
     from.is_published = true;
 }
 
-void race_units::spawn(std::uint64_t creator, std::uint64_t child) {
-    race_clock before;
-    if (auto* by = find(creator)) { publish(*by, before); }
-    auto& made = at(child);
-    made.creator = creator;
-    made.inherited = before;
-    made.clock = std::move(before);
+race_clock race_units::published(race_unit& from) {
+    growing_clock made;
+    publish(from, made);
+    return made.get();
 }
 
-// What a task that met nobody else knows, its creator knows as well.
+void race_units::spawn(std::uint64_t creator, std::uint64_t child) {
+    auto* const by = find(creator);
+    at(child).clock = growing_clock(by != nullptr ? published(*by) : race_clock());
+}
+
 void race_units::order(std::uint64_t from, std::uint64_t to) {
     auto* const before = find(from);
-    if (before == nullptr || from == to) { return; }
-    auto& after = at(to);
-    const bool knows_no_more = before->creator == to && before->clock.is_same(before->inherited);
-    if (!knows_no_more) { after.clock.join(before->clock); }
-    if (before->slot == clock_slots::none) { return; }
-    after.clock.raise(before->slot, slots_.time(before->slot));
-    before->is_published = true;
+    if (before != nullptr && from != to) { publish(*before, at(to).clock); }
 }
 
 void race_units::gather(std::uint64_t to) {
@@ -80,7 +75,7 @@ void race_units::end(std::uint64_t key) {
 
 bool race_units::stamp(race_unit& unit, slot_memory& slot, std::uint32_t& time, race_clock& clock) {
     if (unit.slot == clock_slots::none) {
-        unit.slot = slots_.take(unit.clock);
+        unit.slot = slots_.take(unit.clock.get());
         if (unit.slot == clock_slots::none) { return false; }
     } else if (unit.is_published) {
         slots_.advance(unit.slot);
@@ -88,7 +83,7 @@ bool race_units::stamp(race_unit& unit, slot_memory& slot, std::uint32_t& time, 
     unit.is_published = false;
     slot = slot_memory(slots_, unit.slot);
     time = slots_.time(unit.slot);
-    clock = unit.clock;
+    clock = unit.clock.get();
     return true;
 }
 

@@ -14,9 +14,7 @@ namespace coroscope::instrumentation::detail {
 
 /// What is known of a task or callback that has not ended, or just has.
 struct race_unit {
-    race_clock clock;      ///< what comes before its present segment, without itself
-    race_clock inherited;  ///< what came before its first
-    std::uint64_t creator = 0;
+    growing_clock clock;                     ///< what comes before its segment, without itself
     std::uint32_t slot = clock_slots::none;  ///< before its first access
     bool is_published = false;  ///< others know of its present time: the next access has another
     std::uint32_t benign_depth = 0;
@@ -42,7 +40,8 @@ public:
     /// What all units that are known did so far comes before what `to` does from now on.
     void gather(std::uint64_t to);
     /// Adds what `from` did so far to `to`.
-    void publish(race_unit& from, race_clock& to);
+    void publish(race_unit& from, growing_clock& to);
+    [[nodiscard]] race_clock published(race_unit& from);
     /// Has no more segments. It is known for a while: its end is what others wait for.
     void end(std::uint64_t key);
 

@@ -12,22 +12,22 @@ constexpr std::size_t most_ordering_objects = std::size_t{1} << 16U;
 
 }  // namespace
 
-race_clock& thread_clocks::object_at(const void* object) {
+growing_clock& thread_clocks::object_at(const void* object) {
     const auto found = objects_.find(address_of(object));
     if (found != objects_.end()) { return found->second; }
     if (objects_.size() < most_ordering_objects) { return objects_[address_of(object)]; }
     // Too much order hides something, too little would tell of what is right.
     for (const auto& [address, clock] : objects_) {
-        any_object_.join(clock);
+        any_object_.take(clock.get());
     }
     objects_.clear();
     return objects_[address_of(object)];
 }
 
-void thread_clocks::take(race_clock& to, const void* object) const {
-    to.join(any_object_);
+void thread_clocks::take(growing_clock& to, const void* object) const {
+    to.take(any_object_.get());
     const auto found = objects_.find(address_of(object));
-    if (found != objects_.end()) { to.join(found->second); }
+    if (found != objects_.end()) { to.take(found->second.get()); }
 }
 
 void thread_clocks::note(std::uint64_t unit, const void* object, thread_order how) {
@@ -37,12 +37,12 @@ void thread_clocks::note(std::uint64_t unit, const void* object, thread_order ho
     case thread_order::acquire: take(who.clock, object); break;
     case thread_order::weak_store: {
         const auto own = fences_.find(unit);
-        if (own != fences_.end()) { object_at(object).join(own->second.given); }
+        if (own != fences_.end()) { object_at(object).take(own->second.given.get()); }
         break;
     }
     case thread_order::weak_load: take(fences_[unit].taken, object); break;
     case thread_order::release_fence: units_.publish(who, fences_[unit].given); break;
-    case thread_order::acquire_fence: who.clock.join(fences_[unit].taken); break;
+    case thread_order::acquire_fence: who.clock.take(fences_[unit].taken.get()); break;
     }
 }
 

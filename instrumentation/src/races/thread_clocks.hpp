@@ -34,15 +34,15 @@ public:
 private:
     /// Of one unit.
     struct fences {
-        race_clock given;  ///< before the last release fence
-        race_clock taken;  ///< by relaxed loads
+        growing_clock given;  ///< before the last release fence
+        growing_clock taken;  ///< by relaxed loads
     };
-    [[nodiscard]] race_clock& object_at(const void* object);
-    void take(race_clock& to, const void* object) const;
+    [[nodiscard]] growing_clock& object_at(const void* object);
+    void take(growing_clock& to, const void* object) const;
 
     race_units units_;
-    std::map<std::uintptr_t, race_clock> objects_;
-    race_clock any_object_;  ///< of those for which there was no room: all of them are one
+    std::map<std::uintptr_t, growing_clock> objects_;
+    growing_clock any_object_;  ///< of those for which there was no room: all of them are one
     std::unordered_map<std::uint64_t, fences> fences_;
 };
 

@@ -65,24 +65,24 @@ void unit_orders::release(race_unit& by, object_order& object, std::uint64_t num
         units_.publish(by, object.clock);
         return;
     }
-    units_.publish(by, object.items[number]);
+    object.items[number].join(units_.published(by));
     if (object.items.size() <= most_items) { return; }
-    object.clock.join(object.items.begin()->second);
+    object.clock.take(object.items.begin()->second);
     object.items.erase(object.items.begin());
     log_.count_dropped();
 }
 
 void unit_orders::acquire(race_unit& by, object_order& object, std::uint64_t number) {
-    by.clock.join(object.clock);
+    by.clock.take(object.clock.get());
     if (number == 0) {
         for (const auto& [item, clock] : object.items) {
-            by.clock.join(clock);
+            by.clock.take(clock);
         }
         return;
     }
     const auto item = object.items.find(number);
     if (item == object.items.end()) { return; }
-    by.clock.join(item->second);
+    by.clock.take(item->second);
     object.items.erase(item);
 }
 
@@ -100,19 +100,19 @@ void unit_orders::note_posted(std::uint64_t by, std::uint64_t handle) {
         if (posted_.erase(posted_first_.front()) != 0) { log_.count_dropped(); }
         posted_first_.pop_front();
     }
-    units_.publish(*unit, posted_[handle]);
+    posted_[handle].join(units_.published(*unit));
     posted_first_.push_back(handle);
 }
 
 void unit_orders::begin_callback(std::uint64_t handle, const void* address) {
     const auto known = posted_.find(handle);
     if (known != posted_.end()) {
-        units_.at(race_units::key_of({handle, false})).clock = std::move(known->second);
+        units_.at(race_units::key_of({handle, false})).clock = growing_clock(known->second);
         posted_.erase(known);
     }
     const auto mailed = objects_.find(address);
     if (mailed == objects_.end()) { return; }
-    units_.at(race_units::key_of({handle, false})).clock.join(mailed->second.clock);
+    units_.at(race_units::key_of({handle, false})).clock.take(mailed->second.clock.get());
     objects_.erase(mailed);
 }
 

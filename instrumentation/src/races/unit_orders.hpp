@@ -44,7 +44,7 @@ private:
     static constexpr std::size_t most_items = 4096;  ///< of one object
 
     struct object_order {
-        race_clock clock;  ///< of what came without a number
+        growing_clock clock;  ///< of what came without a number
         std::map<std::uint64_t, race_clock> items;
     };
 

@@ -3,11 +3,13 @@
 
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <random>
 #include <vector>
 
+using coroscope::instrumentation::detail::growing_clock;
 using coroscope::instrumentation::detail::race_clock;
 
 TEST_CASE("a clock knows the latest time of each slot") {
@@ -73,6 +75,34 @@ TEST_CASE("clocks behave as arrays do") {
             is_alike = is_alike && clocks[c].time_of(s) == t;
         }
         is_alike = is_alike && clocks[c].time_of(99'999) == models[c][99'999];
+    }
+    CHECK(is_alike);
+}
+
+TEST_CASE("a clock that takes over one after another knows all of each") {
+    std::minstd_rand random(11);
+    race_clock common;
+    growing_clock all;
+    std::map<std::uint32_t, std::uint32_t> model;
+    for (std::uint32_t time = 1; time < 300; ++time) {
+        // What they have in common goes on, and has all of it now and then.
+        if (time % 50 == 0) { common.join(all.get()); }
+        common.raise(static_cast<std::uint32_t>(random() % 400), time);
+        auto own = common;
+        own.raise(static_cast<std::uint32_t>(random() % 400), time);
+        if (time % 70 == 0) { own = race_clock(); }
+        own.raise(static_cast<std::uint32_t>(random() % 5000), time);
+        all.take(own);
+        for (std::uint32_t slot = 0; slot < 5000; ++slot) {
+            const auto known = own.time_of(slot);
+            if (known != 0) { model[slot] = std::max(model[slot], known); }
+        }
+    }
+    bool is_alike = true;
+    for (std::uint32_t slot = 0; slot < 5000; ++slot) {
+        const auto found = model.find(slot);
+        is_alike =
+            is_alike && all.get().time_of(slot) == (found != model.end() ? found->second : 0);
     }
     CHECK(is_alike);
 }
