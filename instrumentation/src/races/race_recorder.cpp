@@ -33,10 +33,10 @@ constexpr std::size_t most_granules = 1U << 17U;
     return creation_origin::of({sites.data(), count});
 }
 
-[[nodiscard]] std::shared_ptr<const unit_facts> facts_of_task(const task_core& task) {
+[[nodiscard]] std::shared_ptr<unit_facts> facts_of_task(const task_core& task) {
     const auto& record = task.record();
     const auto origin = record.origin.load(std::memory_order_relaxed);
-    return std::make_shared<const unit_facts>(
+    return std::make_shared<unit_facts>(
         unit_facts{{task.id(), true}, std::string(task.given_name()), origin.call(), origin});
 }
 
@@ -80,7 +80,7 @@ std::shared_ptr<const unit_facts> race_recorder::who(const present& at) {
     if (facts != nullptr) { return facts; }
     const auto* task = core_.current.get();
     facts = task != nullptr ? facts_of_task(*task)
-                            : std::make_shared<const unit_facts>(
+                            : std::make_shared<unit_facts>(
                                 unit_facts{{at.key / 2, false}, {}, core_.callback_created_at, {}});
     return facts;
 }

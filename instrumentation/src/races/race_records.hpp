@@ -35,6 +35,7 @@ struct unit_facts {
     await_site created_at{};
     creation_origin origin;
     const char* kind = "callback";  ///< of what is no task
+    bool has_ended = false;         ///< only that changes, under the detector's lock
 };
 
 struct held_lock {
@@ -114,8 +115,11 @@ struct access_record {
     bool is_tested = false;          ///< a branch was taken on it
     std::uint32_t member = 0;        ///< of its group
     bool is_whole = false;           ///< with it, all members of the group were accessed
+    bool is_followed = false;        ///< by another one of this unit in a later segment
     std::uint64_t derived_from = 0;  ///< for `written_value::derived`: the segment that read
     const char* benign = nullptr;    ///< why it is
+    std::uint64_t place = 0;         ///< its kind, and where it was first made, as a hash
+    std::uint64_t path = 0;          ///< the same, of `previous` and this
     await_site where{};
     const void* code = nullptr;  ///< the instruction, where there is no line
     std::uint8_t bytes = 0xff;   ///< of eight: which ones, a bit each

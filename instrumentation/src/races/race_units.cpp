@@ -62,7 +62,9 @@ void race_units::gather(std::uint64_t to) {
 }
 
 void race_units::end(std::uint64_t key) {
-    if (find(key) == nullptr) { return; }
+    auto* const unit = find(key);
+    if (unit == nullptr) { return; }
+    if (unit->facts != nullptr) { unit->facts->has_ended = true; }
     ended_.push_back(key);
     if (ended_.size() <= ended_kept) { return; }
     const auto oldest = units_.find(ended_.front());

@@ -19,8 +19,8 @@ struct race_unit {
     bool is_published = false;  ///< others know of its present time: the next access has another
     std::uint32_t benign_depth = 0;
     const char* benign = nullptr;
-    std::shared_ptr<const unit_facts> facts;  ///< made with the first access
-    std::shared_ptr<const lock_set> locks;    ///< that it holds; null: none
+    std::shared_ptr<unit_facts> facts;      ///< made with the first access
+    std::shared_ptr<const lock_set> locks;  ///< that it holds; null: none
 };
 
 /// All units, by what `key_of` makes of their ids.

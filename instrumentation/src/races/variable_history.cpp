@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "variable_history.hpp"
 
+#include "race_log.hpp"
+
 #include <algorithm>
-#include <iterator>
+#include <bit>
 #include <utility>
 
 namespace coroscope::instrumentation::detail {
 namespace {
 
-[[nodiscard]] bool is_alike(const access_record& a, const access_record& b) noexcept {
-    if (a.who->agent != b.who->agent || a.kind != b.kind || !is_one_place(a, b)) { return false; }
-    if (a.previous == nullptr || b.previous == nullptr) { return a.previous == b.previous; }
-    return is_one_place(*a.previous, *b.previous);
+[[nodiscard]] std::uint64_t place_of(const access_record& made) noexcept {
+    return race_key(
+        static_cast<std::uint64_t>(made.kind),
+        {std::bit_cast<std::uint64_t>(made.where), reinterpret_cast<std::uintptr_t>(made.code)});
+}
+
+/// It is not what its unit's next access follows.
+[[nodiscard]] bool is_closed(const access_record& of) noexcept {
+    return of.is_followed || of.who->has_ended;
 }
 
 }  // namespace
@@ -24,14 +31,47 @@ void variable_history::drop(std::size_t place) noexcept {
 
 void variable_history::add(const pointer& made, record_pointer previous) {
     made->previous = std::move(previous);
-    const auto same = std::find_if(records_.begin(), records_.end(),
-                                   [&](const auto& each) { return is_alike(*each, *made); });
-    if (same != records_.end()) {
-        drop(static_cast<std::size_t>(std::distance(records_.begin(), same)));
+    made->place = place_of(*made);
+    made->path = race_key(0, {made->previous != nullptr ? made->previous->place : 0, made->place});
+    auto same = records_.size();
+    for (std::size_t i = 0; i < records_.size(); ++i) {
+        auto& each = *records_[i];
+        if (each.path == made->path && each.who->agent == made->who->agent) { same = i; }
+        if (&each == made->previous.get()) { each.is_followed = true; }
+    }
+    if (same != records_.size()) {
+        drop(same);
     } else if (records_.size() == capacity_) {
-        drop(0);
+        make_room(made->path);
     }
     records_.push_back(made);
+}
+
+// A later look of a unit clears an earlier one: it is not forgotten before that.
+void variable_history::make_room(std::uint64_t path) noexcept {
+    auto place = least_needed(path);
+    const auto unit = records_[place]->who->agent;
+    drop(place);
+    while (place-- > 0) {
+        if (records_[place]->who->agent == unit) { drop(place); }
+    }
+}
+
+std::size_t variable_history::least_needed(std::uint64_t path) const noexcept {
+    const auto is_like = [&](const pointer& each) {
+        return each->path == path;
+    };
+    const auto like = static_cast<std::size_t>(std::ranges::count_if(records_, is_like));
+    const bool is_crowd = like >= capacity_ / 4;
+    const auto among = is_crowd ? like : records_.size();
+    std::size_t seen = 0;
+    std::size_t middle = 0;
+    for (std::size_t i = 0; i < records_.size(); ++i) {
+        if (is_crowd && !is_like(records_[i])) { continue; }
+        if (is_closed(*records_[i])) { return i; }
+        if (seen++ <= among / 2) { middle = i; }
+    }
+    return middle;
 }
 
 access_record* variable_history::find(std::uint64_t segment, access_kind kind) const noexcept {
