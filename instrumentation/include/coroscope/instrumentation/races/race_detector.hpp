@@ -32,8 +32,8 @@ struct race_suppression {
 struct race_options {
     /// Findings kept, each once for the lines that it is about.
     std::size_t capacity = 1000;
-    /// The latest accesses to one variable that are remembered; at least 4. Those of one task at
-    /// the same lines count once.
+    /// The accesses to one variable that are remembered; at least 4. Those of one task at the same
+    /// lines count once; of many tasks at the same lines, some stand for all.
     std::size_t accesses_a_variable = 32;
     std::vector<race_suppression> suppressions{};
     /// A task starves (`starvation`) that has asked for the same thing so many times, each time in
