@@ -49,6 +49,8 @@ void race_recorder::judge(const unjudged& what) {
         judge_as_other(what, group->second.history, group->second.label);
         return;
     }
+    // Of what the compiler saw, a stale write is all that is told: a read alone makes none.
+    if (what.record->code != nullptr && !what.record->is_write()) { return; }
     const auto variable = variables_.find(what.object);
     if (variable == variables_.end()) { return; }
     judge_as_second(what, variable->second.history, variable->second.label);

@@ -75,15 +75,21 @@ std::size_t variable_history::least_needed(std::uint64_t path) const noexcept {
 }
 
 access_record* variable_history::find(std::uint64_t segment, access_kind kind) const noexcept {
-    for (auto each = records_.rbegin(); each != records_.rend(); ++each) {
-        if ((*each)->segment == segment && (*each)->kind == kind) { return each->get(); }
-    }
-    return nullptr;
+    const auto place = place_in(segment, kind);
+    return place != nullptr ? place->get() : nullptr;
 }
 
 record_pointer variable_history::read_in(std::uint64_t segment) const noexcept {
+    const auto place = place_in(segment, access_kind::read);
+    return place != nullptr ? *place : nullptr;
+}
+
+// Numbers of segments grow, on one thread: what is before an earlier one is earlier.
+const variable_history::pointer* variable_history::place_in(std::uint64_t segment,
+                                                            access_kind kind) const noexcept {
     for (auto each = records_.rbegin(); each != records_.rend(); ++each) {
-        if ((*each)->segment == segment && (*each)->kind == access_kind::read) { return *each; }
+        if ((*each)->segment == segment && (*each)->kind == kind) { return &*each; }
+        if ((*each)->segment < segment) { break; }
     }
     return nullptr;
 }

@@ -40,6 +40,7 @@ public:
     [[nodiscard]] record_pointer read_in(std::uint64_t segment) const noexcept;
 
 private:
+    [[nodiscard]] const pointer* place_in(std::uint64_t segment, access_kind kind) const noexcept;
     void drop(std::size_t place) noexcept;
     /// For an access with that path.
     void make_room(std::uint64_t path) noexcept;
