@@ -51,7 +51,7 @@ std::uint64_t thread_races::begin_job(std::string_view kind,
         facts.name = "of " + unit_text(*by);
         if (created_at.line() == 0) { facts.created_at = by->created_at; }
     }
-    units_[unit].who = std::make_shared<const unit_facts>(std::move(facts));
+    units_[unit].who = std::make_shared<unit_facts>(std::move(facts));
     auto& loop = units_[loop_unit];
     end_part(loop);
     if (!has_jobs()) {
@@ -83,6 +83,7 @@ void thread_races::end_job(std::uint64_t unit, bool is_ordered) {
     if (ended == units_.end()) { return; }
     end_part(ended->second);
     end_part(units_[loop_unit]);
+    ended->second.who->has_ended = true;
     units_.erase(ended);
     for (auto* clocks : clocks_) {
         if (is_ordered) { clocks->order(unit, loop_unit); }

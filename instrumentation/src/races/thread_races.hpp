@@ -119,7 +119,7 @@ private:
         thread_lock how{};
     };
     struct unit_state {
-        std::shared_ptr<const unit_facts> who;
+        std::shared_ptr<unit_facts> who;
         std::shared_ptr<const lock_set> locks;
         const char* benign = nullptr;  ///< of a job; the loop's tasks have their own
         std::uint32_t benign_depth = 0;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kept_records.hpp"
 #include "race_judge.hpp"
 #include "thread_races.hpp"
 
@@ -140,6 +141,7 @@ void thread_races::link(const variable& in, thread_record& made) {
         const bool is_read = !read.is_write() && read.who->agent == made.who->agent;
         if (!is_read || (read.bytes & made.bytes) == 0) { continue; }
         if (read.segment != made.segment) {
+            (*each)->is_followed = true;
             made.previous = *each;
             return;
         }
@@ -157,10 +159,11 @@ void thread_races::add(variable& in, const thread_pointer& made) {
         return each->who->agent == made->who->agent && each->kind == made->kind
                && is_one_place(*each, *made);
     });
-    const auto out = same != in.records.end() ? same : in.records.begin();
-    if (same != in.records.end() || in.records.size() == records_of_a_variable) {
-        (*out)->previous = nullptr;
-        in.records.erase(out);
+    made->path = place_of(*made);
+    if (same != in.records.end()) {
+        drop_record(in.records, static_cast<std::size_t>(same - in.records.begin()));
+    } else if (in.records.size() == records_of_a_variable) {
+        make_room(in.records, made->path);
     }
     in.records.push_back(made);
 }

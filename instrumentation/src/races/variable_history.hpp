@@ -10,14 +10,9 @@
 
 namespace coroscope::instrumentation::detail {
 
-/// Accesses to one variable, or to the members of a group, in their order: the latest ones, and, of
-/// a crowd of units that do the same, some.
-///
-/// Of those that are alike (same unit, same lines) the last one is kept. Where there is no room,
-/// and a quarter of it is taken by others at the same lines, one of these makes room. What can
-/// begin no window any more, since its unit has ended or gone on to another access, goes first;
-/// else one that is neither among the oldest nor the newest. So a read waits for its unit's write
-/// however many others come and go, and a thousand that wait are told by a few.
+/// Accesses to one variable, or to the members of a group, in their order: the latest, and some of
+/// a crowd (`kept_records.hpp`). Of those that are alike (same unit, same lines) the last one is
+/// kept.
 class variable_history {
 public:
     using pointer = std::shared_ptr<access_record>;
@@ -41,10 +36,6 @@ public:
 
 private:
     [[nodiscard]] const pointer* place_in(std::uint64_t segment, access_kind kind) const noexcept;
-    void drop(std::size_t place) noexcept;
-    /// For an access with that path.
-    void make_room(std::uint64_t path) noexcept;
-    [[nodiscard]] std::size_t least_needed(std::uint64_t path) const noexcept;
 
     std::size_t capacity_;
     std::vector<pointer> records_;

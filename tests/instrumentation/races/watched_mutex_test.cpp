@@ -11,6 +11,7 @@
 #include "instrumentation/races/raced_loop.hpp"
 #include "support/catch.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <latch>
@@ -18,6 +19,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 using namespace coroscope;
 using namespace coroscope::instrumentation;
@@ -35,11 +37,53 @@ coro<> run_both(executor& pool, job_function one, job_function two) {
     co_await second;
 }
 
-/// A loop that waits for two threads.
+/// A loop that waits for threads.
 struct threaded_loop : raced_loop {
-    threaded_loop() { v.clock.waits_for_others = true; }
-    thread_pool_executor pool{2};
+    explicit threaded_loop(std::size_t threads = 2) : pool(threads) {
+        v.clock.waits_for_others = true;
+    }
+    thread_pool_executor pool;
 };
+
+/// One after another, in the order of their numbers.
+class turns {
+public:
+    template <class Work>
+    void take(int which, const Work& work) {
+        for (auto now = next_.load(); now != which; now = next_.load()) {
+            next_.wait(now);
+        }
+        work();
+        next_.store(which + 1);
+        next_.notify_all();
+    }
+
+private:
+    std::atomic<int> next_{0};
+};
+
+/// All of them read before the first writes.
+coro<> add_in_a_crowd(executor& pool, number& x, watched_mutex& m, int crowd) {
+    turns in_turn;
+    const auto add = [&](int which) {
+        int before = 0;
+        in_turn.take(which, [&] {
+            const std::scoped_lock lock(m);
+            before = x.get();
+        });
+        in_turn.take(crowd + which, [&] {
+            const std::scoped_lock lock(m);
+            x.set(before + 1);
+        });
+    };
+    std::vector<future<void>> jobs;
+    for (int i = 0; i < crowd; ++i) {
+        jobs.push_back(get_running_loop().run_in_executor(pool, [&add, i] { add(i); }));
+    }
+    for (auto& each : jobs) {
+        co_await each;
+    }
+}
 
 }  // namespace
 
@@ -86,6 +130,18 @@ TEST_CASE("under one mutex they are not", "[threads]") {
     v.run();
     CHECK(v.rules().empty());
     CHECK(x.peek() == 2);
+}
+
+TEST_CASE("of forty jobs that read before the first of them writes, some are remembered",
+          "[threads]") {
+    constexpr int crowd = 40;
+    threaded_loop v(crowd);
+    number x(0, "x");
+    watched_mutex m;
+    v.start(add_in_a_crowd(v.pool, x, m, crowd), "main");
+    v.run();
+    CHECK(x.peek() == 1);
+    CHECK(v.rules() == rule_list{"stale-write"});
 }
 
 TEST_CASE("an update in two locked parts loses another thread's", "[threads]") {

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "race_log.hpp"
+#include "race_records.hpp"
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+// Which accesses to a variable are kept where there were more than there is room for: the latest
+// ones, and, of a crowd of units that do the same, some.
+//
+// Where a quarter of the room is taken by others at the same lines, one of these goes. What can
+// begin no window any more, since its unit has ended or gone on to another access, goes first; else
+// one that is neither among the oldest nor the newest. So a read waits for its unit's write however
+// many others come and go, and a few of a thousand that wait tell of all.
+
+namespace coroscope::instrumentation::detail {
+
+/// A hash of what it does and of its lines: those of a crowd have the same.
+[[nodiscard]] inline std::uint64_t place_of(const access_record& made) noexcept {
+    return race_key(
+        static_cast<std::uint64_t>(made.kind),
+        {std::bit_cast<std::uint64_t>(made.where), reinterpret_cast<std::uintptr_t>(made.code)});
+}
+
+/// Windows end at the oldest that is kept: a chain of all accesses would grow without end.
+template <class Pointer>
+void drop_record(std::vector<Pointer>& records, std::size_t place) noexcept {
+    records[place]->previous = nullptr;
+    records.erase(records.begin() + static_cast<std::ptrdiff_t>(place));
+}
+
+/// What goes of `records`, which are in their order and as many as may be, for one with that
+/// `path`.
+template <class Pointer>
+[[nodiscard]] std::size_t least_needed(const std::vector<Pointer>& records, std::uint64_t path) {
+    std::size_t like = 0;
+    for (const auto& each : records) {
+        like += each->path == path ? 1U : 0U;
+    }
+    const bool is_crowd = like >= records.size() / 4;
+    const auto among = is_crowd ? like : records.size();
+    std::size_t seen = 0;
+    std::size_t middle = 0;
+    for (std::size_t i = 0; i < records.size(); ++i) {
+        if (is_crowd && records[i]->path != path) { continue; }
+        if (records[i]->is_followed || records[i]->who->has_ended) { return i; }
+        if (seen++ <= among / 2) { middle = i; }
+    }
+    return middle;
+}
+
+/// Drops one, and what its unit did before: a later look clears an earlier one, and is not to be
+/// forgotten before that.
+template <class Pointer>
+void make_room(std::vector<Pointer>& records, std::uint64_t path) {
+    auto place = least_needed(records, path);
+    const auto unit = records[place]->who->agent;
+    drop_record(records, place);
+    while (place-- > 0) {
+        if (records[place]->who->agent == unit) { drop_record(records, place); }
+    }
+}
+
+}  // namespace coroscope::instrumentation::detail
