@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <utility>
 
 namespace coroscope::instrumentation::detail {
@@ -194,21 +195,22 @@ bool lock_table::still_waits(std::uint64_t key) const {
     return recorder_.is_still_at(key, waits_.at(key).request->step);
 }
 
-void lock_table::look_for_circle(std::uint64_t from, report::verdict sure) {
+std::vector<std::uint64_t> lock_table::look_for_circle(std::uint64_t from, report::verdict sure) {
     std::vector<std::uint64_t> circle{from};
     for (std::size_t i = 0; i < circle.size() && i < waits_.size(); ++i) {
         const auto wait = waits_.find(circle[i]);
-        if (wait == waits_.end()) { return; }
+        if (wait == waits_.end()) { return {}; }
         const auto holder = holders_.find(wait->second.lock.mutex);
-        if (holder == holders_.end()) { return; }
+        if (holder == holders_.end()) { return {}; }
         if (holder->second == from) {
             if (std::ranges::all_of(circle, [&](auto key) { return still_waits(key); })) {
                 report(circle, sure);
             }
-            return;
+            return circle;
         }
         circle.push_back(holder->second);
     }
+    return {};
 }
 
 void lock_table::report(const std::vector<std::uint64_t>& circle, report::verdict sure) {
@@ -243,8 +245,11 @@ awaiting_task lock_table::describe(const held_lock& wanted, const access_record&
 }
 
 void lock_table::note_hang() {
+    std::unordered_set<std::uint64_t> known;
     for (const auto& [key, wait] : waits_) {
-        look_for_circle(key, report::verdict::confirmed);
+        if (known.contains(key)) { continue; }
+        const auto circle = look_for_circle(key, report::verdict::confirmed);
+        known.insert(circle.begin(), circle.end());
     }
 }
 

@@ -54,7 +54,8 @@ private:
     void refuse(const coroscope::detail::access& made, const race_recorder::present& at);
     [[nodiscard]] bool still_waits(std::uint64_t key) const;
     void look_for_lender(const held_lock& wanted, const access_record& by);
-    void look_for_circle(std::uint64_t from, report::verdict sure);
+    /// Gives its members; none, where it begins at no circle.
+    std::vector<std::uint64_t> look_for_circle(std::uint64_t from, report::verdict sure);
     void report(const std::vector<std::uint64_t>& circle, report::verdict sure);
     [[nodiscard]] awaiting_task describe(const held_lock& wanted, const access_record& by) const;
 

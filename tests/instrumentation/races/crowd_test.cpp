@@ -9,7 +9,9 @@
 #include "instrumentation/races/raced_loop.hpp"
 #include "support/catch.hpp"
 
+#include <deque>
 #include <string>
+#include <vector>
 
 using namespace coroscope;
 using namespace coroscope::instrumentation;
@@ -86,6 +88,19 @@ void start_crowd(raced_loop& v, const Start& work) {
     for (int i = 0; i < crowd; ++i) {
         v.start(work(), "one of many");
     }
+}
+
+coro<> take_two(mutex& one, mutex& other) {
+    const auto first = co_await one.scoped();
+    co_await yield_now();
+    const auto second = co_await other.scoped();
+}
+
+std::string seen_of(const report::finding& found) {
+    for (const auto& each : found.evidence) {
+        if (each.label == "seen") { return each.text; }
+    }
+    return "once";
 }
 
 }  // namespace
@@ -170,4 +185,20 @@ TEST_CASE("a second look among a thousand is not forgotten before the first") {
         UNSCOPED_INFO(f.message);
     }
     CHECK(v.rules().empty());
+}
+
+TEST_CASE("a ring of a thousand tasks is one circle") {
+    std::deque<mutex> forks(crowd);  // outlive the tasks that hold them
+    raced_loop v;
+    for (std::size_t i = 0; i < forks.size(); ++i) {
+        v.start(take_two(forks[i], forks[(i + 1) % forks.size()]), "philosopher");
+    }
+    v.run();
+    v.races.note_hang();
+    std::vector<std::string> circles;
+    for (const auto& each : v.races.findings()) {
+        if (each.rule == "lock-cycle") { circles.push_back(seen_of(each)); }
+    }
+    // When the last of them began to wait, and at the hang.
+    CHECK(circles == std::vector<std::string>{"2 times"});
 }
