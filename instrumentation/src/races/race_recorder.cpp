@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "race_recorder.hpp"
 
+#include "granules.hpp"
 #include "segment_numbers.hpp"
 
 #include <coroscope/runtime/detail/task_core.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "granules.hpp"
 #include "race_judge.hpp"
 #include "thread_races.hpp"
 
