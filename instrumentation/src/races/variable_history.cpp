@@ -34,38 +34,33 @@ void variable_history::add(const pointer& made, record_pointer previous) {
     records_.push_back(made);
 }
 
+template <class Is>
+const variable_history::pointer& variable_history::newest(const Is& is) const noexcept {
+    static constinit const pointer none;
+    const auto found = std::find_if(records_.rbegin(), records_.rend(),
+                                    [&](const pointer& each) { return is(*each); });
+    return found != records_.rend() ? *found : none;
+}
+
 access_record* variable_history::find(std::uint64_t segment, access_kind kind) const noexcept {
-    for (auto each = records_.rbegin(); each != records_.rend(); ++each) {
-        if ((*each)->segment == segment && (*each)->kind == kind) { return each->get(); }
-    }
-    return nullptr;
+    return newest([&](const access_record& each) {
+               return each.segment == segment && each.kind == kind;
+           })
+        .get();
 }
 
 record_pointer variable_history::read_in(std::uint64_t segment) const noexcept {
-    for (auto each = records_.rbegin(); each != records_.rend(); ++each) {
-        if ((*each)->segment == segment && (*each)->kind == access_kind::read) { return *each; }
-    }
-    return nullptr;
-}
-
-record_pointer variable_history::last_of(const schedule_policy::agent& unit,
-                                         std::uint64_t before_segment) const noexcept {
-    for (auto each = records_.rbegin(); each != records_.rend(); ++each) {
-        if ((*each)->who->agent == unit && (*each)->segment != before_segment) { return *each; }
-    }
-    return nullptr;
+    return newest(
+        [&](const access_record& each) { return each.segment == segment && !each.is_write(); });
 }
 
 record_pointer variable_history::last_of(const schedule_policy::agent& unit,
                                          std::uint64_t before_segment,
-                                         access_kind kind) const noexcept {
-    for (auto each = records_.rbegin(); each != records_.rend(); ++each) {
-        if ((*each)->who->agent == unit && (*each)->segment != before_segment
-            && (*each)->kind == kind) {
-            return *each;
-        }
-    }
-    return nullptr;
+                                         std::optional<access_kind> kind) const noexcept {
+    return newest([&](const access_record& each) {
+        return each.who->agent == unit && each.segment != before_segment
+               && (!kind.has_value() || each.kind == *kind);
+    });
 }
 
 }  // namespace coroscope::instrumentation::detail
