@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/instrumentation/detail/call_statistics.hpp>
 
+#include "fork_safe_mutex.hpp"
+
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
 #include <algorithm>
@@ -70,7 +72,7 @@ template <class Published>
 
 /// Statistics whose handles have gone and whose calls go on: the newest of a list.
 struct orphans {
-    std::mutex lock;
+    fork_safe_mutex lock;
     call_statistics* newest = nullptr;
 };
 

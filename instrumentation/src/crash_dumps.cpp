@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crash_dumps.hpp"
 
+#include "fork_safe_mutex.hpp"
+
 #include <coroscope/instrumentation/flight_recorder.hpp>
 
 #include <array>
@@ -84,7 +86,7 @@ void install_handlers() noexcept {
 }  // namespace
 
 void add_crash_dump(const flight_recorder& of, const std::filesystem::path& file) {
-    static std::mutex adding;
+    static constinit detail::fork_safe_mutex adding;
     static bool installed = false;
     const std::lock_guard lock(adding);
     const auto name = std::filesystem::absolute(file).string();

@@ -3,6 +3,7 @@
 
 #include <coroscope/instrumentation/await_graph.hpp>
 
+#include "fork_safe_mutex.hpp"
 #include "native_stack.hpp"
 #include "throw_watch.hpp"
 
@@ -24,7 +25,7 @@ namespace {
 constexpr std::string_view flag = "--coroscope-debug";
 
 // The calls of post_mortem functions that go on. A call may end on another thread, with its loop.
-std::mutex calls_mutex;
+constinit detail::fork_safe_mutex calls_mutex;
 detail::hooked_call* first_call = nullptr;
 
 [[nodiscard]] bool variable_says_so() {

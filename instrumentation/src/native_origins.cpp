@@ -121,7 +121,7 @@ std::optional<report::stack> native_origins::stack_of(std::uint32_t loop_id,
         raw.addresses = state_->stacks.addresses(found->second.stack);
         raw.truncated = state_->stacks.is_truncated(found->second.stack);
     }
-    auto stack = detail::shared_symbolizer().name(raw);
+    auto stack = detail::symbolizer::shared().name(raw);
     cut(stack, call, state_->options.frames);
     return stack;
 }

@@ -7,13 +7,12 @@
 
 namespace coroscope::instrumentation::detail {
 
-class symbolizer::debug_information {};
-
-symbolizer::symbolizer() = default;
-symbolizer::~symbolizer() = default;
+symbolizer& symbolizer::shared() noexcept {
+    static constinit symbolizer only;
+    return only;
+}
 
 report::stack symbolizer::name(const unwound_stack& stack) {
-    const std::lock_guard lock(mutex_);
     report::stack named;
     named.truncated = stack.truncated;
     bool is_return = false;
@@ -38,11 +37,6 @@ std::string symbolizer::name_data(std::uintptr_t) {
 
 std::string symbolizer::name_frame_member(std::uintptr_t, std::uint64_t) {
     return {};
-}
-
-symbolizer& shared_symbolizer() {
-    static auto* const made = new symbolizer;  // never destroyed: who asks may be static
-    return *made;
 }
 
 }  // namespace coroscope::instrumentation::detail

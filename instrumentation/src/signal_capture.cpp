@@ -2,6 +2,7 @@
 #include "signal_capture.hpp"
 
 #include "chained_signal.hpp"
+#include "fork_safe_mutex.hpp"
 
 #include <array>
 #include <atomic>
@@ -30,7 +31,7 @@ struct capture_request {
 };
 
 constinit capture_request the_request;
-std::mutex capture_lock;
+constinit fork_safe_mutex capture_lock;
 
 std::array<struct sigaction, signal_numbers> earlier_handlers{};
 std::array<std::atomic<bool>, signal_numbers> has_our_handler{};

@@ -8,7 +8,7 @@
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 
-#include <memory>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -144,17 +144,24 @@ std::string symbolizer::debug_information::member_at(std::uintptr_t code, std::u
     return scopes.empty() ? std::string() : frame_member_at(scopes.back(), offset);
 }
 
-symbolizer::symbolizer() = default;
-symbolizer::~symbolizer() = default;
+symbolizer& symbolizer::shared() noexcept {
+    static constinit symbolizer only;
+    return only;
+}
+
+symbolizer::debug_information& symbolizer::information() {
+    if (information_ == nullptr) { information_ = new debug_information; }
+    return *information_;
+}
 
 report::stack symbolizer::name(const unwound_stack& stack) {
     const std::lock_guard lock(mutex_);
-    if (information_ == nullptr) { information_ = std::make_unique<debug_information>(); }
+    auto& known = information();
     report::stack named;
     named.truncated = stack.truncated;
     bool is_return = false;
     for (const auto address : stack.addresses) {
-        const auto& frames = information_->frames_at(address, is_return);
+        const auto& frames = known.frames_at(address, is_return);
         named.frames.insert(named.frames.end(), frames.begin(), frames.end());
         is_return = true;
     }
@@ -163,19 +170,12 @@ report::stack symbolizer::name(const unwound_stack& stack) {
 
 std::string symbolizer::name_data(std::uintptr_t address) {
     const std::lock_guard lock(mutex_);
-    if (information_ == nullptr) { information_ = std::make_unique<debug_information>(); }
-    return information_->data_at(address);
+    return information().data_at(address);
 }
 
 std::string symbolizer::name_frame_member(std::uintptr_t code, std::uint64_t offset) {
     const std::lock_guard lock(mutex_);
-    if (information_ == nullptr) { information_ = std::make_unique<debug_information>(); }
-    return information_->member_at(code, offset);
-}
-
-symbolizer& shared_symbolizer() {
-    static auto* const made = new symbolizer;  // never destroyed: who asks may be static
-    return *made;
+    return information().member_at(code, offset);
 }
 
 }  // namespace coroscope::instrumentation::detail

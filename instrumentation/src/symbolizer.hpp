@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "fork_safe_mutex.hpp"
 #include "unwinder.hpp"
 
 #include <coroscope/report/stack.hpp>
 
 #include <cstdint>
-#include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -21,10 +20,11 @@ namespace coroscope::instrumentation::detail {
 /// asked before.
 class symbolizer {
 public:
-    symbolizer();
     symbolizer(const symbolizer&) = delete;
     symbolizer& operator=(const symbolizer&) = delete;
-    ~symbolizer();
+
+    /// For the whole process, so that debug information is read once.
+    [[nodiscard]] static symbolizer& shared() noexcept;
 
     [[nodiscard]] report::stack name(const unwound_stack& stack);
     /// Of a variable with static storage: `'counter'`, `'table' + 16`. Empty: there is none.
@@ -35,13 +35,13 @@ public:
 
 private:
     class debug_information;
-    std::mutex mutex_;
-    std::unique_ptr<debug_information> information_;
-};
+    constexpr symbolizer() noexcept = default;
+    /// Under the mutex.
+    [[nodiscard]] debug_information& information();
 
-/// One for whoever needs names, so that debug information is read once. Lives as long as the
-/// process.
-[[nodiscard]] symbolizer& shared_symbolizer();
+    fork_safe_mutex mutex_;
+    debug_information* information_ = nullptr;  ///< never destroyed: who asks may be static
+};
 
 /// The readable name behind a linker's, without return type and parameters.
 [[nodiscard]] std::string readable_function(const char* symbol);

@@ -70,7 +70,7 @@ public:
         return made;
     }
 
-    report::stack stack() { return shared_symbolizer().name(unwound_); }
+    report::stack stack() { return symbolizer::shared().name(unwound_); }
 
 private:
     static constexpr int attempts = 8;
@@ -120,7 +120,7 @@ report::stack name_return_addresses(std::span<void* const> addresses) {
     }
     // A stack begins with the instruction that runs. Here that is a call.
     if (!stack.addresses.empty()) { --stack.addresses.front(); }
-    return shared_symbolizer().name(stack);
+    return symbolizer::shared().name(stack);
 }
 
 bool has_native_stacks() noexcept {

@@ -2,10 +2,12 @@
 #include "unwinder.hpp"
 
 #include "code_map.hpp"
+#include "fork_safe_mutex.hpp"
 #include "frame_pointers.hpp"
 
 #include <libunwind-x86_64.h>
 
+#include <mutex>
 #include <utility>
 
 // Exported by the library for debuggers, and declared in none of its headers.
@@ -125,11 +127,14 @@ int no_names(unw_addr_space_t, unw_word_t, char*, std::size_t, unw_word_t*, void
     return -UNW_ENOINFO;
 }
 
+constinit fork_safe_mutex library_mutex;  // the library has locks that a fork does not wait for
+
 unw_addr_space_t address_space() {
     static unw_accessors_t accessors{find_procedure, release_procedure, no_dynamic_code,
                                      read_memory,    read_register,     no_float_registers,
                                      never_resume,   no_names};
-    static unw_addr_space_t const made = unw_create_addr_space(&accessors, 0);
+    static constinit unw_addr_space_t made = nullptr;
+    if (made == nullptr) { made = unw_create_addr_space(&accessors, 0); }
     return made;
 }
 
@@ -180,6 +185,7 @@ unwound_stack unwind_with(const stack_copy& copy, unwinding& state) {
 }  // namespace
 
 unwound_stack unwind(const stack_copy& copy) {
+    const std::lock_guard lock(library_mutex);
     unwinding state;
     auto best = unwind_with(copy, state);
     // A wrong frame pointer leads nowhere: the right one leads to where the thread began.

@@ -288,8 +288,11 @@ void* allocate_block_slow(block_kind kind, std::size_t size) {
     if (single_accesses_are_told()) [[unlikely]] {
         auto* const block = allocate_single(kind, index);
         show(block, size);
-        (kind == block_kind::frame ? watched_memory->on_frame : watched_memory->on_block)(block,
-                                                                                          size);
+        if (kind == block_kind::frame) {
+            block_listener->on_begin_of_life(block, size);
+        } else {
+            block_listener->on_end_of_life(block, size);
+        }
         return block;
     }
     auto& list = cached_list(kind, index);
@@ -313,7 +316,7 @@ void free_block_slow(block_kind kind, void* memory, std::size_t size) noexcept {
         return;
     }
     const auto index = block_class(size);
-    if (single_accesses_are_told()) [[unlikely]] { watched_memory->on_block(memory, size); }
+    if (single_accesses_are_told()) [[unlikely]] { block_listener->on_end_of_life(memory, size); }
     if constexpr (blocks_are_quarantined) {
         block_list single{memory, 1};
         link_of(kind, memory) = nullptr;

@@ -8,6 +8,7 @@
 #include <coroscope/runtime/task.hpp>
 
 #include "instrumentation/linted_loop.hpp"
+#include "instrumentation/races/waiting_tasks.hpp"
 #include "support/catch.hpp"
 
 #include <exception>
@@ -20,18 +21,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-coro<> lock_both(mutex& first, mutex& second) {
-    const auto outer = co_await first.scoped();
-    co_await yield_now();
-    const auto inner = co_await second.scoped();
-}
-
-coro<> lock_one(mutex& m) {
-    const auto held = co_await m.scoped();
-}
-
 /// Two wait for the lock, and it waits for both.
-coro<> lend(mutex& m) {
+coro<> lend_to_two(mutex& m) {
     const auto held = co_await m.scoped();
     auto first = get_running_loop().create_task(lock_one(m), "first");
     auto second = get_running_loop().create_task(lock_one(m), "second");
@@ -70,16 +61,16 @@ TEST_CASE("locks taken in both orders are a lock cycle") {
     mutex a;  // outlives the tasks that still hold it
     mutex b;
     virtual_loop v;
-    auto one = v.loop.create_task(lock_both(a, b), "one");
-    auto two = v.loop.create_task(lock_both(b, a), "two");
+    auto one = v.loop.create_task(lock_two(a, b), "one");
+    auto two = v.loop.create_task(lock_two(b, a), "two");
     run_out(v);
     const auto found = find_deadlocks(v.loop, outlook::quiet);
     REQUIRE(rules_of(found) == rule_list{"lock-cycle"});
     CHECK(found[0].verdict == report::verdict::confirmed);
     CHECK(without_lines(found[0].message)
-          == "task 1 (one) waits for mutex 2, which task 2 holds, at deadlock_test.cpp:LINE in "
-             "lock_both; task 2 (two) waits for mutex 1, which task 1 holds, at "
-             "deadlock_test.cpp:LINE in lock_both: each waits for the next, and none can go on. "
+          == "task 1 (one) waits for mutex 2, which task 2 holds, at waiting_tasks.hpp:LINE in "
+             "lock_two; task 2 (two) waits for mutex 1, which task 1 holds, at "
+             "waiting_tasks.hpp:LINE in lock_two: each waits for the next, and none can go on. "
              "Take the locks in one order everywhere, and await no task that needs a lock that is "
              "held.");
     CHECK(found[0].evidence.size() == 8);
@@ -89,7 +80,7 @@ TEST_CASE("locks taken in both orders are a lock cycle") {
 TEST_CASE("who awaits those that wait for its lock locks itself out") {
     mutex m;  // outlives the tasks that wait for it
     virtual_loop v;
-    auto lender = v.loop.create_task(lend(m), "lender");
+    auto lender = v.loop.create_task(lend_to_two(m), "lender");
     run_out(v);
     const auto found = find_deadlocks(v.loop, outlook::quiet);
     REQUIRE(rules_of(found) == rule_list{"self-lock"});
@@ -123,8 +114,8 @@ TEST_CASE("tasks that will go on are no deadlock") {
     mutex a;  // outlives the tasks that still hold it
     mutex b;
     virtual_loop v;
-    auto one = v.loop.create_task(lock_both(a, b), "one");
-    auto two = v.loop.create_task(lock_both(a, b), "two");
+    auto one = v.loop.create_task(lock_two(a, b), "one");
+    auto two = v.loop.create_task(lock_two(a, b), "two");
     auto three = v.loop.create_task(nap(), "three");
     run_out(v);
     CHECK(one.done());

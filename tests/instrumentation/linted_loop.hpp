@@ -47,11 +47,11 @@ inline std::string without_lines(std::string text) {
     for (std::size_t i = 0; i < text.size();) {
         const auto end = text.find_first_of(" ,;", i);
         auto word = text.substr(i, end == std::string::npos ? end : end - i);
-        const auto colon = word.find(".cpp:");
+        const auto colon = word.find("pp:");  // of a source or a header
         if (colon != std::string::npos) {
             const auto slash = word.rfind('/', colon);
-            word = word.substr(slash == std::string::npos ? 0 : slash + 1);
-            word = word.substr(0, word.find(".cpp:") + 5) + "LINE";
+            const auto name = slash == std::string::npos ? 0 : slash + 1;
+            word = word.substr(name, colon + 3 - name) + "LINE";
         }
         kept += word;
         if (end == std::string::npos) { break; }

@@ -11,6 +11,7 @@
 #include <coroscope/runtime/sleep.hpp>
 
 #include "instrumentation/races/finding_parser.hpp"
+#include "instrumentation/races/waiting_tasks.hpp"
 #include "support/catch.hpp"
 
 #include <algorithm>
@@ -46,43 +47,20 @@ coro<> lose_an_update() {
     if (x.peek() != 2) { throw std::runtime_error("an addition is lost"); }
 }
 
-coro<> lock_two(mutex& first, mutex& second) {
-    const auto outer = co_await first.scoped();
-    co_await yield_now();
-    const auto inner = co_await second.scoped();
-}
-
 coro<> lock_in_both_orders() {
     mutex a;
     mutex b;
     co_await gather(lock_two(a, b), lock_two(b, a));
 }
 
-coro<> lock_one(mutex& m) {
-    const auto held = co_await m.scoped();
-}
-
 coro<> lend_a_lock() {
     mutex m;
-    const auto held = co_await m.scoped();
-    auto child = get_running_loop().create_task(lock_one(m), "child");
-    co_await child;
-}
-
-coro<> signal(condition& c) {
-    const auto lock = co_await c.scoped();
-    c.notify_all();
-}
-
-coro<> wait_blindly(condition& c) {
-    co_await sleep_for(1s);
-    const auto lock = co_await c.scoped();
-    co_await c.wait();
+    co_await lend(m);
 }
 
 coro<> miss_a_signal() {
     condition c;
-    co_await gather(signal(c), wait_blindly(c));
+    co_await gather(notify(c), wait_blindly(c));
 }
 
 coro<> take(single_task<int>& value) {

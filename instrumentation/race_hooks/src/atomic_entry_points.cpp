@@ -13,6 +13,7 @@ using coroscope::detail::access_kind;
 using coroscope::detail::atomicity;
 using coroscope::instrumentation::detail::is_acquire;
 using coroscope::instrumentation::detail::is_release;
+using coroscope::instrumentation::detail::plain_order;
 using coroscope::instrumentation::detail::see_load_order;
 using coroscope::instrumentation::detail::see_order;
 using coroscope::instrumentation::detail::see_range;
@@ -25,7 +26,7 @@ constexpr int sequential = __ATOMIC_SEQ_CST;
 
 /// The compilers pass the order as a value. On x86-64 all others cost the same as these.
 [[nodiscard]] constexpr bool is_sequential(int order) noexcept {
-    return (order & 0x7fff) == sequential;  // above: hints for lock elision
+    return plain_order(order) == sequential;
 }
 
 template <class T>

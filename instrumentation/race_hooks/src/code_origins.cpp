@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "code_origins.hpp"
 
+#include "fork_safe_mutex.hpp"
 #include "loaded_code.hpp"
 
 #include <dwarf.h>
@@ -126,7 +127,7 @@ private:
     std::string own_build_folder_;
 };
 
-constinit std::mutex finder_mutex;
+constinit fork_safe_mutex finder_mutex;
 
 /// Under the mutex.
 [[nodiscard]] origin_finder& the_finder() {

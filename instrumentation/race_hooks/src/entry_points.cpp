@@ -53,7 +53,7 @@ extern "C" {
 /// Called by each source file before its constructors run, and so before all else here.
 void __tsan_init() {
     access_shadow::reserve();
-    coroscope::detail::watched_memory = &coroscope::instrumentation::detail::watch_of_memory;
+    coroscope::detail::block_listener = &coroscope::instrumentation::detail::lives_of_blocks;
     find_memory_block = &known_blocks::find;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Threads that the user's code starts with std::thread, and so with std::jthread and std::async: by
 // the function of the shared library that they all call (--wrap, see coroscope_detect_races).
+#include "fork_safe_mutex.hpp"
 #include "seen_access.hpp"
 
 #include <coroscope/runtime/detail/job_follower.hpp>
@@ -14,6 +15,7 @@
 namespace {
 
 using coroscope::detail::followed_job;
+using coroscope::instrumentation::detail::fork_safe_mutex;
 using coroscope::instrumentation::detail::is_for_user;
 using coroscope::instrumentation::detail::this_stretch;
 using thread_state = std::thread::_State;  // NOLINT(bugprone-reserved-identifier)
@@ -41,26 +43,27 @@ class started_threads {
 public:
     void add(std::thread::native_handle_type thread, std::shared_ptr<followed_job> job) {
         const std::scoped_lock lock(mutex_);
-        jobs_[thread] = std::move(job);
+        if (jobs_ == nullptr) { jobs_ = new jobs_by_thread; }
+        (*jobs_)[thread] = std::move(job);
     }
     [[nodiscard]] std::shared_ptr<followed_job> take(std::thread::native_handle_type thread) {
         const std::scoped_lock lock(mutex_);
-        auto found = jobs_.extract(thread);
+        if (jobs_ == nullptr) { return nullptr; }
+        auto found = jobs_->extract(thread);
         return found.empty() ? nullptr : std::move(found.mapped());
-    }
-    [[nodiscard]] static started_threads& all() {
-        static auto* const started = new started_threads;  // never destroyed: threads may be left
-        return *started;
     }
 
 private:
-    std::mutex mutex_;
-    std::unordered_map<std::thread::native_handle_type, std::shared_ptr<followed_job>> jobs_;
+    using jobs_by_thread =
+        std::unordered_map<std::thread::native_handle_type, std::shared_ptr<followed_job>>;
+    fork_safe_mutex mutex_;
+    jobs_by_thread* jobs_ = nullptr;  ///< never destroyed: threads may be left at the end
 };
+constinit started_threads all_started;
 
 [[nodiscard]] std::shared_ptr<followed_job> take_from_user(std::thread& thread) {
     const coroscope::detail::own_accesses inside;
-    return started_threads::all().take(thread.native_handle());
+    return all_started.take(thread.native_handle());
 }
 
 }  // namespace
@@ -83,7 +86,7 @@ void __wrap__ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_
         thread, state, depends);
     if (job == nullptr) { return; }
     const coroscope::detail::own_accesses inside;
-    started_threads::all().add(thread->native_handle(), job);
+    all_started.add(thread->native_handle(), job);
 }
 
 void __real__ZNSt6thread4joinEv(std::thread* thread);

@@ -17,12 +17,6 @@ constexpr std::size_t granularity = 16;
 /// Two pointers to code, and what all promises have.
 constexpr std::size_t bookkeeping = 2 * sizeof(void*) + sizeof(coroscope::detail::frame_base);
 
-void begin_frame(const void* frame, std::size_t bytes) noexcept {
-    end_life(frame, bytes);
-    access_shadow::hide(reinterpret_cast<std::uintptr_t>(frame), bookkeeping);
-    known_blocks::add({frame, bytes, nullptr, true});
-}
-
 }  // namespace
 
 [[gnu::noinline]] void end_life(const void* block, std::size_t bytes) noexcept {
@@ -35,6 +29,16 @@ void begin_frame(const void* frame, std::size_t bytes) noexcept {
     known_blocks::remove(block);
 }
 
-constinit const coroscope::detail::memory_watch watch_of_memory{&end_life, &begin_frame};
+void block_lives::on_end_of_life(const void* block, std::size_t bytes) noexcept {
+    end_life(block, bytes);
+}
+
+void block_lives::on_begin_of_life(const void* frame, std::size_t bytes) noexcept {
+    end_life(frame, bytes);
+    access_shadow::hide(reinterpret_cast<std::uintptr_t>(frame), bookkeeping);
+    known_blocks::add({frame, bytes, nullptr, true});
+}
+
+constinit block_lives lives_of_blocks;
 
 }  // namespace coroscope::instrumentation::detail

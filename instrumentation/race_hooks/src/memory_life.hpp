@@ -11,7 +11,13 @@ namespace coroscope::instrumentation::detail {
 /// told so if it was told of them before.
 void end_life(const void* block, std::size_t bytes) noexcept;
 
-/// What the runtime calls for frames and task records, which it allocates itself.
-extern const coroscope::detail::memory_watch watch_of_memory;
+/// Of the frames and task records that the runtime allocates itself. What a frame begins with is
+/// the library's, and hidden.
+class block_lives final : public coroscope::detail::life_sink {
+public:
+    void on_end_of_life(const void* block, std::size_t bytes) noexcept override;
+    void on_begin_of_life(const void* frame, std::size_t bytes) noexcept override;
+};
+extern constinit block_lives lives_of_blocks;
 
 }  // namespace coroscope::instrumentation::detail

@@ -33,8 +33,9 @@ public:
         for (std::size_t i = 0; i < most_own && can_be_frame(here); ++i) {
             const bool is_last = here->return_address == caller;
             step(here);
-            if (is_last) { next_ = here; }
-            if (is_last) { return; }
+            if (!is_last) { continue; }
+            next_ = here;
+            return;
         }
     }
 

@@ -17,12 +17,16 @@ namespace coroscope::instrumentation::detail {
     annotation_listener->on_thread_order(const_cast<const void*>(object), how);  // NOLINT
 }
 
+/// Without the hints for lock elision above it.
+[[nodiscard]] constexpr int plain_order(int order) noexcept {
+    return order & 0x7fff;
+}
 [[nodiscard]] constexpr bool is_release(int order) noexcept {
-    const auto plain = order & 0x7fff;  // above: hints for lock elision
+    const auto plain = plain_order(order);
     return plain == __ATOMIC_RELEASE || plain == __ATOMIC_ACQ_REL || plain == __ATOMIC_SEQ_CST;
 }
 [[nodiscard]] constexpr bool is_acquire(int order) noexcept {
-    const auto plain = order & 0x7fff;
+    const auto plain = plain_order(order);
     return plain == __ATOMIC_ACQUIRE || plain == __ATOMIC_CONSUME || plain == __ATOMIC_ACQ_REL
            || plain == __ATOMIC_SEQ_CST;
 }

@@ -58,7 +58,7 @@ void sample_sums::add(const cpu_sample& sample) {
 report::profile sample_sums::make_profile(std::chrono::nanoseconds period) const {
     report::profile_builder builder("cpu", {{"samples", "count"}, {"cpu", "nanoseconds"}});
     for (const auto& [key, one] : sums_) {
-        auto stack = shared_symbolizer().name(one.native);
+        auto stack = symbolizer::shared().name(one.native);
         stack.truncated = stack.truncated || one.truncated;
         for (const auto& site : one.sites) {
             stack.frames.push_back(to_frame(site));

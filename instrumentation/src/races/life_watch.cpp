@@ -91,8 +91,7 @@ void life_watch::note(const void* object, const variable_label& label, life_even
     }
     std::erase_if(moments, [&](const moment& m) {
         return m.what == what && m.by->who->agent == latest.by->who->agent
-               && std::bit_cast<std::uint64_t>(m.by->where)
-                      == std::bit_cast<std::uint64_t>(latest.by->where);
+               && is_one_site(m.by->where, latest.by->where);
     });
     if (moments.size() == moments_kept) { moments.erase(moments.begin()); }
     moments.push_back(latest);
@@ -160,8 +159,7 @@ void life_watch::report(const char* rule, report::verdict sure, const moment& ea
         if (holds.empty()) { add_default_order(made); }
         return made;
     };
-    const auto kind = 3000 + static_cast<std::uint64_t>(later.what);
-    log_.add(race_key(kind, first.where, second.where), [&] {
+    log_.add(race_key(past_of(later.what), first.where, second.where), [&] {
         return race_candidate{make(), holds};
     });
 }
@@ -202,7 +200,7 @@ void life_watch::note_breach(const breach& made) {
         return found;
     };
     const auto other = earlier != nullptr ? earlier->where : await_site();
-    log_.add(race_key(std::hash<std::string_view>()(made.rule), made.where, other), [&] {
+    log_.add(race_key(made.rule, made.where, other), [&] {
         return race_candidate{describe(), {}};
     });
 }

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <string>
 #include <utility>
 
@@ -19,19 +18,12 @@ constexpr std::size_t requests_a_lock = 32;
 
 [[nodiscard]] bool is_alike(const lock_request& a, const lock_request& b) noexcept {
     return a.wanted.mutex == b.wanted.mutex && a.by->who->agent == b.by->who->agent
-           && std::bit_cast<std::uint64_t>(a.by->where) == std::bit_cast<std::uint64_t>(b.by->where)
-           && std::bit_cast<std::uint64_t>(a.held.at) == std::bit_cast<std::uint64_t>(b.held.at);
-}
-
-[[nodiscard]] bool share_a_lock(const lock_set& a, const lock_set& b) noexcept {
-    return std::ranges::any_of(a, [&](const held_lock& one) {
-        return std::ranges::any_of(b, [&](const held_lock& o) { return o.mutex == one.mutex; });
-    });
+           && is_one_site(a.by->where, b.by->where) && is_one_site(a.held.at, b.held.at);
 }
 
 /// Whether both may stand at their requests at the same time.
 [[nodiscard]] bool may_meet(const lock_request& a, const lock_request& b) noexcept {
-    return a.by->who->agent != b.by->who->agent && !share_a_lock(*a.by->locks, *b.by->locks)
+    return a.by->who->agent != b.by->who->agent && !exclude_each_other(*a.by->locks, *b.by->locks)
            && !comes_before(*a.by, *b.by) && !comes_before(*b.by, *a.by);
 }
 
@@ -145,7 +137,7 @@ void lock_order::report(const path& circle) {
     }
     std::uint64_t key = 0;
     for (const auto* request : circle) {
-        key += race_key(1000, request->held.at, request->by->where);
+        key += race_key("lock-order", request->held.at, request->by->where);
     }
     log_.add(key, [&] { return race_candidate{describe_circle(circle), holds_of(circle)}; });
 }

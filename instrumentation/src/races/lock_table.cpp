@@ -35,7 +35,8 @@ using coroscope::detail::task_core;
 
 /// 0: it is a callback.
 [[nodiscard]] std::uint64_t task_of(std::uint64_t key) noexcept {
-    return key == race_units::key_of({key / 2, true}) ? key / 2 : 0;
+    const auto who = race_units::agent_of(key);
+    return who.is_task ? who.id : 0;
 }
 
 [[nodiscard]] const held_lock* find_in(const lock_set* held, const void* lock) {

@@ -19,7 +19,7 @@ namespace {
 [[nodiscard]] memory_name name_in_frame(const memory_place& place) {
     const auto owner = users_frame_at(place.code);
     const auto function = owner.function.empty() ? "a coroutine" : owner.function;
-    const auto local = shared_symbolizer().name_frame_member(
+    const auto local = symbolizer::shared().name_frame_member(
         reinterpret_cast<std::uintptr_t>(place.code), place.offset);
     if (!local.empty()) { return {"'" + local + "' of " + function, {}}; }
     return {"byte " + std::to_string(place.offset) + " of the frame of " + function, {}};
@@ -71,7 +71,7 @@ memory_name name_of_memory(const memory_place& place) {
     case memory_place::home::frame: return name_in_frame(place);
     case memory_place::home::unknown: break;
     }
-    return {shared_symbolizer().name_data(reinterpret_cast<std::uintptr_t>(place.address)), {}};
+    return {symbolizer::shared().name_data(reinterpret_cast<std::uintptr_t>(place.address)), {}};
 }
 
 }  // namespace coroscope::instrumentation::detail

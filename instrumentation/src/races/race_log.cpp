@@ -100,8 +100,9 @@ std::uint64_t race_log::benign() const {
     return benign_;
 }
 
-std::uint64_t race_key(std::uint64_t rule, std::initializer_list<std::uint64_t> places) noexcept {
-    std::uint64_t key = rule;
+std::uint64_t race_key(std::string_view what,
+                       std::initializer_list<std::uint64_t> places) noexcept {
+    std::uint64_t key = std::hash<std::string_view>()(what);
     for (const auto place : places) {
         key = (key ^ place) * 0x9e3779b97f4a7c15U;
         key ^= key >> 29U;
@@ -109,9 +110,9 @@ std::uint64_t race_key(std::uint64_t rule, std::initializer_list<std::uint64_t> 
     return key;
 }
 
-std::uint64_t race_key(std::uint64_t rule, const await_site& first,
+std::uint64_t race_key(std::string_view what, const await_site& first,
                        const await_site& second) noexcept {
-    return race_key(rule,
+    return race_key(what,
                     {std::bit_cast<std::uint64_t>(first), std::bit_cast<std::uint64_t>(second)});
 }
 

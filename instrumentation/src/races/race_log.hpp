@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace coroscope::instrumentation::detail {
@@ -57,10 +58,11 @@ private:
     std::uint64_t benign_ = 0;
 };
 
-/// A key for `race_log::add`: of a rule, and of numbers that tell places apart.
-[[nodiscard]] std::uint64_t race_key(std::uint64_t rule,
+/// A key for `race_log::add`: of what is told, a rule mostly, and of numbers that tell places
+/// apart.
+[[nodiscard]] std::uint64_t race_key(std::string_view what,
                                      std::initializer_list<std::uint64_t> places) noexcept;
-[[nodiscard]] std::uint64_t race_key(std::uint64_t rule, const await_site& first,
+[[nodiscard]] std::uint64_t race_key(std::string_view what, const await_site& first,
                                      const await_site& second = {}) noexcept;
 
 }  // namespace coroscope::instrumentation::detail

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "race_recorder.hpp"
 
+#include "granules.hpp"
 #include "segment_numbers.hpp"
 
 #include <coroscope/runtime/detail/task_core.hpp>
@@ -80,8 +81,8 @@ std::shared_ptr<const unit_facts> race_recorder::who(const present& at) {
     if (facts != nullptr) { return facts; }
     const auto* task = core_.current.get();
     facts = task != nullptr ? facts_of_task(*task)
-                            : std::make_shared<unit_facts>(
-                                unit_facts{{at.key / 2, false}, {}, core_.callback_created_at, {}});
+                            : std::make_shared<unit_facts>(unit_facts{
+                                race_units::agent_of(at.key), {}, core_.callback_created_at, {}});
     return facts;
 }
 
@@ -92,7 +93,7 @@ void race_recorder::locate(const present& at, access_record& made, await_site wh
     made.segment = segment_of(at);
     made.order = next_order_++;
     made.where = where;
-    if (at.key != 0) { made.benign = units_.at(at.key).benign; }
+    if (at.key != 0) { made.benign = units_.at(at.key).benign.reason(); }
     if (task != nullptr) {
         made.resumed_at = task->record().site.load(std::memory_order_relaxed);
         made.callers = callers_of(*task);
@@ -297,11 +298,7 @@ void race_recorder::add_to_groups(const access_record& made, const void* object,
 void race_recorder::note_benign(const char* reason) {
     const auto at = now();
     if (at.key == 0) { return; }
-    auto& unit = units_.at(at.key);
-    unit.benign_depth += reason != nullptr ? 1 : 0;
-    unit.benign_depth -= reason == nullptr && unit.benign_depth > 0 ? 1 : 0;
-    if (unit.benign_depth == 0) { unit.benign = nullptr; }
-    if (reason != nullptr) { unit.benign = reason; }
+    units_.at(at.key).benign.note(reason);
     split_segment();  // accesses within the scope are others than those before
 }
 

@@ -139,7 +139,7 @@ private:
                          const variable_label& label);
     void judge_as_other(const unjudged& what, const variable_history& in,
                         const variable_label& label);
-    void judge_effect(const unjudged& what, const variable_state& written);
+    void judge_effect(const unjudged& what);
     void judge_change(const unjudged& what, const variable_state& changed);
     void judge_triple(bool is_group, const access_triple& of, const variable_label& label);
     void report_guard(const access_triple& of, const void* tested, const void* written);

@@ -2,7 +2,6 @@
 #include "race_recorder.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <string_view>
 
 // What the accesses of a segment that has ended make of those before.
@@ -31,12 +30,8 @@ constexpr std::size_t most_effects = 8;
 }
 
 [[nodiscard]] std::uint64_t key_of_triple(race_rule rule, const access_triple& of) noexcept {
-    const auto place = [](const access_record& access) {
-        return access.code != nullptr ? reinterpret_cast<std::uintptr_t>(access.code)
-                                      : std::bit_cast<std::uint64_t>(access.where);
-    };
-    return race_key(static_cast<std::uint64_t>(rule),
-                    {place(of.first), place(of.other), place(of.second)});
+    return race_key(to_string(rule), {number_of_place(of.first), number_of_place(of.other),
+                                      number_of_place(of.second)});
 }
 
 }  // namespace
@@ -57,7 +52,7 @@ void race_recorder::judge(const unjudged& what) {
     judge_as_other(what, variable->second.history, variable->second.label);
     if (!what.record->is_write()) { return; }
     judge_change(what, variable->second);
-    judge_effect(what, variable->second);
+    judge_effect(what);
 }
 
 void race_recorder::judge_as_second(const unjudged& what, const variable_history& in,
@@ -116,7 +111,7 @@ void race_recorder::report_guard(const access_triple& of, const void* tested, co
     });
 }
 
-void race_recorder::judge_effect(const unjudged& what, const variable_state& /*written*/) {
+void race_recorder::judge_effect(const unjudged& what) {
     const auto guards = guards_.find(race_units::key_of(what.record->who->agent));
     if (guards == guards_.end()) { return; }
     for (const auto& each : guards->second) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "clock_slots.hpp"
 #include "race_clock.hpp"
 
 #include <coroscope/instrumentation/detail/annotation.hpp>
@@ -8,14 +9,13 @@
 #include <coroscope/runtime/creation_origin.hpp>
 #include <coroscope/runtime/schedule_policy.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace coroscope::instrumentation::detail {
@@ -52,56 +52,11 @@ struct held_lock {
     return a.mutex == b.mutex && !(a.is_shared && b.is_shared);
 }
 using lock_set = std::vector<held_lock>;
-
-/// The places of units in vector clocks: a slot each, and its present time. A slot is used again
-/// when its unit has ended and either nothing is remembered of it or the new one comes after it.
-class clock_slots {
-public:
-    static constexpr std::uint32_t none = race_clock::most_slots;
-
-    /// For a unit before which comes what `clock` says. `none`: all are taken.
-    [[nodiscard]] std::uint32_t take(const race_clock& clock);
-    void give_back(std::uint32_t slot);
-
-    [[nodiscard]] std::uint32_t time(std::uint32_t slot) const noexcept {
-        return slots_[slot].time;
-    }
-    void advance(std::uint32_t slot) noexcept { ++slots_[slot].time; }
-    [[nodiscard]] std::size_t size() const noexcept { return slots_.size(); }
-
-private:
-    friend class slot_memory;
-    struct slot_state {
-        std::uint32_t time = 1;
-        std::uint32_t records = 0;  ///< that are remembered
-    };
-    std::vector<slot_state> slots_;
-    std::deque<std::uint32_t> ended_;
-};
-
-/// Something remembered of a slot. The slots outlive it.
-class slot_memory {
-public:
-    slot_memory() = default;
-    slot_memory(clock_slots& in, std::uint32_t slot) noexcept : in_(&in), slot_(slot) { add(); }
-    slot_memory(const slot_memory& other) noexcept : in_(other.in_), slot_(other.slot_) { add(); }
-    slot_memory& operator=(slot_memory other) noexcept {
-        std::swap(in_, other.in_);
-        std::swap(slot_, other.slot_);
-        return *this;
-    }
-    ~slot_memory() {
-        if (in_ != nullptr) { --in_->slots_[slot_].records; }
-    }
-    [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
-
-private:
-    void add() noexcept {
-        if (in_ != nullptr) { ++in_->slots_[slot_].records; }
-    }
-    clock_slots* in_ = nullptr;
-    std::uint32_t slot_ = 0;
-};
+[[nodiscard]] inline bool exclude_each_other(const lock_set& a, const lock_set& b) noexcept {
+    return std::ranges::any_of(a, [&](const held_lock& one) {
+        return std::ranges::any_of(b, [&](const auto& o) { return exclude_each_other(one, o); });
+    });
+}
 
 /// The first access of its kind that one unit made to one variable in one segment.
 struct access_record {
@@ -143,10 +98,18 @@ inline void name_bytes(variable_label& label, const void* granule, std::uint8_t 
     label.address = static_cast<const std::byte*>(granule) + std::countr_zero(bytes);
 }
 
+[[nodiscard]] inline bool is_one_site(const await_site& a, const await_site& b) noexcept {
+    return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
+}
+
 /// Of code, as the compiler or a call of ours tells it.
 [[nodiscard]] inline bool is_one_place(const access_record& a, const access_record& b) noexcept {
-    return a.code == b.code
-           && std::bit_cast<std::uint64_t>(a.where) == std::bit_cast<std::uint64_t>(b.where);
+    return a.code == b.code && is_one_site(a.where, b.where);
+}
+/// A number for it: other places have others.
+[[nodiscard]] inline std::uint64_t number_of_place(const access_record& of) noexcept {
+    return of.code != nullptr ? reinterpret_cast<std::uintptr_t>(of.code)
+                              : std::bit_cast<std::uint64_t>(of.where);
 }
 
 /// Whether no schedule can change that `a` comes before `b`.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "benign_scopes.hpp"
+#include "clock_slots.hpp"
 #include "race_records.hpp"
 
 #include <cstddef>
@@ -17,8 +19,7 @@ struct race_unit {
     growing_clock clock;                     ///< what comes before its segment, without itself
     std::uint32_t slot = clock_slots::none;  ///< before its first access
     bool is_published = false;  ///< others know of its present time: the next access has another
-    std::uint32_t benign_depth = 0;
-    const char* benign = nullptr;
+    benign_scopes benign;
     std::shared_ptr<unit_facts> facts;      ///< made with the first access
     std::shared_ptr<const lock_set> locks;  ///< that it holds; null: none
 };
@@ -26,8 +27,12 @@ struct race_unit {
 /// All units, by what `key_of` makes of their ids.
 class race_units {
 public:
-    [[nodiscard]] static std::uint64_t key_of(const schedule_policy::agent& who) noexcept {
+    [[nodiscard]] static constexpr std::uint64_t key_of(
+        const schedule_policy::agent& who) noexcept {
         return who.id * 2 + (who.is_task ? 0 : 1);
+    }
+    [[nodiscard]] static constexpr schedule_policy::agent agent_of(std::uint64_t key) noexcept {
+        return {key / 2, key % 2 == 0};
     }
     /// Finds or makes it.
     [[nodiscard]] race_unit& at(std::uint64_t key) { return units_[key]; }

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <iterator>
 #include <string>
 #include <utility>
@@ -29,10 +28,6 @@ using coroscope::detail::lock_use;
 [[nodiscard]] bool is_success(const access& made) noexcept {
     const bool is_got = made.changes || made.lock != lock_use::none || made.id != 0;
     return (made.kind == access_kind::acquire && is_got) || is_look(made);
-}
-
-[[nodiscard]] bool is_same_line(const await_site& a, const await_site& b) noexcept {
-    return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
 }
 
 }  // namespace
@@ -55,7 +50,7 @@ void starvation_watch::note_refusal(const access& made, const race_recorder::pre
     if ((stands_in_line || is_full) && !objects_.contains(made.object)) { return; }
     auto& askers = objects_[made.object];
     auto same = std::ranges::find(askers, at.key, &asking::unit);
-    if (same != askers.end() && !is_same_line(same->first->where, made.where)) {
+    if (same != askers.end() && !is_one_site(same->first->where, made.where)) {
         askers.erase(same);  // for something else
         same = askers.end();
     }
@@ -90,7 +85,7 @@ void starvation_watch::note_success(const access& made, const race_recorder::pre
         askers.erase(own);
     }
     for (auto& each : askers) {
-        if (!is_look(made) || is_same_line(each.first->where, made.where)) {
+        if (!is_look(made) || is_one_site(each.first->where, made.where)) {
             count_pass(each, made, at, since);
         }
     }
@@ -139,7 +134,7 @@ void starvation_watch::report(const asking& starved, const access_record& got) {
         add_default_order(made);
         return made;
     };
-    log_.add(race_key(7000, asked.where), [&] { return race_candidate{make(), {}}; });
+    log_.add(race_key("starvation", asked.where), [&] { return race_candidate{make(), {}}; });
 }
 
 void starvation_watch::forget(const void* object) {

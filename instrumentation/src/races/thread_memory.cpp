@@ -23,61 +23,32 @@ thread_memory::seen thread_memory::unpack(std::uint64_t what, access_kind kind) 
             static_cast<std::uint8_t>(what >> bytes_shift), static_cast<atomicity>(what & 0xffU)};
 }
 
-std::uint32_t thread_memory::add_part(std::shared_ptr<const thread_record> common) {
-    if (free_parts_.empty()) {
-        free_parts_.reserve(parts_.size() + 1);  // so that releasing needs no memory
-        parts_.emplace_back();
-        free_parts_.push_back(static_cast<std::uint32_t>(parts_.size() - 1));
-    }
-    const auto part = free_parts_.back();
-    free_parts_.pop_back();
-    parts_[part] = {std::move(common), 1};
-    return part;
-}
-
-void thread_memory::release(std::uint32_t part) noexcept {
-    if (part == no_part || --parts_[part].uses > 0) { return; }
-    parts_[part].record = nullptr;
-    free_parts_.push_back(part);
-}
-
-// To look through all pages is worth it if many are given back.
+// To drop what is empty is worth it if there is much of it.
 thread_memory::cell* thread_memory::at(std::uintptr_t address) {
-    const auto number = address / page_bytes;
-    auto found = pages_.find(number);
-    if (found == pages_.end()) {
-        if (pages_.size() >= most_pages_) {
-            drop_empty_pages();
-            if (pages_.size() > most_pages_ / 4 * 3) { return nullptr; }
-        }
-        found = pages_.try_emplace(number, std::make_unique<page>()).first;
+    if (auto* const known = pages_.find(address)) { return known; }
+    if (pages_.size() >= most_pages_) {
+        pages_.drop_empty();
+        if (pages_.size() > most_pages_ / 4 * 3) { return nullptr; }
     }
-    return &(*found->second)[address % page_bytes / granule_bytes];
-}
-
-void thread_memory::drop_empty_pages() noexcept {
-    std::erase_if(pages_, [](const auto& each) {
-        return std::ranges::all_of(*each.second, [](const cell& one) { return one.is_empty(); });
-    });
+    return &pages_.at(address);
 }
 
 void thread_memory::drop(cell& from, std::size_t place) noexcept {
-    release(std::exchange(from.parts_[place], no_part));
+    parts_.release(std::exchange(from.parts_[place], no_part));
 }
 
 // What comes before an access need not be kept beside it: whoever is unordered with the earlier one
 // is so with the later one. A write that a read follows is: two reads are no race.
 bool thread_memory::keep(cell& in, const seen& made, std::uint32_t part) {
     if (in.is_shared()) { return false; }
-    const auto& now = *parts_[part].record;
+    if (in.is_empty()) { pages_.begin_use(); }
+    const auto& now = parts_[part];
     const auto is_own = [&](std::uint32_t other) {
-        return parts_[other].record->unit == now.unit;
+        return parts_[other].unit == now.unit;
     };
     for (const auto before : in.parts_) {
         if (before == no_part || is_own(before)) { continue; }
-        if (!comes_before(static_cast<const access_record&>(*parts_[before].record), now)) {
-            return false;
-        }
+        if (!comes_before(static_cast<const access_record&>(parts_[before]), now)) { return false; }
     }
     const bool is_write = made.kind == access_kind::write;
     const std::size_t place = is_write ? 1 : 0;
@@ -95,7 +66,7 @@ bool thread_memory::keep(cell& in, const seen& made, std::uint32_t part) {
     if (kept == part) { return true; }
     drop(in, place);
     kept = part;
-    ++parts_[part].uses;
+    parts_.use(part);
     return true;
 }
 
@@ -105,7 +76,7 @@ std::vector<thread_pointer> thread_memory::share(cell& which) {
         if (which.parts_[place] == no_part) { continue; }
         const auto kind = place == 1 ? access_kind::write : access_kind::read;
         const auto kept = unpack(which.what_[place], kind);
-        auto record = std::make_shared<thread_record>(*parts_[which.parts_[place]].record);
+        auto record = std::make_shared<thread_record>(parts_[which.parts_[place]]);
         record->order += place;
         record->kind = kind;
         record->bytes = kept.bytes;
@@ -115,41 +86,33 @@ std::vector<thread_pointer> thread_memory::share(cell& which) {
         records.push_back(std::move(record));
     }
     std::ranges::sort(records, {}, [](const auto& each) { return each->order; });
-    clear(which);
+    drop_all(which);
     which.parts_[0] = cell::shared_mark;
     return records;
 }
 
+void thread_memory::drop_all(cell& from) noexcept {
+    if (from.is_shared()) { from.parts_[0] = no_part; }
+    drop(from, 0);
+    drop(from, 1);
+}
+
 void thread_memory::clear(cell& which) noexcept {
-    if (which.is_shared()) { which.parts_[0] = no_part; }
-    drop(which, 0);
-    drop(which, 1);
+    if (which.is_empty()) { return; }
+    drop_all(which);
+    pages_.end_use();
 }
 
 void thread_memory::forget(std::uintptr_t begin, std::size_t bytes) noexcept {
-    if (pages_.empty()) { return; }
-    const auto end = begin + bytes;
-    auto at = begin / granule_bytes * granule_bytes;
-    while (at < end) {
-        const auto page_begin = at / page_bytes * page_bytes;
-        const auto stop = std::min(end, page_begin + page_bytes);
-        const auto found = pages_.find(at / page_bytes);
-        if (found != pages_.end()) {
-            for (; at < stop; at += granule_bytes) {
-                clear((*found->second)[at % page_bytes / granule_bytes]);
-            }
-        }
-        at = page_begin + page_bytes;
-    }
+    pages_.end_uses(begin, bytes, [this](cell& each) {
+        const bool was_used = !each.is_empty();
+        drop_all(each);
+        return was_used;
+    });
 }
 
 void thread_memory::forget_all() noexcept {
-    for (auto& [number, cells] : pages_) {
-        for (auto& each : *cells) {
-            clear(each);
-        }
-    }
-    pages_.clear();
+    pages_.end_all_uses([this](cell& each) { drop_all(each); });
 }
 
 }  // namespace coroscope::instrumentation::detail

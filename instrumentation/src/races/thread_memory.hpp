@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "private_memory.hpp"
+#include "granule_pages.hpp"
+#include "kept_parts.hpp"
 #include "thread_records.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace coroscope::instrumentation::detail {
@@ -17,12 +18,11 @@ namespace coroscope::instrumentation::detail {
 /// for each byte: the last read and the last write. Nearly all memory is such: a unit's own, or
 /// handed over in order.
 ///
-/// What accesses have in common that a unit makes between two events that order it is kept once,
-/// as a record without code: their part.
+/// What accesses have in common that a unit makes between two events that order it is kept once.
 /// **Thread safety**: none.
 class thread_memory {
 public:
-    static constexpr std::uint32_t no_part = 0;
+    static constexpr std::uint32_t no_part = kept_parts<thread_record>::none;
 
     struct seen {
         const void* code = nullptr;
@@ -44,20 +44,21 @@ public:
 
     static constexpr std::size_t usual_pages = std::size_t{1} << 15U;  // 384 MiB
 
-    explicit thread_memory(std::size_t most_pages = usual_pages)
-        : most_pages_(most_pages),
-          parts_(1) {}
+    explicit thread_memory(std::size_t most_pages = usual_pages) : most_pages_(most_pages) {}
     thread_memory(const thread_memory&) = delete;
     thread_memory& operator=(const thread_memory&) = delete;
 
     /// A part that is in use until `release`.
-    [[nodiscard]] std::uint32_t add_part(std::shared_ptr<const thread_record> common);
-    void release(std::uint32_t part) noexcept;
+    [[nodiscard]] std::uint32_t add_part(std::shared_ptr<const thread_record> common) {
+        return parts_.add(std::move(common));
+    }
+    void release(std::uint32_t part) noexcept { parts_.release(part); }
     [[nodiscard]] const thread_record& part(std::uint32_t which) const noexcept {
-        return *parts_[which].record;
+        return parts_[which];
     }
 
-    /// Null: there is no room before `forget_all`.
+    /// The one that `keep`, `share` and `clear` are called for next. Null: there is no room before
+    /// `forget_all`.
     [[nodiscard]] cell* at(std::uintptr_t address);
     /// False: two units have met there, which nothing orders, or the cell is shared already.
     [[nodiscard]] bool keep(cell& in, const seen& made, std::uint32_t part);
@@ -71,23 +72,14 @@ public:
     [[nodiscard]] std::size_t pages() const noexcept { return pages_.size(); }
 
 private:
-    static constexpr std::size_t page_cells = 512;
-    static constexpr std::size_t page_bytes = page_cells * granule_bytes;
-    using page = std::array<cell, page_cells>;
-    struct kept_part {
-        std::shared_ptr<const thread_record> record;
-        std::uint32_t uses = 0;
-    };
-
     [[nodiscard]] static std::uint64_t pack(const seen& made) noexcept;
     [[nodiscard]] static seen unpack(std::uint64_t what, access_kind kind) noexcept;
     void drop(cell& from, std::size_t place) noexcept;
-    void drop_empty_pages() noexcept;
+    void drop_all(cell& from) noexcept;
 
     std::size_t most_pages_;
-    std::unordered_map<std::uintptr_t, std::unique_ptr<page>> pages_;
-    std::vector<kept_part> parts_;  ///< the first is none
-    std::vector<std::uint32_t> free_parts_;
+    granule_pages<cell> pages_;
+    kept_parts<thread_record> parts_;
 };
 
 }  // namespace coroscope::instrumentation::detail

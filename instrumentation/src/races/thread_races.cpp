@@ -119,7 +119,7 @@ bool thread_races::begin_part(std::uint64_t unit, unit_state& of, const access_r
     static_cast<access_record&>(*record) = common;
     record->unit = unit;
     record->locks = of.locks;
-    if (of.benign != nullptr) { record->benign = of.benign; }
+    if (of.benign.reason() != nullptr) { record->benign = of.benign.reason(); }
     record->order = next_order_;
     next_order_ += 2;  // for a read and a write that are kept without
     thread_stamp must;
@@ -252,11 +252,7 @@ void thread_races::note_benign(std::uint64_t unit, const char* reason) {
     auto* const of = find_unit(unit);
     if (of == nullptr) { return; }
     end_part(*of);
-    const auto ended = reason == nullptr && of->benign_depth > 0 ? 1U : 0U;
-    of->benign_depth += reason != nullptr ? 1U : 0U;
-    of->benign_depth -= ended;
-    if (of->benign_depth == 0) { of->benign = nullptr; }
-    if (reason != nullptr) { of->benign = reason; }
+    of->benign.note(reason);
 }
 
 // --- Memory

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "benign_scopes.hpp"
 #include "left_behind.hpp"
 #include "race_log.hpp"
 #include "race_recorder.hpp"
@@ -121,8 +122,7 @@ private:
     struct unit_state {
         std::shared_ptr<unit_facts> who;
         std::shared_ptr<const lock_set> locks;
-        const char* benign = nullptr;  ///< of a job; the loop's tasks have their own
-        std::uint32_t benign_depth = 0;
+        benign_scopes benign;  ///< of a job; the loop's tasks have their own
         std::uint32_t part = thread_memory::no_part;
         std::uint64_t segment = 0;  ///< of the loop: the one that its part is of
     };

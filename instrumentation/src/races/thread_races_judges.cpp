@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "granules.hpp"
 #include "kept_records.hpp"
 #include "race_judge.hpp"
 #include "thread_races.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <functional>
 #include <iterator>
 #include <string>
@@ -21,11 +21,7 @@ constexpr std::size_t most_met = 64;
 constexpr std::size_t most_variables = std::size_t{1} << 17U;
 
 [[nodiscard]] bool hold_one_mutex(const access_record& a, const access_record& b) {
-    if (a.locks == nullptr || b.locks == nullptr) { return false; }
-    return std::ranges::any_of(*a.locks, [&](const held_lock& one) {
-        return std::ranges::any_of(*b.locks,
-                                   [&](const auto& o) { return exclude_each_other(o, one); });
-    });
+    return a.locks != nullptr && b.locks != nullptr && exclude_each_other(*a.locks, *b.locks);
 }
 
 /// Neither tears the other.
@@ -226,12 +222,8 @@ void thread_races::judge_triple(const variable& in, const access_triple& of) {
         log_->count_benign();
         return;
     }
-    const auto place = [](const access_record& each) {
-        return each.code != nullptr ? reinterpret_cast<std::uintptr_t>(each.code)
-                                    : std::bit_cast<std::uint64_t>(each.where);
-    };
     const auto key =
-        race_key(5000 + static_cast<std::uint64_t>(rule), {place(of.first), place(of.second)});
+        race_key(to_string(rule), {number_of_place(of.first), number_of_place(of.second)});
     found_.push_back([key, rule, label = in.label, first = without_clocks(of.first),
                       other = without_clocks(of.other),
                       second = without_clocks(of.second)](race_log& to) {

@@ -10,7 +10,7 @@ namespace coroscope::instrumentation::detail {
 namespace {
 
 /// The unit that is code outside of the loop's run; no callback has the number 0.
-constexpr std::uint64_t outside = 1;
+constexpr std::uint64_t outside = race_units::key_of({0, false});
 
 }  // namespace
 

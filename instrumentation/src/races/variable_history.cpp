@@ -6,6 +6,7 @@
 #include <utility>
 
 namespace coroscope::instrumentation::detail {
+
 void variable_history::add(const pointer& made, record_pointer previous) {
     made->previous = std::move(previous);
     made->place = place_of(*made);
@@ -45,19 +46,12 @@ const variable_history::pointer* variable_history::place_in(std::uint64_t segmen
 }
 
 record_pointer variable_history::last_of(const schedule_policy::agent& unit,
-                                         std::uint64_t before_segment) const noexcept {
-    for (auto each = records_.rbegin(); each != records_.rend(); ++each) {
-        if ((*each)->who->agent == unit && (*each)->segment != before_segment) { return *each; }
-    }
-    return nullptr;
-}
-
-record_pointer variable_history::last_of(const schedule_policy::agent& unit,
                                          std::uint64_t before_segment,
-                                         access_kind kind) const noexcept {
+                                         std::optional<access_kind> kind) const noexcept {
     for (auto each = records_.rbegin(); each != records_.rend(); ++each) {
-        if ((*each)->who->agent == unit && (*each)->segment != before_segment
-            && (*each)->kind == kind) {
+        const auto& made = **each;
+        if (made.who->agent == unit && made.segment != before_segment
+            && (!kind.has_value() || made.kind == *kind)) {
             return *each;
         }
     }

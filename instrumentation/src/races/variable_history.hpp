@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace coroscope::instrumentation::detail {
@@ -27,10 +28,8 @@ public:
     [[nodiscard]] access_record* find(std::uint64_t segment, access_kind kind) const noexcept;
     /// The last one of this unit before that segment, of any kind, or of this one.
     [[nodiscard]] record_pointer last_of(const schedule_policy::agent& unit,
-                                         std::uint64_t before_segment) const noexcept;
-    [[nodiscard]] record_pointer last_of(const schedule_policy::agent& unit,
                                          std::uint64_t before_segment,
-                                         access_kind kind) const noexcept;
+                                         std::optional<access_kind> kind = {}) const noexcept;
     /// The read of that segment.
     [[nodiscard]] record_pointer read_in(std::uint64_t segment) const noexcept;
 

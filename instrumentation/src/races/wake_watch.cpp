@@ -35,10 +35,9 @@ void wake_watch::note_signal(const coroscope::detail::access& made) {
     if (where.line() == 0 && task != nullptr && task->top != nullptr) {
         where = task->top->site;  // the last await before it
     }
-    auto& signal = signals_[made.object];
-    signal = std::make_shared<access_record>();
-    recorder_.locate(recorder_.now(), *signal, where);
-    signal->order = ++signals_given_;
+    auto by = std::make_shared<access_record>();
+    recorder_.locate(recorder_.now(), *by, where);
+    signals_[made.object] = {++signals_given_, std::move(by)};
 }
 
 void wake_watch::note_hang(const coroscope::detail::loop_core& in) {
@@ -49,9 +48,9 @@ void wake_watch::note_hang(const coroscope::detail::loop_core& in) {
         if (!is_signalled || last == glances_.end() || task->waiting_on == nullptr) { continue; }
         const auto signal = signals_.find(last->second.object);
         const bool was_missed = signal != signals_.end()
-                                && signal->second->order <= last->second.signals
-                                && signal->second->who->agent.id != task->id();
-        if (was_missed) { report(*task, *signal->second); }
+                                && signal->second.number <= last->second.signals
+                                && signal->second.by->who->agent.id != task->id();
+        if (was_missed) { report(*task, *signal->second.by); }
     }
 }
 
@@ -95,7 +94,9 @@ void wake_watch::report(const coroscope::detail::task_core& waiter, const access
         add_default_order(made);
         return made;
     };
-    log_.add(race_key(6000, signal.where, waits_at), [&] { return race_candidate{make(), {}}; });
+    log_.add(race_key("lost-wakeup", signal.where, waits_at), [&] {
+        return race_candidate{make(), {}};
+    });
 }
 
 }  // namespace coroscope::instrumentation::detail

@@ -34,6 +34,10 @@ private:
         const void* object = nullptr;
         std::uint64_t signals = 0;  ///< that had been given by then
     };
+    struct given_signal {
+        std::uint64_t number = 0;
+        std::shared_ptr<access_record> by;
+    };
     static constexpr std::size_t most_signals = 4096;
 
     void note_signal(const coroscope::detail::access& made);
@@ -42,7 +46,7 @@ private:
     race_recorder& recorder_;
     race_log& log_;
     std::uint64_t signals_given_ = 0;
-    std::unordered_map<const void*, std::shared_ptr<access_record>> signals_;
+    std::unordered_map<const void*, given_signal> signals_;
     std::unordered_map<std::uint64_t, glance> glances_;  ///< of units, their last
 };
 

@@ -278,6 +278,13 @@ struct hand_over {
     void (*take)(one_value&);
 };
 
+void notify(one_value& v) {
+    v.is_waiting.wait();
+    const std::scoped_lock held(v.lock);
+    v.is_ready = true;
+    v.changed.notify_one();
+}
+
 [[nodiscard]] std::vector<hand_over> ways_to_hand_over() {
     return {{"a promise and its future", [](one_value& v) { v.written.set_value(); },
              [](one_value& v) {
@@ -287,25 +294,13 @@ struct hand_over {
              [](one_value& v) {
                  v.both.arrive_and_wait();
              }},
-            {"a condition",
-             [](one_value& v) {
-                 v.is_waiting.wait();
-                 const std::scoped_lock held(v.lock);
-                 v.is_ready = true;
-                 v.changed.notify_one();
-             },
+            {"a condition", &notify,
              [](one_value& v) {
                  std::unique_lock held(v.lock);
                  v.is_waiting.happen();
                  v.changed.wait(held, [&] { return v.is_ready; });
              }},
-            {"a condition with a time limit",
-             [](one_value& v) {
-                 v.is_waiting.wait();
-                 const std::scoped_lock held(v.lock);
-                 v.is_ready = true;
-                 v.changed.notify_one();
-             },
+            {"a condition with a time limit", &notify,
              [](one_value& v) {
                  std::unique_lock held(v.lock);
                  v.is_waiting.happen();

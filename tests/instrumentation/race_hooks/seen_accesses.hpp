@@ -37,7 +37,7 @@ struct seen_access {
     namespace detail = coroscope::instrumentation::detail;
     detail::unwound_stack stack;
     stack.addresses.push_back(reinterpret_cast<std::uintptr_t>(access.code));
-    return detail::shared_symbolizer().name(stack).frames;
+    return detail::symbolizer::shared().name(stack).frames;
 }
 
 /// The line of a file that an access is for; 0: it is for none of its lines.

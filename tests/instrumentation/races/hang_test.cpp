@@ -9,6 +9,7 @@
 
 #include "instrumentation/linted_loop.hpp"
 #include "instrumentation/races/raced_loop.hpp"
+#include "instrumentation/races/waiting_tasks.hpp"
 #include "support/catch.hpp"
 
 #include <algorithm>
@@ -20,17 +21,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-coro<> notify(condition& c) {
-    const auto lock = co_await c.scoped();
-    c.notify_all();
-}
-
-coro<> wait_blindly(condition& c) {
-    co_await sleep_for(1s);
-    const auto lock = co_await c.scoped();
-    co_await c.wait();
-}
-
 coro<> pulse(event& e) {
     e.set();
     e.clear();
@@ -40,27 +30,6 @@ coro<> pulse(event& e) {
 coro<> wait_for_pulse(event& e) {
     co_await sleep_for(1s);
     co_await e.wait();
-}
-
-coro<> lock_two(mutex& first, mutex& second) {
-    const auto outer = co_await first.scoped();
-    co_await yield_now();
-    const auto inner = co_await second.scoped();
-}
-
-coro<> lock_one(mutex& m) {
-    const auto held = co_await m.scoped();
-}
-
-coro<> lock_twice(mutex& m) {
-    const auto held = co_await m.scoped();
-    co_await m.lock();
-}
-
-coro<> lend(mutex& m) {
-    const auto held = co_await m.scoped();
-    auto child = get_running_loop().create_task(lock_one(m), "child");
-    co_await child;
 }
 
 }  // namespace
@@ -114,8 +83,8 @@ TEST_CASE("a deadlock is told when its last task waits") {
     CHECK(found.verdict == report::verdict::predicted);
     CHECK(without_lines(found.message)
           == "task 1 (one) waits for mutex 2, which task 2 holds, at "
-             "hang_test.cpp:LINE in lock_two; task 2 (two) waits for mutex 1, which task 1 "
-             "holds, at hang_test.cpp:LINE in lock_two: each waits for the next, and none "
+             "waiting_tasks.hpp:LINE in lock_two; task 2 (two) waits for mutex 1, which task 1 "
+             "holds, at waiting_tasks.hpp:LINE in lock_two: each waits for the next, and none "
              "can go on. Take the locks in one order everywhere, and await no task that needs a lock "
              "that is held.");
     v.races.note_hang();
@@ -133,7 +102,7 @@ TEST_CASE("a mutex that a task holds already is a self-lock, told at once") {
     const auto found = v.races.findings()[0];
     CHECK(found.verdict == report::verdict::confirmed);
     CHECK(without_lines(found.message)
-          == "task 1 (one) waits for mutex 1, which task 1 holds, at hang_test.cpp:LINE in "
+          == "task 1 (one) waits for mutex 1, which task 1 holds, at waiting_tasks.hpp:LINE in "
              "lock_twice: it is not given back before this wait has ended, so that it never is. "
              "Unlock it first, or leave to the one that holds it what it is needed for.");
 }
@@ -152,8 +121,8 @@ TEST_CASE("so is one that is lent to who asks for it, told at once and confirmed
     REQUIRE(known != found.end());
     CHECK(known->verdict == report::verdict::confirmed);
     CHECK(without_lines(known->message)
-          == "task 3 (child) waits for mutex 1, which task 1 holds, at hang_test.cpp:LINE in "
-             "lock_one; task 1 (lender) waits for task 3 at hang_test.cpp:LINE in lend: it is not "
+          == "task 3 (child) waits for mutex 1, which task 1 holds, at waiting_tasks.hpp:LINE in "
+             "lock_one; task 1 (lender) waits for task 3 at waiting_tasks.hpp:LINE in lend: it is not "
              "given back before this wait has ended, so that it never is. Unlock it first, or "
              "leave to the one that holds it what it is needed for.");
 }

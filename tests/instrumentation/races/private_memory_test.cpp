@@ -105,6 +105,22 @@ TEST_CASE("pages of memory that was freed are used again") {
     CHECK(kept == 20 * few_pages);
 }
 
+TEST_CASE("pages of what threads use end with what was on them") {
+    thread_memory memory;
+    const auto part = memory.add_part(made_by(1));
+    const thread_memory::seen write{nullptr, access_kind::write, 0xff, atomicity::none};
+    for (std::size_t i = 0; i < 1000; ++i) {
+        auto& cell = *memory.at(place + i * page_bytes);
+        REQUIRE(memory.keep(cell, write, part));
+        memory.clear(cell);
+        REQUIRE(memory.keep(cell, write, part));
+        if (i % 2 == 0) { REQUIRE(memory.share(cell).size() == 1); }
+    }
+    CHECK(memory.pages() == 1000);
+    memory.forget(place + 8, 1000 * page_bytes - 8);  // all but the first
+    CHECK(memory.pages() == 1);
+}
+
 TEST_CASE("where there is no room for what a job does, it begins anew", "[threads]") {
     const race_options options;
     const auto log = std::make_shared<race_log>(options);

@@ -9,6 +9,7 @@
 
 #include "instrumentation/linted_loop.hpp"
 #include "instrumentation/races/raced_loop.hpp"
+#include "instrumentation/races/waiting_tasks.hpp"
 #include "support/catch.hpp"
 
 #include <algorithm>
@@ -310,12 +311,6 @@ coro<> add_by_child(number& x, mutex& m) {
     co_await child;
 }
 
-coro<> lock_two(mutex& first, mutex& second) {
-    const auto outer = co_await first.scoped();
-    co_await yield_now();
-    const auto inner = co_await second.scoped();
-}
-
 coro<> lock_two_below(mutex& gate, mutex& first, mutex& second) {
     const auto above = co_await gate.scoped();
     co_await lock_two(first, second);
@@ -376,10 +371,10 @@ TEST_CASE("locks taken in both orders are found though nothing happened") {
     const auto found = v.races.findings()[0];
     CHECK(found.verdict == report::verdict::predicted);
     CHECK(without_lines(found.message)
-          == "task 2 (two) locks mutex 1 at race_detector_test.cpp:LINE in lock_two while it holds "
-             "mutex 2, locked at race_detector_test.cpp:LINE in lock_two; task 1 (one) locks mutex "
-             "2 at race_detector_test.cpp:LINE in lock_two while it holds mutex 1, locked at "
-             "race_detector_test.cpp:LINE in lock_two. If each has its first lock before another "
+          == "task 2 (two) locks mutex 1 at waiting_tasks.hpp:LINE in lock_two while it holds "
+             "mutex 2, locked at waiting_tasks.hpp:LINE in lock_two; task 1 (one) locks mutex "
+             "2 at waiting_tasks.hpp:LINE in lock_two while it holds mutex 1, locked at "
+             "waiting_tasks.hpp:LINE in lock_two. If each has its first lock before another "
              "asks for it, all of them wait for ever. Take the locks in one order everywhere, or "
              "hold one more lock around both.");
     const schedule_policy::agent one{v.tasks[0].id(), true};

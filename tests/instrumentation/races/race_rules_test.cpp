@@ -10,6 +10,7 @@
 
 #include "instrumentation/races/finding_parser.hpp"
 #include "instrumentation/races/raced_loop.hpp"
+#include "instrumentation/races/waiting_tasks.hpp"
 #include "support/catch.hpp"
 
 #include <latch>
@@ -198,27 +199,6 @@ void sample_contracts(sampled& into) {
 
 // --- Waits
 
-coro<> lock_two(mutex& first, mutex& second) {
-    const auto outer = co_await first.scoped();
-    co_await yield_now();
-    const auto inner = co_await second.scoped();
-}
-
-coro<> lock_one(mutex& m) {
-    const auto held = co_await m.scoped();
-}
-
-coro<> lock_twice(mutex& m) {
-    const auto held = co_await m.scoped();
-    co_await m.lock();
-}
-
-coro<> lend(mutex& m) {
-    const auto held = co_await m.scoped();
-    auto child = get_running_loop().create_task(lock_one(m), "child");
-    co_await child;
-}
-
 void sample_locks(sampled& into) {
     mutex a;  // outlive the tasks that still hold them
     mutex b;
@@ -234,17 +214,6 @@ void sample_locks(sampled& into) {
     into.add(v);
 }
 
-coro<> signal(condition& c) {
-    const auto lock = co_await c.scoped();
-    c.notify_all();
-}
-
-coro<> wait_blindly(condition& c) {
-    co_await sleep_for(1s);
-    const auto lock = co_await c.scoped();
-    co_await c.wait();
-}
-
 coro<> await_next(std::vector<task<>>& tasks, std::size_t next) {
     co_await yield_now();
     co_await tasks[next];
@@ -253,7 +222,7 @@ coro<> await_next(std::vector<task<>>& tasks, std::size_t next) {
 void sample_waits(sampled& into) {
     condition c;  // outlives the tasks that wait
     raced_loop v;
-    v.start(signal(c), "signaller");
+    v.start(notify(c), "signaller");
     v.start(wait_blindly(c), "waiter");
     v.start(await_next(v.tasks, 3), "one");
     v.start(await_next(v.tasks, 2), "two");
@@ -262,24 +231,6 @@ void sample_waits(sampled& into) {
     into.add(v);
     v.tasks[2].cancel();
     v.run();
-}
-
-coro<> hold_often(mutex& m, int times) {
-    for (int i = 0; i < times; ++i) {
-        const auto held = co_await m.scoped();
-        co_await yield_now();
-    }
-}
-
-coro<> try_often(mutex& m, int times) {
-    co_await yield_now();
-    for (int i = 0; i < times; ++i) {
-        if (m.try_lock()) {
-            m.unlock();
-            co_return;
-        }
-        co_await yield_now();
-    }
 }
 
 void sample_starvation(sampled& into) {

@@ -11,6 +11,7 @@
 
 #include "instrumentation/linted_loop.hpp"
 #include "instrumentation/races/raced_loop.hpp"
+#include "instrumentation/races/waiting_tasks.hpp"
 #include "support/catch.hpp"
 
 #include <string>
@@ -26,21 +27,6 @@ constexpr std::size_t limit = 10;
     race_options options;
     options.starved_after = limit;
     return options;
-}
-
-coro<> hold_often(mutex& m, int times) {
-    for (int i = 0; i < times; ++i) {
-        const auto held = co_await m.scoped();
-        co_await yield_now();
-    }
-}
-
-coro<> try_often(mutex& m, int times) {
-    co_await yield_now();
-    for (int i = 0; i < times; ++i) {
-        if (m.try_lock()) { m.unlock(); }
-        co_await yield_now();
-    }
 }
 
 coro<> hold_for_long(mutex& m) {
@@ -128,9 +114,9 @@ TEST_CASE("who tries again and again while others get it starves") {
     CHECK(found.verdict == report::verdict::predicted);
     CHECK(found.severity == report::severity::warning);
     CHECK(without_lines(found.message)
-          == "task 3 (starved) has asked for mutex 1 at starvation_test.cpp:LINE in try_often 24 "
+          == "task 3 (starved) has asked for mutex 1 at waiting_tasks.hpp:LINE in try_often 24 "
              "times and got nothing, while others who came later got it 10 times, task 1 (one) at "
-             "starvation_test.cpp:LINE in hold_often last: it may wait for ever. Wait for it in "
+             "waiting_tasks.hpp:LINE in hold_often last: it may wait for ever. Wait for it in "
              "its line (lock, acquire, get), where who comes first is served first, or let those "
              "who had it come last.");
     CHECK(v.races.candidates().empty());

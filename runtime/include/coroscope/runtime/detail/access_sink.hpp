@@ -56,11 +56,9 @@ struct access {
     atomicity atomic = atomicity::none;
 };
 
-/// Is told who uses what, where somebody wants to know: a race detector, or a search that must not
-/// try two orders of what does not depend on each other. See `access_listener`.
-class access_sink {
+/// Is told of memory that is used again for something else.
+class life_sink {
 public:
-    virtual void on_access(const access& made) noexcept = 0;
     /// These bytes are nobody's any more: freed, or their object is destroyed. Told of every
     /// synchronisation object, so that what comes to lie there later is known to be another.
     virtual void on_end_of_life(const void* begin, std::size_t bytes) noexcept {
@@ -74,6 +72,19 @@ public:
     }
 
 protected:
+    constexpr life_sink() = default;
+    life_sink(const life_sink&) = default;
+    life_sink& operator=(const life_sink&) = default;
+    ~life_sink() = default;
+};
+
+/// Is told who uses what, where somebody wants to know: a race detector, or a search that must not
+/// try two orders of what does not depend on each other. See `access_listener`.
+class access_sink : public life_sink {
+public:
+    virtual void on_access(const access& made) noexcept = 0;
+
+protected:
     access_sink() = default;
     access_sink(const access_sink&) = default;
     access_sink& operator=(const access_sink&) = default;
@@ -84,19 +95,14 @@ protected:
 /// of everything in turn, and puts it back.
 inline constinit thread_local access_sink* access_listener = nullptr;
 
-/// What a program has that was compiled and linked so that single accesses are seen, whose memory
-/// may be used again for something else (`coroscope_detect_races`).
-struct memory_watch {
-    /// A block was allocated, or is being freed.
-    void (*on_block)(const void* block, std::size_t bytes) noexcept;
-    /// A coroutine's frame was allocated: its beginning is the library's.
-    void (*on_frame)(const void* frame, std::size_t bytes) noexcept;
-};
-/// Set once, before anything runs; null: accesses are told by those who make them.
-inline constinit const memory_watch* watched_memory = nullptr;
+/// Of a program that was compiled and linked so that single accesses are seen
+/// (`coroscope_detect_races`): is told of the blocks that the library allocates and frees itself,
+/// before whoever listens. Set once, before anything runs; null: accesses are told by those who
+/// make them.
+inline constinit life_sink* block_listener = nullptr;
 
 [[nodiscard]] inline bool single_accesses_are_told() noexcept {
-    return watched_memory != nullptr && access_listener != nullptr;
+    return block_listener != nullptr && access_listener != nullptr;
 }
 
 /// The stretch of code that this thread is in, for those who see single accesses: of several like
