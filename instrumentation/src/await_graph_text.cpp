@@ -125,7 +125,7 @@ void print_current_stack(std::ostream& out) {
     }
     // A coroutine's frame begins with the address of the function that runs its steps.
     const auto* const steps = *static_cast<void* const*>(task.core().top->coroutine().address());
-    print(out, native_stack::capture(1).called_by(steps));
+    print(out, native_stack::capture(__builtin_return_address(0)).called_by(steps));
     print_async_stack(out, task);
 }
 

@@ -95,12 +95,12 @@ void write(const detail::hook_plan& plan, F&& print_rest) noexcept {
     } catch (...) { return; }
 }
 
-void stop_or_write_here(const detail::hook_plan& plan) noexcept {
+void stop_or_write_here(const detail::hook_plan& plan, const void* caller) noexcept {
     if (debugger_is_attached()) {
         stop_in_debugger();
         return;
     }
-    const auto here = native_stack::capture(2);
+    const auto here = native_stack::capture(caller);
     write(plan, [&](std::ostream& out) {
         print_task(out);
         out << "native stack:\n";
@@ -123,7 +123,9 @@ bool init_debug_hooks(int& argc, char** argv) {
 namespace detail {
 
 hooked_call::hooked_call(const hook_plan& plan) noexcept : plan_(plan) {
-    if (plan.which == debug_hook::pre_run) { stop_or_write_here(plan); }
+    if (plan.which == debug_hook::pre_run) {
+        stop_or_write_here(plan, __builtin_return_address(0));
+    }
     if (plan.which != debug_hook::post_mortem) { return; }
     const auto* loop = coroscope::detail::running_loop;
     if (loop != nullptr && loop->current != nullptr) { frame_ = loop->current->top; }
@@ -142,7 +144,9 @@ hooked_call::~hooked_call() {
 }
 
 void hooked_call::returned() noexcept {
-    if (plan_.which == debug_hook::post_run) { stop_or_write_here(plan_); }
+    if (plan_.which == debug_hook::post_run) {
+        stop_or_write_here(plan_, __builtin_return_address(0));
+    }
 }
 
 void hooked_call::failed(const std::exception_ptr& with) noexcept {

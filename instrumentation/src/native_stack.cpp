@@ -50,11 +50,13 @@ void print_frame(std::ostream& out, const report::stack_frame& frame) {
 
 }  // namespace
 
-native_stack native_stack::capture(std::size_t skip) noexcept {
+native_stack native_stack::capture(const void* caller) noexcept {
     native_stack stack;
     stack.count_ = static_cast<std::size_t>(
         std::max(::backtrace(stack.addresses_.data(), static_cast<int>(most)), 0));
-    stack.first_ = std::min(skip + 1, stack.count_);
+    const auto all = stack.addresses();
+    const auto first = std::find(all.begin(), all.end(), caller);
+    if (first != all.end()) { stack.first_ = static_cast<std::size_t>(first - all.begin()); }
     return stack;
 }
 

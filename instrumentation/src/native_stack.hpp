@@ -16,8 +16,9 @@ class native_stack {
 public:
     static constexpr std::size_t most = 64;
 
-    /// Of the caller, without the innermost `skip` frames.
-    static native_stack capture(std::size_t skip) noexcept;
+    /// From the call that returns to `caller`, as `__builtin_return_address(0)` says of a function:
+    /// which of our own calls have been expanded in place, nobody knows.
+    static native_stack capture(const void* caller) noexcept;
     /// Only what the innermost call of `function` has called; nothing if there is no such call.
     [[nodiscard]] native_stack called_by(const void* function) const noexcept;
     [[nodiscard]] std::span<void* const> addresses() const noexcept {

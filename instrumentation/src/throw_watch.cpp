@@ -49,12 +49,12 @@ void note_async_stack(throw_record& record) noexcept {
     }
 }
 
-void note_throw(void* object, const std::type_info& type) noexcept {
+void note_throw(void* object, const std::type_info& type, const void* caller) noexcept {
     if (last_throws == nullptr) { last_throws.reset(new (std::nothrow) thrown_here()); }
     if (last_throws == nullptr) { return; }
     auto& record = last_throws->records[last_throws->next++ % kept_throws];
     record.object = object;
-    record.native = native_stack::capture(2);
+    record.native = native_stack::capture(caller);
     note_async_stack(record);
     record.has_stopped = type != typeid(generator_exit)
                          && detail::hooked_call::awaits_throw(type == typeid(cancelled_error))
@@ -63,7 +63,7 @@ void note_throw(void* object, const std::type_info& type) noexcept {
 }
 
 [[noreturn]] void noted_throw(void* object, std::type_info* type, void (*destroy)(void*)) {
-    note_throw(object, *type);
+    note_throw(object, *type, __builtin_return_address(0));
     real_throw(object, type, destroy);
     __builtin_unreachable();
 }
@@ -138,7 +138,8 @@ int redirect_throws_of(::dl_phdr_info* info, std::size_t /*size*/, void* count) 
 }  // namespace
 
 bool watch_throws() noexcept {
-    static_cast<void>(native_stack::capture(0));  // loads what it needs now, and not in a throw
+    static_cast<void>(
+        native_stack::capture(nullptr));  // loads what it needs now, and not in a throw
     if (real_throw == nullptr) {
         void* const found = ::dlsym(RTLD_DEFAULT, "__cxa_throw");
         std::memcpy(&real_throw, &found, sizeof(found));

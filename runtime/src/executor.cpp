@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <coroscope/runtime/executor.hpp>
 
+#include <coroscope/runtime/detail/access_sink.hpp>
 #include <coroscope/runtime/error.hpp>
 #include <coroscope/runtime/loop.hpp>
 
@@ -92,6 +93,7 @@ struct thread_pool_executor::pool {
     }
     /// One thread too few is no error as long as there is one.
     void start_thread_locked(std::uint64_t newest) {
+        const detail::own_accesses inside;  // who follows threads is told of their jobs instead
         try {
             threads.emplace_back([this, n = threads.size() + 1] { work(n); });
         } catch (const std::system_error&) {

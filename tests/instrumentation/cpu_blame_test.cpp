@@ -30,21 +30,21 @@ namespace {
 
 constexpr bool takes_stacks = COROSCOPE_TEST_NATIVE_STACKS != 0;
 
-// Each is on the stack of what it computes: not inlined, and no tail call.
+// Each is on the stack of what it computes: not inlined, no tail call, and no two of them the same.
 
 [[gnu::noinline]] void computes_for_first(std::chrono::nanoseconds cpu) {
     burn_cpu(cpu);
-    asm volatile("");
+    asm volatile("" ::"i"(1));
 }
 
 [[gnu::noinline]] void computes_for_second(std::chrono::nanoseconds cpu) {
     burn_cpu(cpu);
-    asm volatile("");
+    asm volatile("" ::"i"(2));
 }
 
 [[gnu::noinline]] void computes_in_executor(std::chrono::nanoseconds cpu) {
     burn_cpu(cpu);
-    asm volatile("");
+    asm volatile("" ::"i"(3));
 }
 
 bool has(const report::profile& profile, const report::profile_sample& sample,

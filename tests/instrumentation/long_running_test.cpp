@@ -200,6 +200,7 @@ TEST_CASE("a timed function lives as long as its calls") {
 TEST_CASE("member functions and move-only results can be timed") {
     struct cook {
         int made = 0;
+        int more = 0;  // g++ 12 takes such a call for one beyond the end of what is smaller
         coro<std::unique_ptr<int>> make(duration d) {
             co_await sleep_for(d);
             co_return std::make_unique<int>(++made);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "race_log.hpp"
 #include "race_records.hpp"
 
 #include <bit>
@@ -19,11 +18,13 @@
 
 namespace coroscope::instrumentation::detail {
 
+[[nodiscard]] constexpr std::uint64_t hash_of_both(std::uint64_t first, std::uint64_t second) {
+    return (std::rotl(first, 29) ^ second) * 0x9e3779b97f4a7c15U;
+}
+
 /// A hash of what it does and of its lines: those of a crowd have the same.
 [[nodiscard]] inline std::uint64_t place_of(const access_record& made) noexcept {
-    return race_key(
-        static_cast<std::uint64_t>(made.kind),
-        {std::bit_cast<std::uint64_t>(made.where), reinterpret_cast<std::uintptr_t>(made.code)});
+    return hash_of_both(static_cast<std::uint64_t>(made.kind), number_of_place(made));
 }
 
 /// Windows end at the oldest that is kept: a chain of all accesses would grow without end.

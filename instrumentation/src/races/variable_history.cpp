@@ -10,7 +10,8 @@ namespace coroscope::instrumentation::detail {
 void variable_history::add(const pointer& made, record_pointer previous) {
     made->previous = std::move(previous);
     made->place = place_of(*made);
-    made->path = race_key(0, {made->previous != nullptr ? made->previous->place : 0, made->place});
+    const auto before = made->previous != nullptr ? made->previous->place : 0;
+    made->path = hash_of_both(before, made->place);
     auto same = records_.size();
     for (std::size_t i = 0; i < records_.size(); ++i) {
         auto& each = *records_[i];

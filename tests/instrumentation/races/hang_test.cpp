@@ -5,6 +5,7 @@
 #include <coroscope/runtime/condition.hpp>
 #include <coroscope/runtime/event.hpp>
 #include <coroscope/runtime/mutex.hpp>
+#include <coroscope/runtime/semaphore.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
 #include "instrumentation/linted_loop.hpp"
@@ -145,5 +146,50 @@ TEST_CASE("a mutex that is given back before, or only tried, locks nobody out") 
     v.start(try_it(m), "two");
     v.run();
     v.races.note_hang();
+    CHECK(v.rules().empty());
+}
+
+TEST_CASE("nor does another one that the awaiting task holds") {
+    mutex wanted;
+    mutex kept;
+    raced_loop v;
+    auto hold = [](mutex& of) -> coro<> {
+        const auto held = co_await of.scoped();
+        co_await yield_now();
+        co_await yield_now();
+        co_await yield_now();
+    };
+    auto await_child = [](mutex& own, mutex& of) -> coro<> {
+        const auto held = co_await own.scoped();
+        auto child = get_running_loop().create_task(lock_one(of), "child");
+        co_await child;
+    };
+    v.start(hold(wanted), "holder");
+    v.start(await_child(kept, wanted), "parent");
+    v.run();
+    v.races.note_hang();
+    CHECK(v.rules().empty());
+}
+
+TEST_CASE("nor does a permit, which others may give") {
+    semaphore permits(1);
+    raced_loop v;
+    auto take = [](semaphore& of) -> coro<> {
+        co_await of.acquire();
+    };
+    auto lend_permit = [](semaphore& of, auto work) -> coro<> {
+        co_await of.acquire();
+        auto child = get_running_loop().create_task(work(of), "child");
+        co_await child;
+    };
+    auto give = [](semaphore& of) -> coro<> {
+        co_await yield_now();
+        co_await yield_now();
+        of.release();
+    };
+    v.start(lend_permit(permits, take), "lender");
+    v.start(give(permits), "giver");
+    v.run();
+    CHECK(v.failure.empty());
     CHECK(v.rules().empty());
 }

@@ -29,6 +29,43 @@ constexpr std::size_t limit = 10;
     return options;
 }
 
+/// Others get it several times between two attempts.
+coro<> try_seldom(mutex& m, int times) {
+    for (int i = 0; i < times; ++i) {
+        for (int pause = 0; pause < 3; ++pause) {
+            co_await yield_now();
+        }
+        CHECK_FALSE(m.try_lock());
+    }
+}
+
+coro<> try_again_at_once(mutex& m, int times) {
+    co_await yield_now();
+    for (int i = 0; i < times; ++i) {
+        for (int again = 0; again < 3; ++again) {
+            CHECK_FALSE(m.try_lock());
+        }
+        for (int pause = 0; pause < 10; ++pause) {
+            co_await yield_now();
+        }
+    }
+}
+
+/// At each of two lines less often than who starves.
+coro<> try_for_two_things(mutex& m) {
+    co_await yield_now();
+    for (int i = 0; i < 7; ++i) {
+        CHECK_FALSE(m.try_lock());
+        co_await yield_now();
+        co_await yield_now();
+    }
+    for (int i = 0; i < 7; ++i) {
+        CHECK_FALSE(m.try_lock());
+        co_await yield_now();
+        co_await yield_now();
+    }
+}
+
 coro<> hold_for_long(mutex& m) {
     const auto lock = co_await m.scoped();
     for (int i = 0; i < 30; ++i) {
@@ -133,7 +170,17 @@ TEST_CASE("who gets it in the end, or asks less often, does not") {
     SECTION("it asks less often") {
         v.start(hold_often(m, 30), "one");
         v.start(hold_often(m, 30), "two");
-        v.start(try_often(m, 9), "modest");
+        v.start(try_seldom(m, 9), "modest");
+    }
+    SECTION("it asks several times at once, and less often") {
+        v.start(hold_often(m, 30), "one");
+        v.start(hold_often(m, 30), "two");
+        v.start(try_again_at_once(m, 4), "hasty");
+    }
+    SECTION("it asks for two things") {
+        v.start(hold_often(m, 40), "one");
+        v.start(hold_often(m, 40), "two");
+        v.start(try_for_two_things(m), "manifold");
     }
     SECTION("one holds it for long") {
         v.start(hold_often(m, 1), "one");
