@@ -86,15 +86,36 @@ struct told_side {
     std::string text;  ///< what it did, and where
 };
 
-[[nodiscard]] std::string message_of(const told_side& earlier, const told_side& later) {
+/// `task 3 read 'sum' at bank.cpp:12 in deposit before task 2 changed it at ...`.
+[[nodiscard]] std::string other_order_of(const failed_reversal& of) {
+    const told_side earlier(of.earlier);
+    const told_side later(of.later);
+    return later.who + " " + later.text + " before " + earlier.who + " " + earlier.text;
+}
+
+[[nodiscard]] std::string when_it_fails(const failed_reversal& of) {
+    if (of.fails_as_seen) {
+        return "in this order the test fails, and where the second of these comes first it does "
+               "not";
+    }
+    std::string also;
+    for (const auto& each : of.also) {
+        also += ", once " + other_order_of(each) + ",";
+    }
+    return "where the second of these comes first" + also + (also.empty() ? "," : "")
+           + " the test fails";
+}
+
+[[nodiscard]] std::string message_of(const failed_reversal& of, const told_side& earlier,
+                                     const told_side& later) {
     const bool is_seen = earlier.use.what != thing_kind::unseen;
     const auto steps = is_seen ? earlier.who + " and " + later.who + " use "
                                      + thing_text(earlier.use) + ", and nothing orders that: "
                                : std::string("nothing orders two steps: ");
     return steps + earlier.who + " " + earlier.text + ", and " + later.who + " " + later.text
-           + "; where the second of these comes first, the test fails. Let the one await the "
-             "other, or hold a mutex in both from the first access of what belongs together to the "
-             "last.";
+           + "; " + when_it_fails(of)
+           + ". Let the one await the other, or hold a mutex in both from the first access of what belongs "
+             "together to the last.";
 }
 
 void add_await(report::finding& to, const char* label, const seen_use& use) {
@@ -117,7 +138,7 @@ report::finding describe(const failed_reversal& of) {
     made.verdict = report::verdict::confirmed;
     made.where = later.at;
     made.fingerprint = report::make_fingerprint(made.rule, std::array{earlier.at, later.at});
-    made.message = message_of(earlier, later);
+    made.message = message_of(of, earlier, later);
     made.evidence.push_back({"variable",
                              thing_text(of.earlier) + " used " + place_text(of.earlier, earlier.at),
                              earlier.at,
@@ -133,7 +154,12 @@ report::finding describe(const failed_reversal& of) {
                                  + " did, " + place_text(of.later, later.at),
                              {},
                              {}});
-    detail::add_holds(made, of.holds, {earlier.record.who, later.record.who});
+    for (const auto& each : of.also) {
+        made.evidence.push_back({"turned round as well", other_order_of(each), {}, {}});
+        detail::add_holds(made, each.holds, {facts_of(each.earlier), facts_of(each.later)});
+    }
+    detail::add_holds(made, of.holds, {earlier.record.who, later.record.who},
+                      of.fails_as_seen ? order_that_passes : "schedule");
     return made;
 }
 

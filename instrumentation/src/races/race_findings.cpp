@@ -182,7 +182,7 @@ void add_stack(report::finding& to, std::string label, std::string text,
 }
 
 void add_holds(report::finding& to, const std::vector<race_hold>& holds,
-               const std::vector<std::shared_ptr<const unit_facts>>& units) {
+               const std::vector<std::shared_ptr<const unit_facts>>& units, const char* label) {
     const auto name_of = [&](const schedule_policy::agent& agent) {
         for (const auto& unit : units) {
             if (unit->agent == agent) { return unit_text(*unit); }
@@ -191,7 +191,7 @@ void add_holds(report::finding& to, const std::vector<race_hold>& holds,
     };
     for (const auto& hold : holds) {
         to.evidence.push_back(
-            {"schedule", hold_text(hold, name_of(hold.held), name_of(hold.until)), {}, {}});
+            {label, hold_text(hold, name_of(hold.held), name_of(hold.until)), {}, {}});
     }
 }
 

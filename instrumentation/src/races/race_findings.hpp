@@ -45,9 +45,10 @@ void add_unit(report::finding& to, const char* label, const unit_facts& who);
 /// `label` at this line, with the async stack of the access.
 void add_stack(report::finding& to, std::string label, std::string text,
                const access_record& access);
-/// `schedule`: what to hold.
+/// `label`: what to hold.
 void add_holds(report::finding& to, const std::vector<race_hold>& holds,
-               const std::vector<std::shared_ptr<const unit_facts>>& units);
+               const std::vector<std::shared_ptr<const unit_facts>>& units,
+               const char* label = "schedule");
 /// `replay`: nobody has to be held for it to happen again. Who knows a schedule puts it there.
 void add_default_order(report::finding& to);
 

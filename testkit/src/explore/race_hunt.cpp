@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "race_hunt.hpp"
 
+#include "directed_run.hpp"
+#include "failure_cause.hpp"
 #include "recorded_run.hpp"
 #include "shrink.hpp"
+#include "step_positions.hpp"
 
 #include <coroscope/instrumentation/races.hpp>
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -41,12 +47,15 @@ constexpr const char* recorded = "the recorded execution";
     return most;
 }
 
-/// An order to try, and what it was predicted by, or else what it would be a witness of.
-struct directed_run {
-    schedule steered;
-    std::optional<report::finding> predicted;
-    instrumentation::failed_reversal reversed;
+/// One that turns a second pair round.
+struct further_run {
+    std::size_t rank;  ///< of those with the same first pair
+    directed_run run;
 };
+
+constexpr std::size_t most_bases = 16;  ///< first pairs that second ones are looked for after
+constexpr std::size_t most_of_one_base = 16;
+constexpr std::size_t most_further = 64;
 
 class hunter {
 public:
@@ -59,57 +68,123 @@ public:
     /// What is predicted may be much: half of the executions are the strategy's.
     [[nodiscard]] race_hunt hunt(std::uint64_t most_executions, std::uint64_t deadline) {
         if (most_executions == 0) { return {}; }
-        const auto most = std::min(1 + most_executions / 2, most_executions);
+        most_ = std::min(1 + most_executions / 2, most_executions);
+        deadline_ = deadline;
         if (environment_.has_failed_before()) {
             fail("before the first execution", "", std::move(environment_.result()));
             return std::move(found_);
         }
-        const auto runs = record(limits_for(most_executions));
-        for (const auto& run : runs) {
-            if (found_.executions >= most || tick_clock::now() >= deadline) { break; }
-            // Who predicted something wants to know what came of it; others have done their duty.
-            if (found_.failure.has_value() && !run.predicted.has_value()) { break; }
-            confirm(run);
+        recorded_run first(limits_for(most_executions));
+        first_ = &first;
+        const auto runs = record(first);
+        if (found_.failure.has_value()) {
+            explain(runs);
+            return std::move(found_);
+        }
+        try_all(runs);
+        if (!found_.failure.has_value()) {
+            try_all(go_further(runs, std::min<std::size_t>(most_further, most_executions / 8)));
         }
         return std::move(found_);
     }
 
 private:
+    [[nodiscard]] bool has_budget() const {
+        return found_.executions < most_ && tick_clock::now() < deadline_;
+    }
+
+    void try_all(const std::vector<directed_run>& runs) {
+        for (const auto& run : runs) {
+            // Who predicted something wants to know what came of it; others have done their duty.
+            if (!has_budget() || (found_.failure.has_value() && !run.predicted.has_value())) {
+                return;
+            }
+            confirm(run);
+        }
+    }
+
     /// The order that is recorded may fail itself: by what the detector has seen happen, too.
-    [[nodiscard]] std::vector<directed_run> record(const reversal_limits& most) {
+    [[nodiscard]] std::vector<directed_run> record(recorded_run& strategy) {
         instrumentation::race_options watching;
         watching.runs_in_default_order = true;
         race_detector detector(watching);
-        recorded_run strategy(most);
         environment_.detect_with(&detector);
+        std::vector<step_trace> trace;
+        environment_.driver().set_trace(&trace);
         const auto& result =
             environment_.run(strategy, environment_.seed(), test_.max_steps, test_.body);
+        environment_.driver().set_trace(nullptr);
         environment_.detect_with(nullptr);
         ++found_.executions;
+        const step_positions positions(environment_.driver().agents(), trace);
         found_.findings = detector.findings();
         say_how_to_replay();
         std::vector<directed_run> runs;
-        if (!result.ok() || environment_.has_failed_since()) {
-            fail(recorded, "", std::move(environment_.result()));
-            return runs;
-        }
-        const auto seen = std::ranges::find(found_.findings, report::verdict::confirmed,
-                                            &report::finding::verdict);
-        if (seen != found_.findings.end()) {
-            auto raced = result;
-            add_race(raced, *seen);
-            fail(recorded, "", std::move(raced));
-            return runs;
-        }
         for (auto& each : detector.candidates()) {
-            add(runs, {schedule_of(each, environment_.driver()), std::move(each.what), {}});
+            auto steered = schedule_of(each, environment_.driver());
+            const bool has_happened = positions.have_kept(steered);
+            add(runs, {std::move(steered), std::move(each.what), {}, 0, has_happened});
         }
         for (const auto& each : strategy.orders()) {
             schedule steered;
             steered.holds.push_back(each.steered);
-            add(runs, {std::move(steered), {}, each.what});
+            add(runs, {std::move(steered), {}, each.what, each.site});
+        }
+        const auto seen = std::ranges::find(found_.findings, report::verdict::confirmed,
+                                            &report::finding::verdict);
+        if (!result.ok() || environment_.has_failed_since()) {
+            fail(recorded, "", std::move(environment_.result()));
+        } else if (seen != found_.findings.end()) {
+            auto raced = result;
+            add_race(raced, *seen);
+            fail(recorded, "", std::move(raced));
         }
         return runs;
+    }
+
+    /// Unless something is told of the recorded execution already.
+    void explain(const std::vector<directed_run>& runs) {
+        const bool is_told = std::ranges::any_of(found_.findings, is_confirmed);
+        if (is_told || !depends_on_order(found_.failure->result)) { return; }
+        auto cause = find_cause(environment_, test_, runs, {most_ - found_.executions, deadline_});
+        found_.executions += cause.executions;
+        if (cause.found.has_value()) { tell({*std::move(cause.found)}, to_text(default_order())); }
+    }
+
+    /// One pair turned round makes others possible: those whose order is another one now than in
+    /// the recorded execution. Lines that were tried less come first.
+    [[nodiscard]] std::vector<directed_run> go_further(const std::vector<directed_run>& tried,
+                                                       std::size_t most) {
+        std::unordered_map<std::uint64_t, std::size_t> tries;
+        for (const auto& each : tried) {
+            if (!each.predicted.has_value()) { tries[each.site] = 1; }
+        }
+        std::ranges::stable_sort(further_, {}, &further_run::rank);
+        for (auto& each : further_) {
+            each.rank = tries[each.run.site]++;
+        }
+        std::ranges::stable_sort(further_, {}, &further_run::rank);
+        std::vector<directed_run> runs;
+        for (auto& each : further_) {
+            if (runs.size() < most) { add(runs, std::move(each.run)); }
+        }
+        return runs;
+    }
+
+    /// Runs one pair the other way round, and keeps what is to be tried if nothing fails.
+    [[nodiscard]] scheduled_run turn_round(const directed_run& run) {
+        recorded_run again({most_of_one_base, 0}, run.steered, first_);
+        scheduled_run done;
+        done.result = environment_.run(again, environment_.seed(), test_.max_steps, test_.body);
+        ++bases_;
+        for (const auto& each : again.orders()) {
+            directed_run made{run.steered, {}, each.what, each.site, false};
+            made.steered.holds.push_back(each.steered);
+            made.reversed.also = {run.reversed};
+            const auto rank = static_cast<std::size_t>(&each - again.orders().data());
+            further_.push_back({rank, std::move(made)});
+        }
+        return done;
     }
 
     /// Unless it is there.
@@ -121,13 +196,17 @@ private:
         if (!is_known) { to.push_back(std::move(made)); }
     }
 
+    [[nodiscard]] schedule default_order() const {
+        schedule order;
+        order.seed = environment_.seed();
+        return order;
+    }
+
     /// What has happened did so in the default order.
     void say_how_to_replay() {
-        schedule default_order;
-        default_order.seed = environment_.seed();
         for (auto& each : found_.findings) {
             if (each.verdict == report::verdict::confirmed) {
-                set_replay(each, to_text(default_order));
+                set_replay(each, to_text(default_order()));
             }
         }
     }
@@ -142,16 +221,20 @@ private:
     void confirm(const directed_run& run) {
         race_detector detector;
         environment_.detect_with(&detector);
-        auto done = run_schedule(environment_, test_, run.steered);
+        const bool is_base =
+            run.steered.holds.size() == 1 && !run.predicted.has_value() && bases_ < most_bases;
+        auto done = is_base ? turn_round(run) : run_schedule(environment_, test_, run.steered);
         environment_.detect_with(nullptr);
         ++found_.executions;
         if (done.result.ok() && environment_.has_failed_since()) {
             done.result = std::move(environment_.result());
         }
         auto seen = detector.findings();
-        std::erase_if(
-            seen, [](const report::finding& f) { return f.verdict != report::verdict::confirmed; });
-        if (done.result.ok() && seen.empty()) { return; }
+        std::erase_if(seen, [](const report::finding& f) { return !is_confirmed(f); });
+        if (done.result.ok() && seen.empty()) {
+            if (is_refuted(run, detector, done.trace)) { forget(*run.predicted); }
+            return;
+        }
         // What another order would not change, such as a machine that is too slow, is no witness.
         const bool is_witness = done.result.ok() || depends_on_order(done.result);
         if (done.result.ok()) { add_race(done.result, seen.front()); }
@@ -160,6 +243,25 @@ private:
         if (found_.failure.has_value()) { return; }
         fail(is_witness ? "a directed execution: " + rule : "a directed execution", text,
              std::move(done.result));
+    }
+
+    /// The order came about, and nothing of the kind happened in it: the program has noticed.
+    [[nodiscard]] bool is_refuted(const directed_run& run, race_detector& detector,
+                                  const std::vector<step_trace>& trace) {
+        if (!run.predicted.has_value() || run.has_happened) { return false; }
+        const step_positions positions(environment_.driver().agents(), trace);
+        if (!positions.have_kept(run.steered)) { return false; }
+        const auto candidates = detector.candidates();
+        return std::ranges::none_of(candidates, [&](const race_candidate& each) {
+            return each.what.rule == run.predicted->rule
+                   && positions.have_kept(schedule_of(each, environment_.driver()));
+        });
+    }
+
+    void forget(const report::finding& predicted) {
+        std::erase_if(found_.findings, [&](const report::finding& f) {
+            return f.fingerprint == predicted.fingerprint && !is_confirmed(f);
+        });
     }
 
     static void add_race(test_result& to, const report::finding& seen) {
@@ -184,6 +286,8 @@ private:
                 told = found_.findings.insert(told, std::move(each));
             } else if (told->verdict == report::verdict::confirmed) {
                 continue;
+            } else {
+                add_order_that_passes(*told, each);
             }
             told->verdict = report::verdict::confirmed;
             set_replay(*told, in_order);
@@ -193,18 +297,21 @@ private:
 
     /// Without a schedule: in the default order.
     void fail(std::string found_by, const std::string& in_order, test_result result) {
-        schedule default_order;
-        default_order.seed = environment_.seed();
         exploration_failure failure;
         failure.number = found_.executions;
         failure.found_by = std::move(found_by);
-        failure.schedule = in_order.empty() ? to_text(default_order) : in_order;
+        failure.schedule = in_order.empty() ? to_text(default_order()) : in_order;
         failure.result = std::move(result);
         found_.failure = std::move(failure);
     }
 
     const explored_test& test_;
     explored_environment environment_;
+    std::uint64_t most_ = 0;
+    std::uint64_t deadline_ = 0;
+    const recorded_run* first_ = nullptr;
+    std::size_t bases_ = 0;
+    std::vector<further_run> further_;
     race_hunt found_;
 };
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recorded_run.hpp"
 
+#include "random_source.hpp"
+
 #include <coroscope/runtime/detail/task_core.hpp>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <iterator>
 #include <utility>
 
@@ -30,17 +33,30 @@ using instrumentation::seen_use;
     return creation_origin::of({sites.data(), count});
 }
 
+/// The same for a step that uses things at the same places of the source.
+[[nodiscard]] std::uint64_t deeds_of(const ordered_step& step) {
+    std::uint64_t hash = step.uses.size();
+    for (const auto& use : step.uses) {
+        hash = derived_seed(hash, std::bit_cast<std::uint64_t>(use.where));
+        hash = derived_seed(hash, std::bit_cast<std::uint64_t>(use.code));
+    }
+    return hash;
+}
+
 }  // namespace
 
-void recorded_run::begin(std::uint64_t) {
+void recorded_run::begin(std::uint64_t seed) {
+    replay_strategy::begin(seed);
     running_ = agent_tree::outside;
     agents_seen_.clear();
     places_.clear();
     memory_.clear();
     orders_.clear();
+    steps_.clear();
 }
 
 void recorded_run::on_step(const candidate& runs) {
+    replay_strategy::on_step(runs);
     running_ = runs.agent;
     posted_at_ = runs.at;
 }
@@ -94,10 +110,38 @@ void recorded_run::note_memory(std::size_t use, const void* address) {
     memory_.push_back({step, use, instrumentation::detail::place_in_memory(address)});
 }
 
-void recorded_run::end(const execution_summary&) {
-    for (const auto& each : find_reversals(*order(), most_)) {
+void recorded_run::end(const execution_summary& summary) {
+    replay_strategy::end(summary);
+    for (std::size_t i = 0; i < order()->size(); ++i) {
+        steps_.emplace(name_of(i), known_step{i, deeds_of(order()->step(i))});
+    }
+    const auto known = before_ != nullptr ? positions_in(*before_) : std::vector<std::size_t>();
+    reversal_filter is_new;
+    if (before_ != nullptr) {
+        is_new = [&known](std::uint32_t earlier, std::uint32_t later) {
+            return known[earlier] == nowhere || known[later] == nowhere
+                   || known[later] < known[earlier];
+        };
+    }
+    for (const auto& each : find_reversals(*order(), most_, is_new)) {
         orders_.push_back(describe(each));
     }
+}
+
+recorded_run::step_name recorded_run::name_of(std::size_t step) const {
+    const auto& of = order()->step(step);
+    return derived_seed(agents()->hash(of.agent), of.number);
+}
+
+std::vector<std::size_t> recorded_run::positions_in(const recorded_run& other) const {
+    std::vector<std::size_t> result;
+    for (std::size_t i = 0; i < order()->size(); ++i) {
+        const auto found = other.steps_.find(name_of(i));
+        const bool is_same =
+            found != other.steps_.end() && found->second.deeds == deeds_of(order()->step(i));
+        result.push_back(is_same ? found->second.position : nowhere);
+    }
+    return result;
 }
 
 creation_origin recorded_run::callers_at(std::size_t step, std::size_t use) const {
@@ -145,6 +189,7 @@ recorded_run::other_order recorded_run::describe(const reversal& r) const {
     const auto& held = order()->step(r.earlier);
     const auto& until = order()->step(r.later);
     other_order made;
+    made.site = r.site;
     made.steered = {agents()->path(held.agent), held.number, agents()->path(until.agent),
                     until.number};
     made.what.earlier = tell(r.earlier, r.first_use);

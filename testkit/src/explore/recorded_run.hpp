@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "replay_strategy.hpp"
 #include "reversal.hpp"
 #include "schedule.hpp"
 #include "search_strategy.hpp"
@@ -12,26 +13,32 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace coroscope::testkit::detail {
 
-/// First in, first out, once, and keeps in mind who used what where: the steps that could have come
-/// the other way round.
-class recorded_run final : public search_strategy {
+/// In the order of a schedule, and else first in, first out, once, and keeps in mind who used what
+/// where: the steps that could have come the other way round.
+class recorded_run final : public replay_strategy {
 public:
     /// An order to try.
     struct other_order {
         hold steered;
         instrumentation::failed_reversal what;  ///< if it fails
+        std::uint64_t site = 0;                 ///< see `reversal`
     };
 
-    explicit recorded_run(const reversal_limits& most) : most_(most) {}
+    /// Of `before`, where there is one, it leaves out all pairs of steps that came in the same
+    /// order there and did the same: only what the schedule has brought about is new. It must
+    /// outlive this one.
+    explicit recorded_run(const reversal_limits& most, schedule in_order = {},
+                          const recorded_run* before = nullptr)
+        : replay_strategy(std::move(in_order)),
+          most_(most),
+          before_(before) {}
 
-    [[nodiscard]] std::string name() const override { return "first in, first out"; }
     void begin(std::uint64_t seed) override;
-    [[nodiscard]] std::size_t decide(std::span<const candidate>) override { return 0; }
-    [[nodiscard]] bool decide_fault() override { return false; }
     void on_step(const candidate& runs) override;
     [[nodiscard]] bool wants_order() const override { return true; }
     /// It settles what it looks at.
@@ -64,6 +71,16 @@ private:
         instrumentation::detail::memory_place place;
     };
 
+    using step_name = std::uint64_t;  ///< the same for an agent's n-th step in each execution
+    static constexpr std::size_t nowhere = ~std::size_t{0};
+    struct known_step {
+        std::size_t position;
+        std::uint64_t deeds;  ///< where it used something
+    };
+
+    [[nodiscard]] step_name name_of(std::size_t step) const;
+    /// Of each step of this execution that did the same there.
+    [[nodiscard]] std::vector<std::size_t> positions_in(const recorded_run& other) const;
     void note_who();
     void note_place(std::size_t use);
     void note_memory(std::size_t use, const void* address);
@@ -74,6 +91,8 @@ private:
     [[nodiscard]] other_order describe(const reversal& r) const;
 
     reversal_limits most_;
+    const recorded_run* before_;
+    std::unordered_map<step_name, known_step> steps_;
     agent_index running_ = agent_tree::outside;
     await_site posted_at_{};  ///< if it is a callback
     std::vector<agent_facts> agents_seen_;

@@ -13,7 +13,7 @@ namespace coroscope::testkit::detail {
 /// Does what a schedule says, and otherwise first in, first out. Where that is not possible, since
 /// the program is another than the one that the schedule was found with, it goes on first in, first
 /// out, and says so.
-class replay_strategy final : public search_strategy {
+class replay_strategy : public search_strategy {
 public:
     explicit replay_strategy(schedule to_follow);
 

@@ -22,8 +22,9 @@ constexpr int steps_nearby = 32;  ///< steps of an agent that may belong togethe
 /// Of the steps of one execution.
 class reversal_finder {
 public:
-    explicit reversal_finder(const execution_order& of)
+    reversal_finder(const execution_order& of, const reversal_filter& is_wanted)
         : order_(of),
+          is_wanted_(is_wanted),
           count_(std::min(static_cast<std::uint32_t>(of.size()), most_steps_turned)),
           next_(count_, reversal::none) {
         for (std::uint32_t i = 0; i < count_; ++i) {
@@ -41,11 +42,12 @@ public:
             for (std::uint32_t earlier = 0; earlier < later; ++earlier) {
                 const bool is_fixed = order_.step(earlier).agent == order_.step(later).agent
                                       || order_.is_after(later, earlier);
-                if (is_fixed) { continue; }
-                const auto made = judge(earlier, later);
+                if (is_fixed || (is_wanted_ && !is_wanted_(earlier, later))) { continue; }
+                auto made = judge(earlier, later);
                 if (made.why == reversal_kind::unseen && ++unseen > most_pairs_found / 2) {
                     continue;
                 }
+                made.site = site_of(made);
                 found.push_back(made);
             }
         }
@@ -55,7 +57,7 @@ public:
         return found;
     }
 
-    /// The same for those at the same lines.
+private:
     [[nodiscard]] std::uint64_t site_of(const reversal& r) const {
         const auto& a = order_.step(r.earlier);
         const auto& b = order_.step(r.later);
@@ -69,7 +71,6 @@ public:
         return hash;
     }
 
-private:
     [[nodiscard]] reversal judge(std::uint32_t earlier, std::uint32_t later) {
         reversal made{earlier, later};
         if (!find_conflict(made)) { return made; }
@@ -146,6 +147,7 @@ private:
     }
 
     const execution_order& order_;
+    const reversal_filter& is_wanted_;
     std::uint32_t count_;
     std::vector<std::uint32_t> next_;  ///< step of the same agent
     std::uint64_t compared_ = 0;       ///< uses
@@ -153,17 +155,18 @@ private:
 
 }  // namespace
 
-std::vector<reversal> find_reversals(execution_order& of, const reversal_limits& most) {
+std::vector<reversal> find_reversals(execution_order& of, const reversal_limits& most,
+                                     const reversal_filter& is_wanted) {
     if (most.seen + most.unseen == 0) { return {}; }
     of.settle_by_necessity(std::min<std::size_t>(of.size(), most_steps_turned));
-    reversal_finder finder(of);
+    reversal_finder finder(of, is_wanted);
     const auto found = finder.find();
     std::unordered_set<std::uint64_t> sites;
     std::vector<reversal> chosen;
     std::vector<reversal> again;
     std::vector<reversal> unseen;
     for (const auto& each : found) {
-        const bool is_new = sites.insert(finder.site_of(each)).second;
+        const bool is_new = sites.insert(each.site).second;
         auto& to = each.why == reversal_kind::unseen ? unseen : is_new ? chosen : again;
         if (is_new || each.why != reversal_kind::unseen) { to.push_back(each); }
     }

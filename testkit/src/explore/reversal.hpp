@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace coroscope::testkit::detail {
@@ -26,6 +27,7 @@ struct reversal {
     kind why = kind::unseen;
     std::uint32_t first_use = none;  ///< of the earlier step: the thing that both use
     std::uint32_t then_use = none;   ///< of the later step
+    std::uint64_t site = 0;          ///< the same for those at the same places of the source
 };
 
 /// How many are worth a try.
@@ -34,10 +36,14 @@ struct reversal_limits {
     std::size_t unseen = 16;
 };
 
+/// Whether a reversal, whose steps are known and no more, is worth looking at. Unset: each is.
+using reversal_filter = std::function<bool(std::uint32_t earlier, std::uint32_t later)>;
+
 /// The likeliest first, of those at the same places of the source one before the others. Only the
 /// first steps of a long execution are looked at, of steps with very many uses fewer, and nothing
 /// is left of the others in `of`, which is settled by necessity.
 [[nodiscard]] std::vector<reversal> find_reversals(execution_order& of,
-                                                   const reversal_limits& most = {});
+                                                   const reversal_limits& most = {},
+                                                   const reversal_filter& is_wanted = {});
 
 }  // namespace coroscope::testkit::detail

@@ -100,3 +100,49 @@ TEST_CASE("of steps whose uses nobody has told, the awaits are told") {
     CHECK(begun.message.find(", and task 3 went on in its first step; ") != std::string::npos);
     CHECK(begun.where.line == seen.later.created.call().line());
 }
+
+TEST_CASE("two uses that went wrong in the order that was seen are told so") {
+    failed_reversal seen;
+    seen.earlier.who = {2, true};
+    seen.earlier.what = seen_use::thing::data;
+    seen.earlier.where = here();
+    seen.later = seen.earlier;
+    seen.later.who = {3, true};
+    seen.later.changes = true;
+    seen.holds = {{{2, true}, 0, {3, true}, 1}};
+    seen.fails_as_seen = true;
+    const auto found = describe(seen);
+    CHECK(found.message.find("; in this order the test fails, and where the second of these comes "
+                             "first it does not. Let the one await the other")
+          != std::string::npos);
+    CHECK(found.evidence.back().label == order_that_passes);
+    CHECK(found.evidence.back().text
+          == "hold task 2 before its beginning until task 3 has passed its await number 1");
+}
+
+TEST_CASE("what had to be turned round before is told as well") {
+    failed_reversal seen;
+    seen.earlier.who = {2, true};
+    seen.earlier.what = seen_use::thing::data;
+    seen.earlier.where = here();
+    seen.later = seen.earlier;
+    seen.later.who = {3, true};
+    seen.holds = {{{2, true}, 0, {3, true}, 1}};
+    auto before = seen;
+    before.earlier.who = {4, true};
+    before.later.changes = true;
+    before.holds = {{{4, true}, 2, {3, true}, 0}};
+    seen.also = {before};
+    const auto found = describe(seen);
+    INFO(found.message);
+    CHECK(found.message.find("; where the second of these comes first, once task 3 changed it at ")
+          != std::string::npos);
+    CHECK(found.message.find(" before task 4 read it at ") != std::string::npos);
+    CHECK(found.message.find(", the test fails. ") != std::string::npos);
+    const auto size = found.evidence.size();
+    REQUIRE(size > 3);
+    CHECK(found.evidence[size - 3].label == "turned round as well");
+    CHECK(found.evidence[size - 2].text
+          == "hold task 4 before its await number 2 until task 3 has passed its beginning");
+    CHECK(found.evidence[size - 1].label == "schedule");
+}

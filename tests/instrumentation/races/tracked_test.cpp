@@ -2,13 +2,17 @@
 #include <coroscope/instrumentation/races/tracked.hpp>
 
 #include <coroscope/instrumentation/races/shared.hpp>
+#include <coroscope/runtime/sleep.hpp>
 
+#include "instrumentation/races/raced_loop.hpp"
 #include "support/catch.hpp"
 
+#include <cstdint>
 #include <sstream>
 #include <string>
 #include <type_traits>
 
+using namespace coroscope;
 using namespace coroscope::instrumentation;
 
 TEST_CASE("tracked values compute and compare as plain ones do") {
@@ -56,4 +60,58 @@ TEST_CASE("tracked values become plain ones by themselves") {
     CHECK(out.str() == "7");
     const shared<int*> null(nullptr);
     CHECK_FALSE(static_cast<bool>(null.get()));
+}
+
+namespace {
+
+coro<> set_later(shared<int>& version) {
+    co_await yield_now();
+    version.set(1);
+}
+
+/// Tries until nobody has changed it meanwhile.
+coro<> wait_for_rest(shared<int>& version) {
+    for (;;) {
+        const auto seen = version.get();
+        co_await yield_now();
+        if (version.get() == seen) { co_return; }
+    }
+}
+
+struct compared {
+    std::uint64_t old_one = 0;
+    std::uint64_t with_itself = 0;
+    std::uint64_t with_another = 0;
+};
+
+coro<> compare(const shared<int>& x, const shared<int>& y, compared& segments) {
+    const auto old = x.get();
+    co_await yield_now();
+    segments = {old.origin().segment, (old == x.get()).origin().segment,
+                (y.get() == old).origin().segment};
+}
+
+}  // namespace
+
+TEST_CASE("to compare what was read with what is there now is to look again") {
+    raced_loop v;
+    shared<int> version(0, "version");
+    v.start(wait_for_rest(version), "reader");
+    v.start(set_later(version), "writer");
+    v.run();
+    for (const auto& each : v.races.findings()) {
+        INFO(each.message);
+        CHECK(each.rule.empty());
+    }
+}
+
+TEST_CASE("of a comparison with another variable the older read is what is tested") {
+    raced_loop v;
+    const shared<int> x(0, "x");
+    const shared<int> y(0, "y");
+    compared segments;
+    v.start(compare(x, y, segments), "reader");
+    v.run();
+    CHECK(segments.with_itself > segments.old_one);
+    CHECK(segments.with_another == segments.old_one);
 }

@@ -118,6 +118,54 @@ coro<> take_one() {
     co_await gather(take_if_any(left, owned), take_later(left, owned));
 }
 
+coro<> publish_in_two_steps(shared<bool>& is_there, shared<int>& value) {
+    co_await yield_now();
+    is_there.set(true);
+    co_await yield_now();
+    value.set(5);
+}
+
+coro<> look_at_both(shared<bool>& is_there, shared<int>& value) {
+    const bool was_there = is_there.get();
+    for (int i = 0; i < 3; ++i) {
+        co_await yield_now();
+    }
+    if (was_there && value.get() != 5) { throw std::runtime_error("it is there, and empty"); }
+}
+
+/// Fails where one looks after the first step and has looked twice before the second one.
+coro<> publish_too_early() {
+    shared<bool> is_there(false, "is_there");
+    shared<int> value(0, "value");
+    co_await gather(look_at_both(is_there, value), publish_in_two_steps(is_there, value));
+}
+
+/// Looks whether nobody was faster before it writes what it has computed.
+coro<> add_if_unchanged(shared<int>& version, shared<int>& sum) {
+    for (;;) {
+        const auto seen = version.get();
+        const auto before = sum.get();
+        co_await yield_now();
+        if (version.get() == seen) {
+            version.update([](int& value) { ++value; });
+            sum.set(before + 1);
+            co_return;
+        }
+    }
+}
+
+coro<> add_if_unchanged_later(shared<int>& version, shared<int>& sum) {
+    co_await yield_now();
+    co_await yield_now();
+    co_await add_if_unchanged(version, sum);
+}
+
+coro<> compare_and_set() {
+    shared<int> version(0, "version");
+    shared<int> sum(0, "sum");
+    co_await gather(add_if_unchanged(version, sum), add_if_unchanged_later(version, sum));
+}
+
 [[nodiscard]] explore_options looking_for_races() {
     explore_options options;
     options.find_races = true;
@@ -174,6 +222,35 @@ TEST_CASE("what a detector has seen in a directed execution has one schedule tha
     CHECK(replays_of(race) == 1);
     CHECK(race.evidence.back().label == "replay");
     CHECK(race.evidence.back().text == found.failure->schedule);
+}
+
+TEST_CASE("a second pair is turned round after a first one that made it possible") {
+    const auto found = explore(publish_too_early, looking_for_races());
+    REQUIRE_FALSE(found.ok());
+    INFO(found.failure->message);
+    CHECK(found.failure->found_by == "a directed execution: unordered-uses");
+    CHECK(found.failure->shrunk_size == 2);
+    CHECK_FALSE(replay(publish_too_early, found.failure->schedule).ok());
+    REQUIRE(found.failure->findings.size() == 1);
+    const auto& race = found.failure->findings.front();
+    CHECK(std::ranges::count(race.evidence, "turned round as well", &report::evidence_item::label)
+          == 1);
+    CHECK(std::ranges::count(race.evidence, "schedule", &report::evidence_item::label) == 2);
+}
+
+TEST_CASE("a prediction is dropped where its order came about and the program has noticed") {
+    const auto found = explore(compare_and_set, looking_for_races());
+    INFO(to_string(found));
+    CHECK(found.ok());
+    CHECK(found.executions > 2);
+    CHECK(found.findings.empty());
+}
+
+TEST_CASE("a prediction stays where what it says came about, and nothing failed") {
+    const auto found = explore(lose_one_addition, looking_for_races());
+    CHECK(found.ok());
+    REQUIRE(found.findings.size() == 1);
+    CHECK(found.findings.front().verdict == report::verdict::predicted);
 }
 
 TEST_CASE("predictions leave the strategy half of a few executions") {

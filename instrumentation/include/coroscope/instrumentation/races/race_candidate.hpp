@@ -56,12 +56,19 @@ struct seen_use {
     creation_origin callers;     ///< the awaits that led to the coroutine that does it
 };
 
-/// Two uses of one thing that nothing orders, and that went wrong in the order that was not seen.
+/// Two uses of one thing that nothing orders, and one of whose orders goes wrong: that which was
+/// not seen.
 struct failed_reversal {
     seen_use earlier;  ///< in the run that was seen
     seen_use later;
     std::vector<race_hold> holds;  ///< how the other order was come to
+    /// It is the seen order that goes wrong, and not the other one.
+    bool fails_as_seen = false;
+    std::vector<failed_reversal> also;  ///< had to be turned round before
 };
+
+/// The label of what `describe` says of an order in which nothing fails.
+inline constexpr const char* order_that_passes = "order that passes";
 
 /// Says so, as a confirmed finding of the rule `unordered-uses`, or `unordered-steps` where nobody
 /// has told of the uses. **Cost**: milliseconds, where instructions have to be named.

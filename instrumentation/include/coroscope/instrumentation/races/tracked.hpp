@@ -90,6 +90,23 @@ template <class Operation, class L, class R>
     return tracked<decltype(value)>(std::move(value), older(left, right));
 }
 
+/// What a test of a comparison tests. Of two reads of one variable the newer one: the other is what
+/// it is looked at again for.
+template <class L, class R>
+[[nodiscard]] provenance compared(const L& left, const R& right) noexcept {
+    if constexpr (is_tracked<L> && is_tracked<R>) {
+        const auto& a = left.origin();
+        const auto& b = right.origin();
+        if (a.object == b.object && a.object != nullptr) { return a.segment < b.segment ? b : a; }
+    }
+    return older(left, right);
+}
+
+template <class Operation, class L, class R>
+[[nodiscard]] tracked<bool> compare(const L& left, const R& right) {
+    return {Operation()(plain(left), plain(right)), compared(left, right)};
+}
+
 struct shift_left {
     auto operator()(const auto& left, const auto& right) const { return left << right; }
 };
@@ -153,32 +170,32 @@ template <class L, class R>
 template <class L, class R>
     requires detail::any_tracked<L, R>
 [[nodiscard]] auto operator==(const L& l, const R& r) {
-    return detail::combine<std::equal_to<>>(l, r);
+    return detail::compare<std::equal_to<>>(l, r);
 }
 template <class L, class R>
     requires detail::any_tracked<L, R>
 [[nodiscard]] auto operator!=(const L& l, const R& r) {
-    return detail::combine<std::not_equal_to<>>(l, r);
+    return detail::compare<std::not_equal_to<>>(l, r);
 }
 template <class L, class R>
     requires detail::any_tracked<L, R>
 [[nodiscard]] auto operator<(const L& l, const R& r) {
-    return detail::combine<std::less<>>(l, r);
+    return detail::compare<std::less<>>(l, r);
 }
 template <class L, class R>
     requires detail::any_tracked<L, R>
 [[nodiscard]] auto operator>(const L& l, const R& r) {
-    return detail::combine<std::greater<>>(l, r);
+    return detail::compare<std::greater<>>(l, r);
 }
 template <class L, class R>
     requires detail::any_tracked<L, R>
 [[nodiscard]] auto operator<=(const L& l, const R& r) {
-    return detail::combine<std::less_equal<>>(l, r);
+    return detail::compare<std::less_equal<>>(l, r);
 }
 template <class L, class R>
     requires detail::any_tracked<L, R>
 [[nodiscard]] auto operator>=(const L& l, const R& r) {
-    return detail::combine<std::greater_equal<>>(l, r);
+    return detail::compare<std::greater_equal<>>(l, r);
 }
 template <class T>
 [[nodiscard]] auto operator-(const tracked<T>& t) {
