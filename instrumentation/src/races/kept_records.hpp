@@ -23,7 +23,7 @@ namespace coroscope::instrumentation::detail {
 }
 
 /// A hash of what it does and of its lines: those of a crowd have the same.
-[[nodiscard]] inline std::uint64_t place_of(const access_record& made) noexcept {
+[[nodiscard]] inline std::uint64_t deed_at(const access_record& made) noexcept {
     return hash_of_both(static_cast<std::uint64_t>(made.kind), number_of_place(made));
 }
 

@@ -155,7 +155,7 @@ void thread_races::add(variable& in, const thread_pointer& made) {
         return each->who->agent == made->who->agent && each->kind == made->kind
                && is_one_place(*each, *made);
     });
-    made->path = place_of(*made);
+    made->path = deed_at(*made);
     if (same != in.records.end()) {
         drop_record(in.records, static_cast<std::size_t>(same - in.records.begin()));
     } else if (in.records.size() == records_of_a_variable) {

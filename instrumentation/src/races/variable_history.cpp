@@ -9,7 +9,7 @@ namespace coroscope::instrumentation::detail {
 
 void variable_history::add(const pointer& made, record_pointer previous) {
     made->previous = std::move(previous);
-    made->place = place_of(*made);
+    made->place = deed_at(*made);
     const auto before = made->previous != nullptr ? made->previous->place : 0;
     made->path = hash_of_both(before, made->place);
     auto same = records_.size();
