@@ -4,12 +4,16 @@
 #include "access_shadow.hpp"
 #include "known_blocks.hpp"
 
+#include <coroscope/instrumentation/detail/annotation.hpp>
+
 #include <coroscope/runtime/detail/task_core.hpp>
 
 #include <cstdint>
 
 namespace coroscope::instrumentation::detail {
 namespace {
+
+using coroscope::detail::this_stretch;
 
 /// Blocks share no such piece with each other.
 constexpr std::size_t granularity = 16;
@@ -21,6 +25,18 @@ void begin_frame(const void* frame, std::size_t bytes) noexcept {
     end_life(frame, bytes);
     access_shadow::hide(reinterpret_cast<std::uintptr_t>(frame), bookkeeping);
     known_blocks::add({frame, bytes, nullptr, true});
+}
+
+/// What ends here may be a frame.
+void begin_or_end_block(const void* block, std::size_t bytes) noexcept {
+    const auto known = known_blocks::find_begin(block);
+    end_life(block, bytes);
+    if (!known.is_frame || annotation_listener == nullptr || this_stretch.number == 0) { return; }
+    coroscope::detail::tell_access_listener([&](coroscope::detail::access_sink&) {
+        if (annotation_listener->on_freed(known, nullptr)) {
+            access_shadow::note_freed(reinterpret_cast<std::uintptr_t>(block), bytes);
+        }
+    });
 }
 
 }  // namespace
@@ -35,6 +51,6 @@ void begin_frame(const void* frame, std::size_t bytes) noexcept {
     known_blocks::remove(block);
 }
 
-constinit const coroscope::detail::memory_watch watch_of_memory{&end_life, &begin_frame};
+constinit const coroscope::detail::memory_watch watch_of_memory{&begin_or_end_block, &begin_frame};
 
 }  // namespace coroscope::instrumentation::detail
