@@ -1,9 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loaded_code.hpp"
 
+#include <link.h>
 #include <unistd.h>
 
 namespace coroscope::instrumentation::detail {
+namespace {
+
+struct segment_search {
+    std::uintptr_t address = 0;
+    std::uintptr_t begin = 0;  ///< of the segment around it
+};
+
+int find_segment(dl_phdr_info* object, std::size_t, void* search) {
+    auto& sought = *static_cast<segment_search*>(search);
+    for (ElfW(Half) i = 0; i < object->dlpi_phnum; ++i) {
+        const auto& header = object->dlpi_phdr[i];
+        const auto begin = object->dlpi_addr + header.p_vaddr;
+        if (header.p_type != PT_LOAD || sought.address < begin
+            || sought.address - begin >= header.p_memsz) {
+            continue;
+        }
+        sought.begin = begin;
+        return 1;
+    }
+    return 0;
+}
+
+}  // namespace
 
 void loaded_code::list_modules() {
     static const Dwfl_Callbacks callbacks{dwfl_linux_proc_find_elf, dwfl_standard_find_debuginfo,
@@ -25,6 +49,13 @@ Dwfl_Module* loaded_code::module_of(std::uintptr_t address) {
     if (auto* const module = look(); module != nullptr) { return module; }
     list_modules();
     return look();
+}
+
+// Variables that begin as zeros lie behind what is mapped from the file, where no module is found.
+Dwfl_Module* loaded_code::module_of_data(std::uintptr_t address) {
+    segment_search search{address, 0};
+    ::dl_iterate_phdr(&find_segment, &search);
+    return search.begin != 0 ? module_of(search.begin) : nullptr;
 }
 
 bool loaded_code::find_unit(Dwfl_Module* module, std::uintptr_t address, Dwarf_Die& unit,

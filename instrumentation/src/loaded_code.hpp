@@ -22,6 +22,8 @@ public:
     /// Null: nothing is loaded there. Where nothing was known of it the modules are listed anew,
     /// and all that was returned before is gone.
     [[nodiscard]] Dwfl_Module* module_of(std::uintptr_t address);
+    /// The one with the variable that lies there.
+    [[nodiscard]] Dwfl_Module* module_of_data(std::uintptr_t address);
     /// `bias`: what to subtract from an address to get the module's own.
     [[nodiscard]] bool find_unit(Dwfl_Module* module, std::uintptr_t address, Dwarf_Die& unit,
                                  Dwarf_Addr& bias);

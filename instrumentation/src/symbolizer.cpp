@@ -122,7 +122,7 @@ void symbolizer::debug_information::expand(Dwarf_Die unit, Dwarf_Addr address,
 }
 
 std::string symbolizer::debug_information::data_at(std::uintptr_t address) {
-    auto* const module = code_.module_of(address);
+    auto* const module = code_.module_of_data(address);
     if (module == nullptr) { return {}; }
     GElf_Off offset = 0;
     GElf_Sym symbol;

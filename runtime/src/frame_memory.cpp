@@ -33,8 +33,10 @@ constexpr std::size_t small_slab_bytes = std::size_t{256} * 1024;
 constexpr std::size_t huge_page_bytes = std::size_t{2} * 1024 * 1024;
 constexpr std::size_t small_slabs = 16;
 constexpr std::uint32_t refill_blocks = 32;
-// What a freed block waits for before it is used again, under the address sanitizer.
+// What a freed block waits for before it is used again, under the address sanitizer, and where a
+// race detector tells of who uses it all the same.
 constexpr std::uint32_t quarantined_blocks = 256;
+constexpr std::uint32_t watched_blocks = 64;
 
 static_assert(task_record_bytes == sizeof(task_record));
 
@@ -99,6 +101,11 @@ void unmap(memory_range range) noexcept {
     return slab;
 }
 
+[[nodiscard]] std::uint32_t blocks_to_rest() noexcept {
+    if constexpr (blocks_are_quarantined) { return quarantined_blocks; }
+    return single_accesses_are_told() ? watched_blocks : 0;
+}
+
 /// Free blocks linked to each other, as a thread gave them back; described in the first of them,
 /// behind its link.
 struct batch {
@@ -123,7 +130,7 @@ public:
         const std::scoped_lock lock(mutex_);
         auto& place = shelf_of(kind, index);
         // Under quarantine a returned block is not used again while fresh memory can be had for it.
-        if (place.batches > (blocks_are_quarantined ? quarantined_blocks : 0)) {
+        if (place.batches > blocks_to_rest()) {
             list.head = place.first_batch;
             const auto& taken = batch_in(kind, list.head);
             list.count = taken.count;
@@ -232,12 +239,18 @@ struct cache_flusher {
 
 thread_local cache_flusher flusher;
 
+/// Where each block is told of, as a new one. What is made while no loop runs is told as well: a
+/// program makes its first coroutine before anybody is attached to the loop that runs it.
+[[nodiscard]] bool blocks_are_told() noexcept {
+    return block_listener != nullptr && (access_listener != nullptr || running_loop == nullptr);
+}
+
 /// Keeps a block in this thread's cache; hands it on if the thread ends, or if somebody wants to
 /// know of each block that is used again.
 [[maybe_unused]] void keep(block_kind kind, std::size_t index, void* memory) noexcept {
     auto& list = cached_list(kind, index);
     flusher.armed = true;
-    list.limit = flusher.ended || single_accesses_are_told() ? 0 : cached_blocks;
+    list.limit = flusher.ended || blocks_are_told() ? 0 : cached_blocks;
     if (list.count >= list.limit) { the_depot().take_back(kind, index, list, list.limit / 2); }
     link_of(kind, memory) = list.head;
     list.head = memory;
@@ -285,7 +298,7 @@ void* allocate_block_slow(block_kind kind, std::size_t size) {
     }
     flusher.armed = true;
     const auto index = block_class(size);
-    if (single_accesses_are_told()) [[unlikely]] {
+    if (blocks_are_told()) [[unlikely]] {
         auto* const block = allocate_single(kind, index);
         show(block, size);
         if (kind == block_kind::frame) {
@@ -316,7 +329,7 @@ void free_block_slow(block_kind kind, void* memory, std::size_t size) noexcept {
         return;
     }
     const auto index = block_class(size);
-    if (single_accesses_are_told()) [[unlikely]] { block_listener->on_end_of_life(memory, size); }
+    if (blocks_are_told()) [[unlikely]] { block_listener->on_end_of_life(memory, size); }
     if constexpr (blocks_are_quarantined) {
         block_list single{memory, 1};
         link_of(kind, memory) = nullptr;

@@ -234,6 +234,7 @@ void loop::implementation::run() {
     }
     struct running_scope {
         implementation& loop;
+        const detail::access_stretch outer = detail::this_stretch;  // a followed thread's
         explicit running_scope(implementation& l) : loop(l) {
             detail::running_loop = &loop.core;
             detail::frames_are_watched =
@@ -250,6 +251,8 @@ void loop::implementation::run() {
             loop.core.runs_on.store({});
             detail::running_loop = nullptr;
             detail::frames_are_watched = false;
+            detail::this_stretch = outer;
+            if (detail::block_listener != nullptr) { detail::give_back_cached_blocks(); }
             loop.state.store(loop_state::idle);
         }
         running_scope(const running_scope&) = delete;

@@ -304,4 +304,5 @@ TEST_CASE("linkers' names are told as people write them") {
     CHECK(readable_function("_ZN9docserver8compressERKi") == "docserver::compress");
     CHECK(readable_function("_ZN9docserver8compressERKi.actor") == "docserver::compress");
     CHECK(readable_function("_ZZ4mainENKUliE_clEi") == "main::<lambda(int)>");
+    CHECK(readable_function("_ZZ4openPZL4openvE15_ZL4openv.Frame.actorE5count") == "open()::count");
 }

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t page_bytes = 4096;
 constexpr std::size_t pages_in_word = 64;
+constexpr std::size_t largest_freed = 4096;
 
 // Which pages of cells were written: one bit each.
 using page_word = std::atomic<std::uint64_t>;
@@ -85,10 +86,14 @@ void access_shadow::mark(std::uint64_t stretch, std::uintptr_t begin, std::size_
 
 bool access_shadow::clear(std::uintptr_t begin, std::size_t bytes) noexcept {
     bool was_marked = has_forgotten.load(std::memory_order_relaxed);
-    const auto end = (begin + bytes) / cell_bytes * cell_bytes;
+    const auto end = (begin + std::min(bytes, reserved_bytes)) / cell_bytes * cell_bytes;
     auto at = (begin + cell_bytes - 1) / cell_bytes * cell_bytes;
     while (at < end) {
         const auto page_end = std::min(end, (at / page_bytes + 1) * page_bytes);
+        if (at % (page_bytes * pages_in_word) == 0 && !has_pages_near(at)) {
+            at += page_bytes * pages_in_word;  // of what is long, most was never touched
+            continue;
+        }
         if (!has_page(at)) {
             at = page_end;
             continue;
@@ -103,10 +108,22 @@ bool access_shadow::clear(std::uintptr_t begin, std::size_t bytes) noexcept {
     return was_marked;
 }
 
+void access_shadow::note_freed(std::uintptr_t begin, std::size_t bytes) noexcept {
+    const auto end = begin + std::min(bytes, largest_freed);
+    for (auto at = begin / cell_bytes * cell_bytes; at < end; at += cell_bytes) {
+        mark_cell(freed_stretch, at, 0);
+    }
+}
+
 bool access_shadow::has_page(std::uintptr_t address) noexcept {
     const auto page = address % reserved_bytes / page_bytes;
     const auto word = pages[page / pages_in_word].load(std::memory_order_relaxed);
     return (word >> page % pages_in_word & 1U) != 0;
+}
+
+bool access_shadow::has_pages_near(std::uintptr_t address) noexcept {
+    const auto page = address % reserved_bytes / page_bytes;
+    return pages[page / pages_in_word].load(std::memory_order_relaxed) != 0;
 }
 
 void access_shadow::note_page(std::uintptr_t address) noexcept {

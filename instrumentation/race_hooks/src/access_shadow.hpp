@@ -50,6 +50,13 @@ public:
     static void hide(std::uintptr_t begin, std::size_t bytes) noexcept {
         mark(no_stretch, begin, bytes, access_kind::write);
     }
+    /// Whether these bytes were freed, as their cell is, from `end` until they are cleared.
+    [[nodiscard]] static bool is_freed(std::uintptr_t begin) noexcept {
+        const auto known = cell_of(begin).load(std::memory_order_relaxed);
+        return ((known ^ key_of(freed_stretch, begin)) & ~all_bits) == 0;
+    }
+    /// A block of these bytes was freed. Of a large one its beginning counts.
+    static void note_freed(std::uintptr_t begin, std::size_t bytes) noexcept;
     /// Forgets these bytes; whether any of their cells was ever marked. Bytes that only share a
     /// cell with others are not forgotten.
     static bool clear(std::uintptr_t begin, std::size_t bytes) noexcept;
@@ -65,6 +72,7 @@ private:
     static constexpr unsigned stretch_shift = 27;
     /// Greater than the number of any, after a million a second for a day.
     static constexpr std::uint64_t no_stretch = (std::uint64_t{1} << (64U - stretch_shift)) - 1;
+    static constexpr std::uint64_t freed_stretch = no_stretch - 1;
     static constexpr std::uint64_t upper_address_bits = 0x7ff;  // from bit 36 on
     static constexpr std::uintptr_t reserved_bytes = std::uintptr_t{1} << 40U;
 
@@ -85,6 +93,8 @@ private:
                           std::uint64_t bits) noexcept;
     static void note_page(std::uintptr_t address) noexcept;
     [[nodiscard]] static bool has_page(std::uintptr_t address) noexcept;
+    /// Whether any of the 64 has that this one is the first of.
+    [[nodiscard]] static bool has_pages_near(std::uintptr_t address) noexcept;
     static void forget_all() noexcept;
 
     static constinit cell* cells_;

@@ -54,8 +54,11 @@ public:
         auto scopes = code_.calls_in(unit).scopes_at(address - bias);
         const char* const name = scopes.empty() ? nullptr : dwarf_diename(&scopes.front());
         const char* const file = file_at(unit, address - bias);
-        return name != nullptr && std::string_view(name) == "_M_reset" && file != nullptr
-               && std::string_view(file).ends_with("/bits/stl_tree.h");
+        if (name == nullptr || file == nullptr) { return false; }
+        const std::string_view function(name);
+        const std::string_view path(file);
+        return (function == "_M_reset" && path.ends_with("/bits/stl_tree.h"))
+               || (function == "clear" && path.ends_with("/bits/hashtable.h"));
     }
 
 private:

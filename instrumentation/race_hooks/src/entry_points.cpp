@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What g++ and clang call with -fsanitize=thread before each read and write, and where functions
 // begin and end. Names and meaning are the compilers'.
+#include "freed_blocks.hpp"
 #include "known_blocks.hpp"
 #include "memory_life.hpp"
 #include "seen_access.hpp"
@@ -10,9 +11,16 @@
 using coroscope::detail::access_kind;
 using coroscope::instrumentation::detail::access_shadow;
 using coroscope::instrumentation::detail::find_memory_block;
+using coroscope::instrumentation::detail::freed_blocks;
+using coroscope::instrumentation::detail::give_back_freed_memory;
 using coroscope::instrumentation::detail::known_blocks;
 using coroscope::instrumentation::detail::see;
 using coroscope::instrumentation::detail::see_range;
+using coroscope::instrumentation::detail::was_memory_freed;
+
+[[nodiscard]] static bool was_freed(const void* address) noexcept {
+    return access_shadow::is_freed(reinterpret_cast<std::uintptr_t>(address));
+}
 
 // A volatile variable synchronises nothing: its accesses are as any other's.
 #define COROSCOPE_SEEN(name, bytes, kind)                      \
@@ -55,6 +63,8 @@ void __tsan_init() {
     access_shadow::reserve();
     coroscope::detail::block_listener = &coroscope::instrumentation::detail::lives_of_blocks;
     find_memory_block = &known_blocks::find;
+    was_memory_freed = &was_freed;
+    give_back_freed_memory = &freed_blocks::give_back_all;
 }
 
 // Callers are found by their frames, when somebody is told: to keep account of them at each call

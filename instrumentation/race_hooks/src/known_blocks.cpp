@@ -58,6 +58,11 @@ void known_blocks::remove(const void* begin) noexcept {
     from.begin.compare_exchange_strong(expected, 0, std::memory_order_relaxed);
 }
 
+memory_block known_blocks::find_begin(const void* begin) noexcept {
+    const auto at = reinterpret_cast<std::uintptr_t>(begin);
+    return block_in(entry_of(at), at);
+}
+
 memory_block known_blocks::find(const void* address) noexcept {
     const auto inside = reinterpret_cast<std::uintptr_t>(address);
     auto begin = inside / alignment * alignment;

@@ -14,6 +14,8 @@ public:
     static void add(const memory_block& made) noexcept;
     /// Whether or not it was added. **Cost**: a load and a comparison if it was not.
     static void remove(const void* begin) noexcept;
+    /// The block that begins there.
+    [[nodiscard]] static memory_block find_begin(const void* begin) noexcept;
     /// The block around an address, no further than 64 KiB from its beginning.
     [[nodiscard]] static memory_block find(const void* address) noexcept;
 };

@@ -4,6 +4,8 @@
 #include "access_shadow.hpp"
 #include "known_blocks.hpp"
 
+#include <coroscope/instrumentation/detail/annotation.hpp>
+
 #include <coroscope/runtime/detail/task_core.hpp>
 
 #include <cstdint>
@@ -11,11 +13,25 @@
 namespace coroscope::instrumentation::detail {
 namespace {
 
+using coroscope::detail::this_stretch;
+
 /// Blocks share no such piece with each other.
 constexpr std::size_t granularity = 16;
 
 /// Two pointers to code, and what all promises have.
 constexpr std::size_t bookkeeping = 2 * sizeof(void*) + sizeof(coroscope::detail::frame_base);
+
+/// What ends here may be a frame.
+void begin_or_end_block(const void* block, std::size_t bytes) noexcept {
+    const auto known = known_blocks::find_begin(block);
+    end_life(block, bytes);
+    if (!known.is_frame || annotation_listener == nullptr || this_stretch.number == 0) { return; }
+    coroscope::detail::tell_access_listener([&](coroscope::detail::access_sink&) {
+        if (annotation_listener->on_freed(known, nullptr)) {
+            access_shadow::note_freed(reinterpret_cast<std::uintptr_t>(block), bytes);
+        }
+    });
+}
 
 }  // namespace
 
@@ -30,7 +46,7 @@ constexpr std::size_t bookkeeping = 2 * sizeof(void*) + sizeof(coroscope::detail
 }
 
 void block_lives::on_end_of_life(const void* block, std::size_t bytes) noexcept {
-    end_life(block, bytes);
+    begin_or_end_block(block, bytes);
 }
 
 void block_lives::on_begin_of_life(const void* frame, std::size_t bytes) noexcept {

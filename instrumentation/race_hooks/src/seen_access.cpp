@@ -4,6 +4,8 @@
 #include "code_origins.hpp"
 #include "thread_state.hpp"
 
+#include <coroscope/instrumentation/detail/annotation.hpp>
+
 #include <coroscope/runtime/detail/loop_core.hpp>
 
 #include <cstddef>
@@ -23,6 +25,9 @@ struct frame_record {
     const auto top = reinterpret_cast<std::uintptr_t>(here);
     return address >= top && address < this_stretch.own_stack;
 }
+
+/// Threads that this one has started, and not joined.
+constinit thread_local std::uint32_t threads_out = 0;
 
 /// The callers of an instrumented function, innermost first.
 class callers {
@@ -98,7 +103,9 @@ private:
     const auto stretch = this_stretch.number;
     const auto begin = reinterpret_cast<std::uintptr_t>(data);
     const auto* const here = static_cast<const frame_record*>(__builtin_frame_address(0));
-    if (is_on_own_stack(begin, here)) {
+    const bool is_on_stack = is_on_own_stack(begin, here);
+    const bool was_freed = annotation_listener != nullptr && access_shadow::is_freed(begin);
+    if (is_on_stack && (threads_out == 0 || annotation_listener == nullptr)) {
         access_shadow::mark(stretch, begin, bytes, kind);  // not looked at again
         return;
     }
@@ -109,10 +116,15 @@ private:
     coroscope::detail::tell_access_listener([&](coroscope::detail::access_sink& told) {
         const auto code = responsible_code(here, caller, this_stretch.own_stack);
         if (code == 0) { return; }
-        access_shadow::mark(stretch, begin, bytes, kind);
         coroscope::detail::access made{data, bytes, kind};
         made.code = reinterpret_cast<const void*>(code);  // NOLINT: as it was
         made.atomic = atomic;
+        if (was_freed && annotation_listener->on_use_of_freed(made)) { return; }
+        access_shadow::mark(stretch, begin, bytes, kind);
+        if (is_on_stack) {
+            annotation_listener->on_stack_access(made);
+            return;
+        }
         if (kind == access_kind::write && is_fresh_start(call_at(caller))) {
             made.kind = access_kind::read;  // a look that it did not need
             told.on_access(made);
@@ -120,6 +132,15 @@ private:
         }
         told.on_access(made);
     });
+}
+
+void share_stack() noexcept {
+    ++threads_out;
+    coroscope::detail::renew_stretch();  // of what is on it, it is known that nobody sees it
+}
+
+void unshare_stack() noexcept {
+    if (threads_out > 0) { --threads_out; }
 }
 
 [[gnu::noinline]] bool is_for_user(const void* caller) noexcept {

@@ -39,6 +39,11 @@ void see_new_access(const void* data, std::size_t bytes, access_kind kind, const
 /// Code of the user's that an allocation is for, which returns to `caller`; null: none.
 [[nodiscard]] const void* user_of_allocation(const void* caller) noexcept;
 
+/// This thread has started another one, to which it may have shown what is on its stack; that one
+/// has been joined, or given up.
+void share_stack() noexcept;
+void unshare_stack() noexcept;
+
 /// Something of `Bytes` bytes is accessed, which lie in one cell of the shadow.
 template <std::size_t Bytes, access_kind Kind>
 [[gnu::always_inline]] inline void see(const void* data, const void* caller) noexcept {

@@ -8,6 +8,7 @@
 #include <cstddef>
 
 using coroscope::detail::access_kind;
+using coroscope::instrumentation::detail::see;
 using coroscope::instrumentation::detail::see_range;
 using coroscope::instrumentation::detail::this_stretch;
 
@@ -117,5 +118,20 @@ char* __wrap_strcat(char* to, const char* from) {
     }
     return __real_strcat(to, from);
 }
+
+// From one element of a std::map or std::set to the next, or the one before: functions of the
+// shared library, which begin with a look at the node. It has a colour, its parent, and two
+// children.
+#define COROSCOPE_STEP(mangled, node_pointer, child)                                     \
+    node_pointer __real_##mangled(node_pointer node);                                    \
+    node_pointer __wrap_##mangled(node_pointer node) {                                   \
+        see<sizeof(void*), access_kind::read>(                                           \
+            static_cast<const char*>(node) + (child) * sizeof(void*), COROSCOPE_CALLER); \
+        return __real_##mangled(node);                                                   \
+    }
+COROSCOPE_STEP(_ZSt18_Rb_tree_incrementPSt18_Rb_tree_node_base, void*, 3)
+COROSCOPE_STEP(_ZSt18_Rb_tree_incrementPKSt18_Rb_tree_node_base, const void*, 3)
+COROSCOPE_STEP(_ZSt18_Rb_tree_decrementPSt18_Rb_tree_node_base, void*, 2)
+COROSCOPE_STEP(_ZSt18_Rb_tree_decrementPKSt18_Rb_tree_node_base, const void*, 2)
 
 }  // extern "C"

@@ -7,6 +7,7 @@
 #include "seen_order.hpp"
 
 #include <cerrno>
+#include <climits>
 #include <condition_variable>
 #include <cstdint>
 #include <ctime>
@@ -180,6 +181,33 @@ int __wrap___cxa_guard_acquire(std::uint64_t* guard) {
     const int is_ours = __real___cxa_guard_acquire(guard);
     see_order(guard, thread_order::acquire);
     return is_ours;
+}
+
+// std::atomic_load and its like of a std::shared_ptr: a mutex of the shared library, one of a few,
+// which the lock knows by number.
+struct pointer_lock {
+    unsigned char first;
+    unsigned char second;
+};
+static char pointer_mutexes[UCHAR_MAX + 1];  // by their addresses
+static void see_pointer_lock(const pointer_lock& lock, thread_order how) noexcept {
+    see_order(&pointer_mutexes[lock.first], how);
+    if (lock.second != lock.first) { see_order(&pointer_mutexes[lock.second], how); }
+}
+void __real__ZNSt10_Sp_lockerC1EPKv(pointer_lock* lock, const void* pointer);
+void __wrap__ZNSt10_Sp_lockerC1EPKv(pointer_lock* lock, const void* pointer) {
+    __real__ZNSt10_Sp_lockerC1EPKv(lock, pointer);
+    see_pointer_lock(*lock, thread_order::acquire);
+}
+void __real__ZNSt10_Sp_lockerC1EPKvS1_(pointer_lock* lock, const void* one, const void* other);
+void __wrap__ZNSt10_Sp_lockerC1EPKvS1_(pointer_lock* lock, const void* one, const void* other) {
+    __real__ZNSt10_Sp_lockerC1EPKvS1_(lock, one, other);
+    see_pointer_lock(*lock, thread_order::acquire);
+}
+void __real__ZNSt10_Sp_lockerD1Ev(pointer_lock* lock);
+void __wrap__ZNSt10_Sp_lockerD1Ev(pointer_lock* lock) {
+    see_pointer_lock(*lock, thread_order::release);
+    __real__ZNSt10_Sp_lockerD1Ev(lock);
 }
 
 static thread_local void (*once_function)() = nullptr;

@@ -13,6 +13,8 @@
 namespace coroscope::instrumentation::detail {
 
 constinit block_finder find_memory_block = nullptr;
+constinit freed_test was_memory_freed = nullptr;
+constinit memory_function give_back_freed_memory = nullptr;
 
 namespace {
 
@@ -66,7 +68,7 @@ memory_place place_in_memory(const void* address) noexcept {
 memory_name name_of_memory(const memory_place& place) {
     switch (place.where) {
     case memory_place::home::stack:
-        return {"a local variable of a function that runs the loop", {}};
+        return {"a local variable on the stack of the loop's thread", {}};
     case memory_place::home::block: return name_in_block(place);
     case memory_place::home::frame: return name_in_frame(place);
     case memory_place::home::unknown: break;

@@ -51,6 +51,11 @@ public:
     /// Null: none has begun in that segment.
     [[nodiscard]] const access_record* part_of(std::uint64_t segment) const noexcept;
 
+    /// That part, where there is one.
+    [[nodiscard]] std::shared_ptr<const access_record> present() const noexcept {
+        return parts_[present_].record;
+    }
+
     /// The one that `keep` and `share` are called for next.
     [[nodiscard]] granule& at(std::uintptr_t address) { return pages_.at(address); }
     /// Keeps an access of the present part; false if the granule is another unit's, or shared.

@@ -3,17 +3,11 @@
 
 #include <coroscope/instrumentation/deadlock.hpp>
 
-#include "life_watch.hpp"
-#include "lock_table.hpp"
 #include "race_log.hpp"
-#include "race_recorder.hpp"
-#include "race_units.hpp"
+#include "race_parts.hpp"
 #include "segment_numbers.hpp"
-#include "starvation_watch.hpp"
 #include "thread_job.hpp"
 #include "thread_races.hpp"
-#include "unit_orders.hpp"
-#include "wake_watch.hpp"
 
 #include <coroscope/runtime/detail/access_sink.hpp>
 #include <coroscope/runtime/detail/job_follower.hpp>
@@ -62,7 +56,7 @@ public:
                 "another race detector is attached to a loop of this thread; detach that one "
                 "first");
         }
-        parts_ = std::make_unique<parts>(to.core(), options_, *log_);
+        parts_ = std::make_unique<detail::race_parts>(to.core(), options_, *log_);
         threads_ = std::make_shared<detail::thread_races>(log_);
         to.core().add_reference();
         to.add_observer(*this);
@@ -82,6 +76,7 @@ public:
             coroscope::detail::job_listener = next_follower_;
         }
         detail::current_segment = 0;
+        if (detail::give_back_freed_memory != nullptr) { detail::give_back_freed_memory(); }
         auto& core = parts_->core;
         if (core.self != nullptr) {
             core.self->remove_pause_sink(*this);
@@ -137,12 +132,7 @@ public:
     void on_end_of_life(const void* begin, std::size_t bytes) noexcept override {
         if (next_access_ != nullptr) { next_access_->on_end_of_life(begin, bytes); }
         guarded([&] {
-            parts_->recorder.forget_variable(begin, bytes);
-            parts_->locks.forget(begin);
-            parts_->orders.forget(begin);
-            parts_->lives.forget(begin);
-            parts_->wakes.forget(begin);
-            parts_->starving.forget(begin);
+            parts_->forget(begin, bytes);
             if (threads_->has_jobs()) { threads_->forget(begin, bytes); }
         });
     }
@@ -205,6 +195,25 @@ public:
         guarded([&] { threads_->note_order(loop_unit, object, how); });
         if (detail::gives_order(how)) { split_segment(); }
     }
+    void on_stack_access(const access& made) noexcept override {
+        guarded([&] {
+            if (threads_->has_jobs()) { threads_->note_on_loop(made, parts_->recorder); }
+        });
+    }
+
+    bool on_freed(const detail::memory_block& block, const void* code) noexcept override {
+        bool is_kept = false;
+        guarded([&] {
+            parts_->freed.note_freed(block, code);
+            is_kept = true;
+        });
+        return is_kept;
+    }
+    bool on_use_of_freed(const access& made) noexcept override {
+        bool is_known = false;
+        guarded([&] { is_known = parts_->freed.note_use(made); });
+        return is_known;
+    }
 
     // --- job_follower
 
@@ -226,14 +235,14 @@ public:
     // --- observer
 
     void on_task_finished(const task_info& task, task_outcome) noexcept override {
-        guarded([&] { end_unit(race_units::key_of({task.id, true})); });
+        guarded([&] { parts_->end_unit(race_units::key_of({task.id, true})); });
     }
     void on_callback_begins(std::uint64_t handle, await_site) noexcept override {
         begin_segment();
         guarded([&] { parts_->orders.begin_callback(handle, parts_->core.callback.get()); });
     }
     void on_callback_ends(std::uint64_t handle) noexcept override {
-        guarded([&] { end_unit(race_units::key_of({handle, false})); });
+        guarded([&] { parts_->end_unit(race_units::key_of({handle, false})); });
     }
     void on_edge(edge_kind kind, std::uint64_t from, std::uint64_t to) noexcept override {
         guarded([&] {
@@ -244,25 +253,6 @@ public:
     }
 
 private:
-    struct parts {
-        parts(coroscope::detail::loop_core& of, const race_options& options, detail::race_log& log)
-            : core(of),
-              recorder(of, units, log, std::max<std::size_t>(options.accesses_a_variable, 4)),
-              locks(recorder, units, log),
-              lives(recorder, log),
-              wakes(recorder, log),
-              starving(recorder, log, options.starved_after),
-              orders(units, log) {}
-        coroscope::detail::loop_core& core;
-        race_units units;
-        detail::race_recorder recorder;
-        detail::lock_table locks;
-        detail::life_watch lives;
-        detail::wake_watch wakes;
-        detail::starvation_watch starving;
-        detail::unit_orders orders;
-    };
-
     static constexpr auto loop_unit = detail::thread_races::loop_unit;
 
     [[nodiscard]] std::shared_ptr<const detail::unit_facts> who_now() {
@@ -296,7 +286,8 @@ private:
         std::shared_ptr<detail::thread_job> begun;
         guarded([&] {
             const auto unit = threads_->begin_job(kind, who_now(), created_at);
-            begun = std::make_shared<detail::thread_job>(threads_, unit);
+            begun =
+                std::make_shared<detail::thread_job>(threads_, unit, kind == detail::thread_kind);
         });
         split_segment();
         return begun;
@@ -321,14 +312,10 @@ private:
         static_cast<watcher&>(self).begin_segment();
     }
 
-    void end_unit(std::uint64_t key) {
-        parts_->recorder.end_unit(key);
-        parts_->locks.end_unit(key);
-        parts_->wakes.end_unit(key);
-        parts_->starving.end_unit(key);
-        parts_->orders.end(key);
-    }
     void note_synchronisation(const access& made) {
+        if (detail::was_memory_freed != nullptr && detail::was_memory_freed(made.object)) {
+            static_cast<void>(parts_->freed.note_use(made));
+        }
         parts_->recorder.end_part();
         if (judges_starvation()) { parts_->starving.note(made); }
         if (parts_->locks.note(made)) { return; }
@@ -346,7 +333,7 @@ private:
 
     const race_options& options_;
     std::shared_ptr<detail::race_log> log_;
-    std::unique_ptr<parts> parts_;
+    std::unique_ptr<detail::race_parts> parts_;
     bool counts_segments_ = false;
     access_sink* next_access_ = nullptr;
     coroscope::detail::job_follower* next_follower_ = nullptr;

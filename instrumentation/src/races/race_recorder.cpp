@@ -198,6 +198,11 @@ const access_record* race_recorder::present_part(const present& at) {
     return private_.part_of(segment);
 }
 
+std::shared_ptr<const access_record> race_recorder::part_now() {
+    const auto at = now();
+    return at.key != 0 && present_part(at) != nullptr ? private_.present() : nullptr;
+}
+
 /// Where there are too many, all is forgotten.
 void race_recorder::make_room(const void* granule) {
     if (variables_.size() < most_granules || variables_.contains(granule)) { return; }

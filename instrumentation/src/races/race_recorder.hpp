@@ -61,6 +61,9 @@ public:
     std::uint64_t note(const annotated_access& made);
     /// One that the compiler saw. Nothing is known of its value: what was read counts as used.
     void note_single(const coroscope::detail::access& made);
+    /// What all accesses of the present part of a segment have in common; null: nobody runs, or
+    /// there is no room.
+    [[nodiscard]] std::shared_ptr<const access_record> part_now();
     /// What comes before the present unit, or its locks, may be something else from now on.
     void end_part() noexcept { private_.end_part(); }
     /// The present segment ends within its step.

@@ -41,21 +41,42 @@ private:
 }  // namespace
 
 thread_job::~thread_job() {
-    guarded([&] { in_->end_job(unit_, false); });
+    guarded([&] {
+        if (is_thread_ && is_apart_ && !is_delivered_) {
+            in_->leave_job(unit_);
+        } else {
+            in_->end_job(unit_, false);
+        }
+    });
 }
 
-void thread_job::begin() noexcept {
+// What lies on its stack, or is a thread's own, lay on that of a thread which has ended.
+void thread_job::begin_in_new_thread() noexcept {
+    static thread_local bool is_known = false;
+    if (std::exchange(is_known, true)) { return; }
+    const auto stack = own_stack();
+    if (coroscope::detail::single_accesses_are_told()) {
+        coroscope::detail::block_listener->on_end_of_life(reinterpret_cast<const void*>(stack.low),
+                                                          stack.high - stack.low);  // NOLINT
+    }
+}
+
+[[gnu::noinline]] void thread_job::begin() noexcept {
     is_apart_ = !in_->is_loop_thread();
     if (!is_apart_) { return; }
-    guarded([&] { in_->enter_thread(unit_); });
     outer_accesses_ = std::exchange(access_listener, this);
     outer_annotations_ = std::exchange(annotation_listener, this);
     outer_follower_ = std::exchange(job_listener, this);
     outer_segment_ = std::exchange(current_segment, 0);
     outer_stretch_ = this_stretch;
+    begin_in_new_thread();
+    guarded([&] { in_->enter_thread(unit_); });
     coroscope::detail::begin_stretch();
-    // The whole stack: the next job in this thread lies there as well.
-    if (this_stretch.number != 0) { this_stretch.own_stack = own_stack().high; }
+    // What the caller calls next, as the next job in this thread. Above are the thread's own
+    // variables, which others may see.
+    constexpr auto end_of_frame = 2 * sizeof(void*);
+    const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    if (this_stretch.number != 0) { this_stretch.own_stack = frame + end_of_frame; }
 }
 
 void thread_job::end() noexcept {
@@ -73,8 +94,20 @@ void thread_job::end() noexcept {
 
 // A thread may be joined by another one than the loop's.
 void thread_job::deliver() noexcept {
+    is_delivered_ = true;
     if (!in_->is_loop_thread() && job_listener != nullptr) { job_listener->note_taken(this); }
     guarded([&] { in_->end_job(unit_, in_->is_loop_thread()); });
+}
+
+std::shared_ptr<coroscope::detail::followed_job> thread_job::begin_job(
+    std::string_view kind, await_site created_at) noexcept {
+    std::shared_ptr<thread_job> begun;
+    guarded([&] {
+        const auto unit = in_->begin_job_of(unit_, kind, created_at);
+        if (unit != 0) { begun = std::make_shared<thread_job>(in_, unit, kind == thread_kind); }
+    });
+    coroscope::detail::renew_stretch();
+    return begun;
 }
 
 std::shared_ptr<coroscope::detail::followed_post> thread_job::post() noexcept {
@@ -162,6 +195,11 @@ void thread_job::on_thread_order(const void* object, thread_order how) noexcept 
     pass_on([&](auto& outer) { outer.on_thread_order(object, how); });
     guarded([&] { in_->note_order(unit_, object, how); });
     if (gives_order(how)) { coroscope::detail::renew_stretch(); }
+}
+
+void thread_job::on_stack_access(const coroscope::detail::access& made) noexcept {
+    pass_on([&](auto& outer) { outer.on_stack_access(made); });
+    guarded([&] { in_->note(unit_, made); });
 }
 
 }  // namespace coroscope::instrumentation::detail

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <utility>
 
 namespace coroscope::instrumentation::detail {
@@ -22,9 +23,10 @@ class thread_job final : public coroscope::detail::followed_job,
                          public coroscope::detail::job_follower,
                          public annotation_sink {
 public:
-    thread_job(std::shared_ptr<thread_races> in, std::uint64_t unit) noexcept
+    thread_job(std::shared_ptr<thread_races> in, std::uint64_t unit, bool is_thread) noexcept
         : in_(std::move(in)),
-          unit_(unit) {}
+          unit_(unit),
+          is_thread_(is_thread) {}
     ~thread_job() override;
     thread_job(const thread_job&) = delete;
     thread_job& operator=(const thread_job&) = delete;
@@ -37,11 +39,12 @@ public:
 
     // --- job_follower
 
-    std::shared_ptr<coroscope::detail::followed_job> follow(await_site) noexcept override {
-        return nullptr;
+    std::shared_ptr<coroscope::detail::followed_job> follow(
+        await_site created_at) noexcept override {
+        return begin_job(job_kind, created_at);
     }
     std::shared_ptr<coroscope::detail::followed_job> follow_thread() noexcept override {
-        return nullptr;
+        return begin_job(thread_kind, {});
     }
     std::shared_ptr<coroscope::detail::followed_post> post() noexcept override;
     void note_given(const void* object) noexcept override;
@@ -69,8 +72,18 @@ public:
     [[nodiscard]] bool has_threads() const noexcept override { return true; }
     void on_thread_lock(const void* mutex, thread_lock how, await_site where) noexcept override;
     void on_thread_order(const void* object, thread_order how) noexcept override;
+    void on_stack_access(const coroscope::detail::access& made) noexcept override;
+    [[nodiscard]] bool on_freed(const memory_block&, const void*) noexcept override {
+        return false;
+    }
+    [[nodiscard]] bool on_use_of_freed(const coroscope::detail::access&) noexcept override {
+        return false;
+    }
 
 private:
+    [[nodiscard]] std::shared_ptr<coroscope::detail::followed_job> begin_job(
+        std::string_view kind, await_site created_at) noexcept;
+    void begin_in_new_thread() noexcept;
     template <class F>
     void guarded(F&& f) noexcept {
         if (in_->is_left_behind()) { return; }
@@ -86,7 +99,9 @@ private:
 
     std::shared_ptr<thread_races> in_;
     std::uint64_t unit_;
+    bool is_thread_;         ///< of its own: nobody but who joins it knows when it has ended
     bool is_apart_ = false;  ///< in a thread that is not the loop's
+    bool is_delivered_ = false;
     coroscope::detail::access_sink* outer_accesses_ = nullptr;
     annotation_sink* outer_annotations_ = nullptr;
     coroscope::detail::job_follower* outer_follower_ = nullptr;

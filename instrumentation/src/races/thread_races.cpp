@@ -10,9 +10,16 @@ namespace coroscope::instrumentation::detail {
 namespace {
 
 constexpr std::size_t most_forgotten = std::size_t{1} << 16U;
+constexpr std::size_t most_left = 64;
 
 [[nodiscard]] std::uint64_t unit_of_job(std::uint64_t number) noexcept {
     return number + thread_races::loop_unit;
+}
+
+/// Of a job its number alone: that has its own creator.
+[[nodiscard]] std::string creator_text(const unit_facts& who) {
+    if ((who.agent.id & job_id_bit) == 0) { return unit_text(who); }
+    return who.kind + (" " + std::to_string(who.agent.id & ~job_id_bit));
 }
 
 /// By its address, this thread: what it did comes before what it does.
@@ -44,24 +51,38 @@ std::uint64_t thread_races::begin_job(std::string_view kind,
                                       const std::shared_ptr<const unit_facts>& by,
                                       await_site created_at) {
     const entry inside(*this);
-    const auto number = ++last_job_;
-    const auto unit = unit_of_job(number);
-    unit_facts facts{{number | job_id_bit, false}, {}, created_at, {}, kind.data()};
-    if (by != nullptr) {
-        facts.name = "of " + unit_text(*by);
-        if (created_at.line() == 0) { facts.created_at = by->created_at; }
-    }
-    units_[unit].who = std::make_shared<unit_facts>(std::move(facts));
-    auto& loop = units_[loop_unit];
-    end_part(loop);
     if (!has_jobs()) {
+        auto& loop = units_[loop_unit];
         loop.locks = nullptr;
         for (const auto& each : loop_locks_) {
             take_lock(loop, each);
         }
     }
+    return add_job(kind, loop_unit, by.get(), created_at);
+}
+
+std::uint64_t thread_races::begin_job_of(std::uint64_t creator, std::string_view kind,
+                                         await_site created_at) {
+    const entry inside(*this);
+    const auto* const of = find_unit(creator);
+    if (of == nullptr || creator == loop_unit) { return 0; }
+    const auto by = of->who;
+    return add_job(kind, creator, by.get(), created_at);
+}
+
+std::uint64_t thread_races::add_job(std::string_view kind, std::uint64_t creator,
+                                    const unit_facts* by, await_site created_at) {
+    const auto number = ++last_job_;
+    const auto unit = unit_of_job(number);
+    unit_facts facts{{number | job_id_bit, false}, {}, created_at, {}, kind.data()};
+    if (by != nullptr) {
+        facts.name = "of " + creator_text(*by);
+        if (created_at.line() == 0) { facts.created_at = by->created_at; }
+    }
+    units_[unit].who = std::make_shared<unit_facts>(std::move(facts));
+    end_part(units_[creator]);
     for (auto* clocks : clocks_) {
-        clocks->spawn(loop_unit, unit);
+        clocks->spawn(creator, unit);
     }
     jobs_.fetch_add(1, std::memory_order_relaxed);
     return unit;
@@ -79,6 +100,21 @@ void thread_races::leave_thread(std::uint64_t unit) {
 
 void thread_races::end_job(std::uint64_t unit, bool is_ordered) {
     const entry inside(*this);
+    end_job_locked(unit, is_ordered);
+}
+
+void thread_races::leave_job(std::uint64_t unit) {
+    const entry inside(*this);
+    auto* const ended = find_unit(unit);
+    if (ended == nullptr) { return; }
+    end_part(*ended);
+    left_.push_back(unit);
+    if (left_.size() <= most_left) { return; }
+    end_job_locked(left_.front(), false);
+    left_.pop_front();
+}
+
+void thread_races::end_job_locked(std::uint64_t unit, bool is_ordered) {
     const auto ended = units_.find(unit);
     if (ended == units_.end()) { return; }
     end_part(ended->second);

@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -64,11 +65,17 @@ public:
     [[nodiscard]] std::uint64_t begin_job(std::string_view kind,
                                           const std::shared_ptr<const unit_facts>& by,
                                           await_site created_at);
+    /// The same for a job that does so, or a thread; 0: it is not known any more.
+    [[nodiscard]] std::uint64_t begin_job_of(std::uint64_t creator, std::string_view kind,
+                                             await_site created_at);
     /// It begins, or ends, in this thread.
     void enter_thread(std::uint64_t unit);
     void leave_thread(std::uint64_t unit);
     /// The loop has it back; `is_ordered`: and knows so.
     void end_job(std::uint64_t unit, bool is_ordered);
+    /// It has ended, and nobody will ever wait for that: a thread that was detached. What it did
+    /// stays in no order with what follows.
+    void leave_job(std::uint64_t unit);
 
     // --- Of a unit, on its thread
 
@@ -138,6 +145,9 @@ private:
     };
 
     [[nodiscard]] unit_state* find_unit(std::uint64_t unit);
+    [[nodiscard]] std::uint64_t add_job(std::string_view kind, std::uint64_t creator,
+                                        const unit_facts* by, await_site created_at);
+    void end_job_locked(std::uint64_t unit, bool is_ordered);
     static void take_lock(unit_state& by, const taken_lock& taken);
     /// What was given back; nothing: it was not known.
     [[nodiscard]] static std::optional<held_lock> give_back_lock(unit_state& by, const void* mutex);
@@ -178,6 +188,7 @@ private:
     std::vector<met> met_;
     std::vector<range> forgotten_;
     std::vector<std::function<void(race_log&)>> found_;  ///< without what needs the lock
+    std::deque<std::uint64_t> left_;                     ///< see `leave_job`
     std::uint64_t last_job_ = 0;
     std::uint64_t next_order_ = 1;
 };

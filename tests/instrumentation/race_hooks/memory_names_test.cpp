@@ -43,6 +43,15 @@ coro<> add_to_parameter(int start) {
     co_await gather(add_slowly(start), add_slowly(start));
 }
 
+int* place_of_static = nullptr;
+
+coro<> have_static() {
+    static int calls = 0;
+    ++calls;
+    place_of_static = &calls;
+    co_return;
+}
+
 /// By a number, since of what lay there before nothing may be left.
 [[gnu::noinline]] std::string name_now(std::uintptr_t address) {
     using namespace instrumentation::detail;
@@ -72,6 +81,24 @@ std::string name_of_raced(int& variable) {
 TEST_CASE("a variable with static storage has its symbol's name") {
     CHECK(name_of_raced(global_counter) == "'(anonymous namespace)::global_counter'");
     CHECK(name_of_raced(global_table[3]) == "'(anonymous namespace)::global_table' + 12");
+}
+
+TEST_CASE("one in a coroutine has its name as one in another function has") {
+    raced_loop r;
+    r.start(have_static(), "body");
+    r.run();
+    CHECK(name_now(reinterpret_cast<std::uintptr_t>(place_of_static))
+          == "'(anonymous namespace)::have_static()::calls'");
+}
+
+TEST_CASE("a local variable of a coroutine that was made before a detector came has its name") {
+    auto body = add_to_local();
+    raced_loop r;
+    r.start(std::move(body), "body");
+    r.run();
+#if !defined(__clang__)
+    CHECK(variable_of(r) == "'total' of (anonymous namespace)::add_to_local");
+#endif
 }
 
 TEST_CASE("a local variable of a coroutine has its name") {
@@ -124,5 +151,5 @@ TEST_CASE("what was allocated before has no name, nor has what was freed meanwhi
 
 TEST_CASE("a local variable of what runs the loop is told from those of coroutines") {
     int on_stack = 0;
-    CHECK(name_of_raced(on_stack) == "a local variable of a function that runs the loop");
+    CHECK(name_of_raced(on_stack) == "a local variable on the stack of the loop's thread");
 }

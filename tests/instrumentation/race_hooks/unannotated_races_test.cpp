@@ -7,12 +7,14 @@
 #include "instrumentation/races/raced_loop.hpp"
 #include "support/catch.hpp"
 
+#include <coroscope/runtime/combine.hpp>
 #include <coroscope/runtime/mutex.hpp>
 #include <coroscope/runtime/sleep.hpp>
 
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 using namespace coroscope;
@@ -93,6 +95,28 @@ TEST_CASE("a dictionary whose last element is erased begins anew, whatever was r
     r.start(stay(present, 2, 2s, 2s), "the last");
     r.run();
     CHECK(present.empty());
+    CHECK(r.rules().empty());
+}
+
+namespace {
+
+coro<> add_to_table(std::unordered_set<int>& table, int key) {
+    co_await sleep_for(1s);
+    table.insert(key);
+}
+
+/// Looks at its table, and destroys it when others have changed it.
+coro<> use_table() {
+    std::unordered_set<int> table{7};
+    co_await gather(add_to_table(table, 1), add_to_table(table, 2));
+}
+
+}  // namespace
+
+TEST_CASE("a hash table that is destroyed begins anew as well") {
+    raced_loop r;
+    r.start(use_table(), "body");
+    r.run();
     CHECK(r.rules().empty());
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <coroscope/instrumentation/detail/memory_names.hpp>
+
 #include <coroscope/runtime/await_site.hpp>
 #include <coroscope/runtime/detail/access_sink.hpp>
 
@@ -111,6 +113,14 @@ public:
     /// A mutex of threads was taken, or is about to be given back: one, too, that was not told of.
     virtual void on_thread_lock(const void* mutex, thread_lock how, await_site where) noexcept = 0;
     virtual void on_thread_order(const void* object, thread_order how) noexcept = 0;
+    /// An access of what lies on this thread's own stack, while threads run that it has started: it
+    /// may have shown it to them. No task sees another one's stack.
+    virtual void on_stack_access(const coroscope::detail::access& made) noexcept = 0;
+    /// A step frees a block, by that instruction, or a coroutine's frame (null). False: nobody
+    /// wants to know of its uses.
+    [[nodiscard]] virtual bool on_freed(const memory_block& block, const void* code) noexcept = 0;
+    /// What was freed is used. False: it is not known to be.
+    [[nodiscard]] virtual bool on_use_of_freed(const coroscope::detail::access& made) noexcept = 0;
 
 protected:
     annotation_sink() = default;

@@ -22,6 +22,14 @@ struct memory_block {
 using block_finder = memory_block (*)(const void* address) noexcept;
 extern block_finder find_memory_block;
 
+/// Whether what lies there was freed, as far as is known. As above.
+using freed_test = bool (*)(const void* address) noexcept;
+extern freed_test was_memory_freed;
+
+/// Gives the allocator what was kept of what the program has freed. As above.
+using memory_function = void (*)() noexcept;
+extern memory_function give_back_freed_memory;
+
 /// What an address belongs to, as it was when somebody looked.
 struct memory_place {
     enum class home : std::uint8_t {
