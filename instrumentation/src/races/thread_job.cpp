@@ -44,11 +44,17 @@ thread_job::~thread_job() {
     guarded([&] { in_->end_job(unit_, false); });
 }
 
+// What it is part of may have begun before the job was given away; it gives the result back.
 void thread_job::begin() noexcept {
     auto* const around = dynamic_cast<thread_job*>(job_listener);
     within_ = around != nullptr && around->in_ == in_ ? around : nullptr;
     is_apart_ = within_ == nullptr && !in_->is_loop_thread();
-    if (within_ != nullptr) { order(unit_, within_->unit_); }
+    if (within_ != nullptr) {
+        guarded([&] {
+            in_->note_order(unit_, this, thread_order::release);
+            in_->note_order(within_->unit_, this, thread_order::acquire);
+        });
+    }
     if (!is_apart_) { return; }
     guarded([&] { in_->enter_thread(unit_); });
     outer_accesses_ = std::exchange(access_listener, this);
@@ -62,10 +68,6 @@ void thread_job::begin() noexcept {
 }
 
 void thread_job::end() noexcept {
-    if (within_ != nullptr) {
-        order(within_->unit_, unit_);
-        coroscope::detail::renew_stretch();
-    }
     if (!is_apart_) { return; }
     this_stretch = outer_stretch_;
     access_listener = outer_accesses_;
@@ -75,13 +77,6 @@ void thread_job::end() noexcept {
     guarded([&] {
         in_->leave_thread(unit_);
         in_->note_order(unit_, this, thread_order::release);
-    });
-}
-
-void thread_job::order(std::uint64_t earlier, std::uint64_t later) noexcept {
-    guarded([&] {
-        in_->note_order(earlier, this, thread_order::release);
-        in_->note_order(later, this, thread_order::acquire);
     });
 }
 

@@ -85,9 +85,6 @@ private:
         if (outer_annotations_ != nullptr) { f(*outer_annotations_); }
     }
 
-    /// What one of them has done until now comes before what the other does from now on.
-    void order(std::uint64_t earlier, std::uint64_t later) noexcept;
-
     std::shared_ptr<thread_races> in_;
     std::uint64_t unit_;
     thread_job* within_ = nullptr;  ///< what it is part of, while it runs

@@ -354,6 +354,43 @@ struct thread_for_each final : executor {
 
 }  // namespace
 
+namespace {
+
+/// Runs one job, in a thread that was there before.
+struct thread_that_waits final : executor {
+    thread_that_waits()
+        : thread([this] {
+              given.wait();
+              job();
+          }) {}
+    ~thread_that_waits() override { thread.join(); }
+    void submit(coroscope::detail::callback given_job) override {
+        job = std::move(given_job);
+        given.happen();
+    }
+    unseen_event given;
+    coroscope::detail::callback job;
+    std::thread thread;
+};
+
+coro<> add_before_and_after(int& value) {
+    thread_that_waits in;
+    value += 1;
+    co_await get_running_loop().run_in_executor(in, [&] { value += 1; });
+    value += 1;
+}
+
+}  // namespace
+
+TEST_CASE("a job comes after what was done before it was given to a thread", "[threads]") {
+    threaded_loop r;
+    auto value = std::make_unique<int>(0);
+    r.start(add_before_and_after(*value), "main");
+    r.run();
+    CHECK(*value == 3);
+    CHECK(r.rules() == rule_list{});
+}
+
 TEST_CASE("a job in a thread of the user's own is part of that, and orders as others do",
           "[threads]") {
     const bool awaits_first = GENERATE(true, false);
