@@ -39,9 +39,9 @@ function(coroscope_detect_races target)
     # expanded calls are read from the debug information, to leave out what is not the user's code.
     set(options -fsanitize=thread -fno-omit-frame-pointer -g)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-        # That sanitizer knows no fences, and Asio has some. What this compiler expands in place it
-        # does not make known, so these are to be called.
-        list(APPEND options --param=tsan-instrument-func-entry-exit=0 -Wno-tsan
+        # That sanitizer knows no fences, and Asio has some. Functions that do the same have lines
+        # each. What this compiler expands in place it does not make known, so these are to be called.
+        list(APPEND options --param=tsan-instrument-func-entry-exit=0 -Wno-tsan -fno-ipa-icf
             -fno-builtin-memcpy -fno-builtin-memmove -fno-builtin-memset -fno-builtin-memcmp
             -fno-builtin-memchr -fno-builtin-strlen -fno-builtin-strcmp -fno-builtin-strcpy
             -fno-builtin-strncpy -fno-builtin-strcat)

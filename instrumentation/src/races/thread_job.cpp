@@ -61,8 +61,17 @@ void thread_job::begin_in_new_thread() noexcept {
     }
 }
 
+// What it is part of may have begun before the job was given away; it gives the result back.
 [[gnu::noinline]] void thread_job::begin() noexcept {
-    is_apart_ = !in_->is_loop_thread();
+    auto* const around = dynamic_cast<thread_job*>(job_listener);
+    within_ = around != nullptr && around->in_ == in_ ? around : nullptr;
+    is_apart_ = within_ == nullptr && !in_->is_loop_thread();
+    if (within_ != nullptr) {
+        guarded([&] {
+            in_->note_order(unit_, this, thread_order::release);
+            in_->note_order(within_->unit_, this, thread_order::acquire);
+        });
+    }
     if (!is_apart_) { return; }
     outer_accesses_ = std::exchange(access_listener, this);
     outer_annotations_ = std::exchange(annotation_listener, this);

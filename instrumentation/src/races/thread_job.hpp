@@ -17,7 +17,8 @@
 namespace coroscope::instrumentation::detail {
 
 /// Listens in a job's thread while the job runs there, and passes on to who listened before. A job
-/// that an executor runs on the loop's own thread is part of the step that is there.
+/// that an executor runs on the loop's own thread is part of the step that is there; one that it
+/// runs in a thread of the same task's, or in a job's, is part of that.
 class thread_job final : public coroscope::detail::followed_job,
                          public coroscope::detail::access_sink,
                          public coroscope::detail::job_follower,
@@ -99,8 +100,9 @@ private:
 
     std::shared_ptr<thread_races> in_;
     std::uint64_t unit_;
-    bool is_thread_;         ///< of its own: nobody but who joins it knows when it has ended
-    bool is_apart_ = false;  ///< in a thread that is not the loop's
+    bool is_thread_;                ///< of its own: nobody but who joins it knows when it has ended
+    thread_job* within_ = nullptr;  ///< what it is part of, while it runs
+    bool is_apart_ = false;         ///< in a thread that is not the loop's
     bool is_delivered_ = false;
     coroscope::detail::access_sink* outer_accesses_ = nullptr;
     annotation_sink* outer_annotations_ = nullptr;

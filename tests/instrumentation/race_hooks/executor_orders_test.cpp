@@ -17,6 +17,7 @@
 #include <new>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace coroscope;
@@ -334,6 +335,72 @@ TEST_CASE("a job that runs on the loop's own thread is part of its task") {
     CHECK(*value == 1);
     REQUIRE(r.rules() == rule_list{"stale-write"});
     CHECK(r.races.findings()[0].message.starts_with("task 1 (slow) read"));
+}
+
+namespace {
+
+/// Starts a thread for each job, which the hooks see as well.
+struct thread_for_each final : executor {
+    ~thread_for_each() override {
+        for (auto& each : threads) {
+            each.join();
+        }
+    }
+    void submit(coroscope::detail::callback job) override {
+        threads.emplace_back([job = std::move(job)]() mutable { job(); });
+    }
+    std::vector<std::thread> threads;
+};
+
+}  // namespace
+
+namespace {
+
+/// Runs one job, in a thread that was there before.
+struct thread_that_waits final : executor {
+    thread_that_waits()
+        : thread([this] {
+              given.wait();
+              job();
+          }) {}
+    ~thread_that_waits() override { thread.join(); }
+    void submit(coroscope::detail::callback given_job) override {
+        job = std::move(given_job);
+        given.happen();
+    }
+    unseen_event given;
+    coroscope::detail::callback job;
+    std::thread thread;
+};
+
+coro<> add_before_and_after(int& value) {
+    thread_that_waits in;
+    value += 1;
+    co_await get_running_loop().run_in_executor(in, [&] { value += 1; });
+    value += 1;
+}
+
+}  // namespace
+
+TEST_CASE("a job comes after what was done before it was given to a thread", "[threads]") {
+    threaded_loop r;
+    auto value = std::make_unique<int>(0);
+    r.start(add_before_and_after(*value), "main");
+    r.run();
+    CHECK(*value == 3);
+    CHECK(r.rules() == rule_list{});
+}
+
+TEST_CASE("a job in a thread of the user's own is part of that, and orders as others do",
+          "[threads]") {
+    const bool awaits_first = GENERATE(true, false);
+    threaded_loop r;
+    thread_for_each in;
+    auto value = std::make_unique<int>(0);
+    r.start(set_beside_job(in, *value, awaits_first), "main");
+    r.run();
+    CHECK(*value == 2);
+    CHECK(r.rules() == (awaits_first ? rule_list{} : rule_list{"thread-race"}));
 }
 
 namespace {
