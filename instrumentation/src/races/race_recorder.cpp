@@ -4,6 +4,7 @@
 #include "segment_numbers.hpp"
 
 #include <coroscope/instrumentation/detail/own_await.hpp>
+
 #include <coroscope/runtime/detail/task_core.hpp>
 #include <coroscope/runtime/handle.hpp>
 
