@@ -8,8 +8,8 @@
 
 namespace coroscope::instrumentation::detail {
 
-/// The last await of the coroutine `running`, whose task was resumed from `resumed_at`: what that is
-/// about, if it is in another function that this one awaited. Empty otherwise.
+/// The last await of the coroutine `running`, whose task was resumed from `resumed_at`: what that
+/// is about, if it is in another function that this one awaited. Empty otherwise.
 [[nodiscard]] inline await_site own_await(const coroscope::detail::frame_base* running,
                                           const await_site& resumed_at) noexcept {
     if (running == nullptr || running->site.line() == 0 || resumed_at.line() == 0) { return {}; }
