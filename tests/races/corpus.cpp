@@ -10,9 +10,9 @@ bool assertions_are_on = true;
 
 [[nodiscard]] std::vector<program> collect() {
     std::vector<program> all;
-    for (const auto part :
-         {lost_updates(), checks_then_acts(), torn_groups(), life_cycles(), orders(), deadlocks(),
-          signals(), retries(), tempting_values(), tempting_waits(), tempting_objects()}) {
+    for (const auto part : {lost_updates(), checks_then_acts(), torn_groups(), life_cycles(),
+                            orders(), deadlocks(), signals(), retries(), tempting_values(),
+                            tempting_waits(), tempting_objects(), tempting_pairs()}) {
         all.insert(all.end(), part.begin(), part.end());
     }
     return all;

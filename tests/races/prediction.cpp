@@ -28,6 +28,7 @@ prediction predict(const program& p) {
     }
     if (found.ok()) { return result; }
     result.failed_by_itself = found.failure->found_by == "the recorded execution";
+    result.is_explained = result.failed_by_itself && !found.failure->findings.empty();
     result.is_directed = found.failure->found_by.starts_with("a directed execution");
     if (!result.failed_by_itself) { result.executions = found.failure->number - 1; }
     return result;

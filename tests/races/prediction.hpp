@@ -17,6 +17,7 @@ struct prediction {
     /// The recorded execution, first in, first out, which comes first and is not counted here:
     /// there was nothing to steer to.
     bool failed_by_itself = false;
+    bool is_explained = false;    ///< it failed so, and a finding says by what
     std::set<std::string> rules;  ///< of the findings
     std::size_t candidates = 0;   ///< that the race detector has after the recorded execution
     /// How many executions came after the recorded one, until one failed: all of them directed, or

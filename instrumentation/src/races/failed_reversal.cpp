@@ -35,6 +35,7 @@ using thing_kind = seen_use::thing;
                                               : use.created.call();
     made.code = use.where.line() != 0 ? nullptr : use.code;
     made.resumed_at = use.resumed_at;
+    made.awaited_in = use.awaited_in;
     made.callers = use.callers;
     return made;
 }
@@ -118,15 +119,6 @@ struct told_side {
              "together to the last.";
 }
 
-void add_await(report::finding& to, const char* label, const seen_use& use) {
-    const bool had_begun = use.resumed_at.line() != 0;
-    to.evidence.push_back({label,
-                           had_begun ? "resumed from " + detail::site_text(use.resumed_at)
-                                     : std::string("in its first step"),
-                           position_of(use.resumed_at),
-                           {}});
-}
-
 }  // namespace
 
 report::finding describe(const failed_reversal& of) {
@@ -146,9 +138,9 @@ report::finding describe(const failed_reversal& of) {
     detail::add_unit(made, "first task", *earlier.record.who);
     detail::add_unit(made, "other task", *later.record.who);
     detail::add_stack(made, "first access", earlier.text, earlier.record);
-    add_await(made, "await of the first task", of.earlier);
+    detail::add_resumption(made, "await of the first task", earlier.record);
     detail::add_stack(made, "other access", later.text, later.record);
-    add_await(made, "await of the other task", of.later);
+    detail::add_resumption(made, "await of the other task", later.record);
     made.evidence.push_back({"missing order",
                              "nothing orders what " + earlier.who + " did and what " + later.who
                                  + " did, " + place_text(of.later, later.at),

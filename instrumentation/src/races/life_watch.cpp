@@ -61,12 +61,7 @@ void add_access(report::finding& to, const std::string& which, const access_reco
                 const char* did) {
     add_unit(to, (which + " task").c_str(), *made.who);
     add_stack(to, which + " access", std::string(did) + " at " + site_text(made.where), made);
-    const bool had_begun = made.resumed_at.line() != 0;
-    to.evidence.push_back({"await of the " + which + " task",
-                           had_begun ? "resumed from " + site_text(made.resumed_at)
-                                     : std::string("in its first step"),
-                           position_of(made.resumed_at),
-                           {}});
+    add_resumption(to, "await of the " + which + " task", made);
 }
 
 }  // namespace

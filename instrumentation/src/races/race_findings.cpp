@@ -106,6 +106,17 @@ namespace {
     return name_of_memory(place_in_memory(label.address));
 }
 
+/// The await of its own function, if it is known.
+[[nodiscard]] const await_site& await_of(const access_record& access) noexcept {
+    return access.awaited_in.line() != 0 ? access.awaited_in : access.resumed_at;
+}
+
+[[nodiscard]] std::string await_text(const access_record& access) {
+    const auto within =
+        access.awaited_in.line() != 0 ? ", and in it at " + site_text(access.resumed_at) : "";
+    return site_text(await_of(access)) + within;
+}
+
 [[nodiscard]] std::string hold_text(const race_hold& hold, const std::string& held,
                                     const std::string& until) {
     const auto await = [](std::uint32_t number) {
@@ -181,6 +192,15 @@ void add_stack(report::finding& to, std::string label, std::string text,
     to.evidence.push_back(std::move(item));
 }
 
+void add_resumption(report::finding& to, const std::string& label, const access_record& made) {
+    const bool had_begun = made.resumed_at.line() != 0;
+    to.evidence.push_back(
+        {label,
+         had_begun ? "resumed from " + await_text(made) : std::string("in its first step"),
+         position_of(await_of(made)),
+         {}});
+}
+
 void add_holds(report::finding& to, const std::vector<race_hold>& holds,
                const std::vector<std::shared_ptr<const unit_facts>>& units, const char* label) {
     const auto name_of = [&](const schedule_policy::agent& agent) {
@@ -220,18 +240,11 @@ report::finding describe_triple(const judged_triple& judged) {
     add_unit(made, "first task", *first.who);
     add_unit(made, "other task", *other.who);
     add_stack(made, "first access", std::string(did(first)) + " at " + line_of(first), first);
-    made.evidence.push_back({"await between",
-                             "awaited at " + site_text(second.resumed_at),
-                             position_of(second.resumed_at),
-                             {}});
+    made.evidence.push_back(
+        {"await between", "awaited at " + await_text(second), position_of(await_of(second)), {}});
     add_stack(made, "second access", std::string(did(second)) + " at " + line_of(second), second);
     add_stack(made, "other access", std::string(did(other)) + " at " + line_of(other), other);
-    const bool had_begun = other.resumed_at.line() != 0;
-    made.evidence.push_back({"await of the other task",
-                             had_begun ? "resumed from " + site_text(other.resumed_at)
-                                       : std::string("in its first step"),
-                             position_of(other.resumed_at),
-                             {}});
+    add_resumption(made, "await of the other task", other);
     made.evidence.push_back({"missing order", missing_order(judged.accesses), {}, {}});
     if (!is_in_thread(judged.accesses)) {
         add_holds(made, holds_for(judged.accesses), {first.who, other.who});

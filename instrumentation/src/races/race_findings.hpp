@@ -45,6 +45,8 @@ void add_unit(report::finding& to, const char* label, const unit_facts& who);
 /// `label` at this line, with the async stack of the access.
 void add_stack(report::finding& to, std::string label, std::string text,
                const access_record& access);
+/// `label`: where the access' unit had been resumed from.
+void add_resumption(report::finding& to, const std::string& label, const access_record& made);
 /// `label`: what to hold.
 void add_holds(report::finding& to, const std::vector<race_hold>& holds,
                const std::vector<std::shared_ptr<const unit_facts>>& units,

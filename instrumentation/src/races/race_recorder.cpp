@@ -4,6 +4,8 @@
 #include "granules.hpp"
 #include "segment_numbers.hpp"
 
+#include <coroscope/instrumentation/detail/own_await.hpp>
+
 #include <coroscope/runtime/detail/task_core.hpp>
 #include <coroscope/runtime/handle.hpp>
 
@@ -96,6 +98,7 @@ void race_recorder::locate(const present& at, access_record& made, await_site wh
     if (at.key != 0) { made.benign = units_.at(at.key).benign.reason(); }
     if (task != nullptr) {
         made.resumed_at = task->record().site.load(std::memory_order_relaxed);
+        made.awaited_in = own_await(task->top, made.resumed_at);
         made.callers = callers_of(*task);
     }
 }

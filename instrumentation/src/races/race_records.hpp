@@ -79,6 +79,7 @@ struct access_record {
     const void* code = nullptr;  ///< the instruction, where there is no line
     std::uint8_t bytes = 0xff;   ///< of eight: which ones, a bit each
     await_site resumed_at{};     ///< the await that the segment began at
+    await_site awaited_in{};     ///< that of the coroutine of `where`, if it is in another function
     creation_origin callers;     ///< the awaits that led to the coroutine of `where`
     slot_memory slot;            ///< with `time`: the event for other units' clocks
     std::uint32_t time = 0;

@@ -3,6 +3,7 @@
 
 #include "random_source.hpp"
 
+#include <coroscope/instrumentation/detail/own_await.hpp>
 #include <coroscope/runtime/detail/task_core.hpp>
 
 #include <algorithm>
@@ -98,7 +99,9 @@ void recorded_run::note_place(std::size_t use) {
     const auto step = order()->size() - 1;
     const bool is_same =
         !places_.empty() && places_.back().step == step && places_.back().frame == task->top;
-    if (!is_same) { places_.push_back({step, use, task->top, callers_of(task->top->parent)}); }
+    if (is_same) { return; }
+    const auto awaited = instrumentation::detail::own_await(task->top, order()->step(step).at);
+    places_.push_back({step, use, task->top, awaited, callers_of(task->top->parent)});
 }
 
 /// Now: at the end it is somebody else's.
@@ -144,12 +147,13 @@ std::vector<std::size_t> recorded_run::positions_in(const recorded_run& other) c
     return result;
 }
 
-creation_origin recorded_run::callers_at(std::size_t step, std::size_t use) const {
+const recorded_run::coroutine_place* recorded_run::place_at(std::size_t step,
+                                                            std::size_t use) const {
     const auto after =
         std::ranges::upper_bound(places_, std::pair(step, use), {},
                                  [](const coroutine_place& p) { return std::pair(p.step, p.use); });
-    if (after == places_.begin() || std::prev(after)->step != step) { return {}; }
-    return std::prev(after)->callers;
+    if (after == places_.begin() || std::prev(after)->step != step) { return nullptr; }
+    return &*std::prev(after);
 }
 
 instrumentation::detail::memory_place recorded_run::memory_at(std::size_t step,
@@ -180,7 +184,10 @@ seen_use recorded_run::tell(std::size_t index, std::size_t use) const {
     told.where = used.where;
     told.code = used.code;
     told.mutex = used.mutex;
-    told.callers = callers_at(index, use);
+    if (const auto* place = place_at(index, use); place != nullptr) {
+        told.awaited_in = place->awaited;
+        told.callers = place->callers;
+    }
     told.place = memory_at(index, use);
     return told;
 }

@@ -62,6 +62,7 @@ private:
         std::size_t step;
         std::size_t use;
         const void* frame;
+        await_site awaited;
         creation_origin callers;
     };
 
@@ -84,7 +85,8 @@ private:
     void note_who();
     void note_place(std::size_t use);
     void note_memory(std::size_t use, const void* address);
-    [[nodiscard]] creation_origin callers_at(std::size_t step, std::size_t use) const;
+    /// Null: nobody knows.
+    [[nodiscard]] const coroutine_place* place_at(std::size_t step, std::size_t use) const;
     [[nodiscard]] instrumentation::detail::memory_place memory_at(std::size_t step,
                                                                   std::size_t use) const;
     [[nodiscard]] instrumentation::seen_use tell(std::size_t step, std::size_t use) const;

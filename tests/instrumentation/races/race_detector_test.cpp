@@ -125,7 +125,11 @@ TEST_CASE("a finding tells the whole story") {
     CHECK(evidence_of(found, "second access") == "wrote at race_detector_test.cpp:LINE in deposit");
     CHECK(evidence_of(found, "other access") == "wrote at race_detector_test.cpp:LINE in deposit");
     CHECK(evidence_of(found, "await between")
-          == "awaited at race_detector_test.cpp:LINE in wait_a_moment");
+          == "awaited at race_detector_test.cpp:LINE in deposit, and in it at "
+             "race_detector_test.cpp:LINE in wait_a_moment");
+    CHECK(evidence_of(found, "await of the other task")
+          == "resumed from race_detector_test.cpp:LINE in deposit, and in it at "
+             "race_detector_test.cpp:LINE in wait_a_moment");
     CHECK(evidence_of(found, "schedule")
           == "hold task 1 (alice) before its await number 1 until task 2 (bob) has passed its "
              "beginning");

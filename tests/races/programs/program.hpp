@@ -88,5 +88,6 @@ template <std::size_t N>
 [[nodiscard]] std::span<const program> tempting_values();
 [[nodiscard]] std::span<const program> tempting_waits();
 [[nodiscard]] std::span<const program> tempting_objects();
+[[nodiscard]] std::span<const program> tempting_pairs();
 
 }  // namespace race_corpus

@@ -53,6 +53,7 @@ struct seen_use {
     await_site where{};          ///< the line of the use, if it has one
     const void* code = nullptr;  ///< or its instruction
     await_site resumed_at{};     ///< the await that the step began at; unknown: its agent's first
+    await_site awaited_in{};     ///< that of the coroutine that does it, if in another function
     creation_origin callers;     ///< the awaits that led to the coroutine that does it
 };
 
