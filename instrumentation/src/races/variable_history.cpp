@@ -35,32 +35,32 @@ void variable_history::add(const pointer& made, record_pointer previous) {
 }
 
 template <class Is>
-const variable_history::pointer& variable_history::newest(const Is& is) const noexcept {
-    static constinit const pointer none;
+const variable_history::pointer* variable_history::newest(const Is& is) const noexcept {
     const auto found = std::find_if(records_.rbegin(), records_.rend(),
                                     [&](const pointer& each) { return is(*each); });
-    return found != records_.rend() ? *found : none;
+    return found != records_.rend() ? &*found : nullptr;
 }
 
 access_record* variable_history::find(std::uint64_t segment, access_kind kind) const noexcept {
-    return newest([&](const access_record& each) {
-               return each.segment == segment && each.kind == kind;
-           })
-        .get();
+    const auto* const found = newest(
+        [&](const access_record& each) { return each.segment == segment && each.kind == kind; });
+    return found != nullptr ? found->get() : nullptr;
 }
 
 record_pointer variable_history::read_in(std::uint64_t segment) const noexcept {
-    return newest(
+    const auto* const found = newest(
         [&](const access_record& each) { return each.segment == segment && !each.is_write(); });
+    return found != nullptr ? *found : nullptr;
 }
 
 record_pointer variable_history::last_of(const schedule_policy::agent& unit,
                                          std::uint64_t before_segment,
                                          std::optional<access_kind> kind) const noexcept {
-    return newest([&](const access_record& each) {
+    const auto* const found = newest([&](const access_record& each) {
         return each.who->agent == unit && each.segment != before_segment
                && (!kind.has_value() || each.kind == *kind);
     });
+    return found != nullptr ? *found : nullptr;
 }
 
 }  // namespace coroscope::instrumentation::detail

@@ -35,7 +35,7 @@ public:
 private:
     /// Null: there is no such record.
     template <class Is>
-    [[nodiscard]] const pointer& newest(const Is& is) const noexcept;
+    [[nodiscard]] const pointer* newest(const Is& is) const noexcept;
     void drop(std::size_t place) noexcept;
 
     std::size_t capacity_;
