@@ -23,14 +23,6 @@ namespace {
     return users_frame_at(access.code);
 }
 
-[[nodiscard]] std::string line_of(const access_record& access) {
-    const auto position = place_of_access(access);
-    if (position.empty()) {
-        return position.function.empty() ? "an unknown place" : position.function;
-    }
-    return to_string(position) + " in " + position.function;
-}
-
 [[nodiscard]] std::string what_second_did(const judged_triple& judged) {
     const auto& second = judged.accesses.second;
     switch (judged.rule) {
@@ -180,6 +172,14 @@ report::source_position place_of_access(const access_record& access) {
     if (access.code == nullptr) { return position_of(access.where); }
     const auto frame = frame_of(access);
     return {frame.file, frame.line, frame.function};
+}
+
+std::string line_of(const access_record& access) {
+    const auto position = place_of_access(access);
+    if (position.empty()) {
+        return position.function.empty() ? "an unknown place" : position.function;
+    }
+    return to_string(position) + " in " + position.function;
 }
 
 void add_stack(report::finding& to, std::string label, std::string text,

@@ -39,6 +39,8 @@ void add_variable(report::finding& to, const variable_label& label);
 
 /// Its line: as it was given, or as debug information has it.
 [[nodiscard]] report::source_position place_of_access(const access_record& access);
+/// `bank.cpp:12 in deposit`.
+[[nodiscard]] std::string line_of(const access_record& access);
 
 /// Who, and where it was made.
 void add_unit(report::finding& to, const char* label, const unit_facts& who);

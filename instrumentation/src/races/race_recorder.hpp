@@ -2,7 +2,6 @@
 #pragma once
 
 #include "private_memory.hpp"
-#include "race_findings.hpp"
 #include "race_log.hpp"
 #include "race_records.hpp"
 #include "race_units.hpp"

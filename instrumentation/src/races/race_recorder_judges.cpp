@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "race_findings.hpp"
 #include "race_recorder.hpp"
 
 #include <algorithm>

@@ -11,10 +11,7 @@ namespace coroscope::instrumentation::detail {
 namespace {
 
 [[nodiscard]] std::string access_text(const access_record& made) {
-    const auto place = place_of_access(made);
-    auto text = std::string(made.is_write() ? "wrote" : "read") + " at ";
-    if (!place.empty()) { return text + to_string(place) + " in " + place.function; }
-    return text + (place.function.empty() ? "an unknown place" : place.function);
+    return std::string(made.is_write() ? "wrote" : "read") + " at " + line_of(made);
 }
 
 /// `read 'x' at a.cpp:3 in f and wrote it at a.cpp:5 in f`.

@@ -2,13 +2,13 @@
 #include <coroscope/testkit/explore.hpp>
 
 #include "interleaving.hpp"
+#include "progress_teller.hpp"
 #include "race_hunt.hpp"
 #include "run_schedule.hpp"
 #include "searcher.hpp"
 #include "seed.hpp"
 #include "serial_outcomes.hpp"
 #include "shrink.hpp"
-#include "task_report.hpp"
 #include "unfinished_test.hpp"
 
 #include <coroscope/instrumentation/races/race_detector.hpp>
@@ -17,10 +17,10 @@
 #include <algorithm>
 #include <charconv>
 #include <exception>
-#include <iostream>
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <ostream>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -88,46 +88,6 @@ void check(const explore_options& options) {
     result.test.seed = result.seed;
     return result;
 }
-
-/// Tells of progress, not too often.
-class progress_teller {
-public:
-    progress_teller(const explore_options& options, const search_state& state)
-        : options_(options),
-          state_(state),
-          began_(tick_clock::now()),
-          next_(began_ + interval()) {}
-
-    void operator()() {
-        const auto now = tick_clock::now();
-        if (now < next_) { return; }
-        next_ = now + interval();
-        exploration_progress progress;
-        progress.executions = state_.executions.load(std::memory_order_relaxed);
-        progress.most_executions = options_.max_executions;
-        progress.elapsed = tick_clock::to_duration(tick_clock::between(began_, now));
-        if (options_.on_progress != nullptr) {
-            options_.on_progress(progress);
-        } else {
-            std::cerr << "coroscope: explored " + std::to_string(progress.executions)
-                             + " executions of '" + options_.test.name + "', at most "
-                             + std::to_string(progress.most_executions) + ", in "
-                             + seconds(std::chrono::round<std::chrono::seconds>(progress.elapsed))
-                             + "\n"
-                      << std::flush;
-        }
-    }
-
-private:
-    [[nodiscard]] std::uint64_t interval() const {
-        return tick_clock::to_ticks(options_.progress_interval);
-    }
-
-    const explore_options& options_;
-    const search_state& state_;
-    std::uint64_t began_;
-    std::uint64_t next_;
-};
 
 /// One thread's part of an exploration.
 struct search_part {

@@ -9,9 +9,6 @@
 #include <limits>
 
 namespace coroscope::testkit::detail {
-
-/// While it answers, what it allocates and frees is not the test's.
-
 namespace {
 
 void mix(std::uint64_t& hash, std::uint64_t value) noexcept {
@@ -76,7 +73,7 @@ void schedule_driver::on_created(const agent& what, const agent& by) noexcept {
     index_of(what) = made;
     if (what.is_task && by.is_task && is_background(by.id)) { mark_background(what.id); }
     if (!is_in_body_) { return; }
-    if (is_ordered_) { order_.on_created(made, creator); }
+    if (is_ordered_) { order_.on_created(made); }
     strategy_->on_created(made, creator);
 }
 

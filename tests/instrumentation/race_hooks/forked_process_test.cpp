@@ -5,7 +5,7 @@
 #include "code_origins.hpp"
 #include "symbolizer.hpp"
 
-#include "instrumentation/races/raced_loop.hpp"
+#include "instrumentation/race_hooks/threaded_loop.hpp"
 #include "support/catch.hpp"
 
 #include <coroscope/runtime/sleep.hpp>
@@ -92,10 +92,31 @@ void fork_beside_a_reader(int times) {
     CHECK(is_right);
 }
 
+coro<> fork_beside_job(threaded_loop& in, std::string& found) {
+    unseen_event ended;
+    const auto wait_for_end = [&ended] {
+        ended.wait();
+    };
+    auto job = get_running_loop().run_in_executor(in.pool, wait_for_end);
+    found = found_in_new_process();
+    ended.happen();
+    co_await job;
+}
+
 }  // namespace
 
 TEST_CASE("a forked process finds a race while its parent reads debug information", "[threads]") {
     fork_beside_a_reader(30);
+}
+
+TEST_CASE("so does one that is forked in a watched step, while a job is out", "[threads]") {
+    threaded_loop r;
+    std::string found;
+    r.start(fork_beside_job(r, found), "main");
+    r.run();
+    CHECK(r.rules() == rule_list{});
+    INFO(found);
+    CHECK(found.starts_with("stale-write: task "));
 }
 
 TEST_CASE("so do hundreds", "[.][slow][threads]") {
