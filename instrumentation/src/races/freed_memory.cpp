@@ -28,26 +28,11 @@ namespace {
     return place;
 }
 
-[[nodiscard]] std::string line_of(const access_record& made) {
-    const auto place = place_of_access(made);
-    if (!place.empty()) { return to_string(place) + " in " + place.function; }
-    return place.function.empty() ? "an unknown place" : place.function;
-}
-
-[[nodiscard]] bool is_one_site(const await_site& a, const await_site& b) noexcept {
-    return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
-}
-
 void add_access(report::finding& to, const std::string& which, const access_record& made,
                 const std::string& did) {
     add_unit(to, (which + " task").c_str(), *made.who);
     add_stack(to, which + " access", did + " at " + line_of(made), made);
-    const bool had_begun = made.resumed_at.line() != 0;
-    to.evidence.push_back({"await of the " + which + " task",
-                           had_begun ? "resumed from " + site_text(made.resumed_at)
-                                     : std::string("in its first step"),
-                           position_of(made.resumed_at),
-                           {}});
+    add_resumption(to, "await of the " + which + " task", made);
 }
 
 /// `end`: of its life; `use`: after that.
@@ -135,10 +120,8 @@ bool freed_memory::note_use(const coroscope::detail::access& made) {
                                             - static_cast<const std::byte*>(place.address));
     place.address = made.object;
     // All uses of a step are one mistake.
-    const auto end_at = end.code != nullptr ? reinterpret_cast<std::uintptr_t>(end.code)
-                                            : std::bit_cast<std::uint64_t>(end.where);
     const auto step = std::bit_cast<std::uint64_t>(use.resumed_at);
-    log_.add(race_key(6000, {end_at, step}), [&] {
+    log_.add(race_key("use-after-free", {number_of_place(end), step}), [&] {
         return race_candidate{describe(place, end, use), {}};
     });
     return true;

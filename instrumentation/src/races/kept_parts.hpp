@@ -37,6 +37,9 @@ public:
     [[nodiscard]] const Record& operator[](std::uint32_t part) const noexcept {
         return *parts_[part].record;
     }
+    [[nodiscard]] const std::shared_ptr<const Record>& shared(std::uint32_t part) const noexcept {
+        return parts_[part].record;
+    }
 
 private:
     struct kept {

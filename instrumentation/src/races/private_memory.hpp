@@ -53,7 +53,7 @@ public:
 
     /// That part, where there is one.
     [[nodiscard]] std::shared_ptr<const access_record> present() const noexcept {
-        return parts_[present_].record;
+        return parts_.shared(present_);
     }
 
     /// The one that `keep` and `share` are called for next.

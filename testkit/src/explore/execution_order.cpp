@@ -79,6 +79,7 @@ void execution_order::begin(const agent_tree& agents) {
     things_.begin();
     last_uses_.clear();
     live_.clear();
+    longest_ = 1;
     time_ = 0;
     races_.clear();
     vanished_.clear();
@@ -209,7 +210,8 @@ void execution_order::add_use(const access& noted, use_mode mode, const thing_na
     step.uses.push_back(made);
     const seen_use here{count_ - 1, static_cast<std::uint32_t>(step.uses.size() - 1)};
     last_uses_.insert_or_assign({made.begin, made.bytes}, here);
-    live_.push_back(here);
+    live_.emplace(made.begin, here);
+    longest_ = std::max(longest_, made.bytes);
     const auto filter = filter_of(made.begin, made.bytes);
     step.looked |= filter;
     if (mode != use_mode::look) { step.changed |= filter; }
@@ -224,25 +226,32 @@ void execution_order::on_begin_of_life(const void* begin, std::size_t bytes) {
 /// one owner.
 void execution_order::on_end_of_life(const void* begin, std::size_t bytes) {
     const auto first = address_of(begin);
-    const auto is_data_of_it = [&](const seen_use& at) {
-        const auto& u = steps_[at.step].uses[at.index];
-        return u.bytes != 0 && lies_in(u, first, bytes);
-    };
-    if (std::ranges::any_of(live_, is_data_of_it)) {
-        use({begin, bytes, access_kind::write}, use_mode::change);
+    bool has_data = false;
+    for (auto at = first_live(first); !has_data && at != live_.end() && at->first < first + bytes;
+         ++at) {
+        const auto& u = steps_[at->second.step].uses[at->second.index];
+        has_data = u.bytes != 0 && lies_in(u, first, bytes);
     }
+    const auto longest = longest_;
+    if (has_data) { use({begin, bytes, access_kind::write}, use_mode::change); }
     forget(first, bytes);
+    longest_ = longest;  // that use is over
+}
+
+std::multimap<std::uintptr_t, execution_order::seen_use>::iterator execution_order::first_live(
+    std::uintptr_t begin) {
+    return live_.lower_bound(begin - std::min<std::uintptr_t>(begin, longest_ - 1));
 }
 
 void execution_order::forget(std::uintptr_t begin, std::size_t bytes) {
     things_.end_of_life(begin, bytes);
     ++time_;
-    std::erase_if(live_, [&](const seen_use& at) {
-        auto& u = steps_[at.step].uses[at.index];
-        if (!lies_in(u, begin, bytes)) { return false; }
-        u.end = time_;
-        return true;
-    });
+    for (auto at = first_live(begin); at != live_.end() && at->first < begin + bytes;) {
+        auto& u = steps_[at->second.step].uses[at->second.index];
+        const bool is_over = lies_in(u, begin, bytes);
+        if (is_over) { u.end = time_; }
+        at = is_over ? live_.erase(at) : std::next(at);
+    }
 }
 
 // --- When it has ended

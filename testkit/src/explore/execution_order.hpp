@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -156,6 +157,9 @@ private:
     /// Of the same thing, by the present step; null: there is none.
     [[nodiscard]] thing_use* last_use(const place& of);
     void add_use(const coroscope::detail::access& made, use_mode mode, const thing_name& name);
+    /// The first of those that may lie in there.
+    [[nodiscard]] std::multimap<std::uintptr_t, seen_use>::iterator first_live(
+        std::uintptr_t begin);
     void forget(std::uintptr_t begin, std::size_t bytes);
     [[nodiscard]] std::uint64_t* past_of(std::size_t step) noexcept {
         return pasts_.data() + step * words_;
@@ -183,7 +187,8 @@ private:
     std::uint32_t moved_ = 0;
     used_things things_;
     std::unordered_map<place, seen_use, hash_of_place> last_uses_;
-    std::vector<seen_use> live_;  ///< uses of what has not ended
+    std::multimap<std::uintptr_t, seen_use> live_;  ///< uses of what has not ended, by address
+    std::size_t longest_ = 1;                       ///< in bytes, of these
     std::uint32_t time_ = 0;
 
     std::size_t words_ = 0;
