@@ -252,6 +252,7 @@ void loop::implementation::run() {
             detail::running_loop = nullptr;
             detail::frames_are_watched = false;
             detail::this_stretch = outer;
+            detail::renew_stretch();
             if (detail::block_listener != nullptr) { detail::give_back_cached_blocks(); }
             loop.state.store(loop_state::idle);
         }

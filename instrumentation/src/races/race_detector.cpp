@@ -76,7 +76,9 @@ public:
             coroscope::detail::job_listener = next_follower_;
         }
         detail::current_segment = 0;
-        if (detail::give_back_freed_memory != nullptr) { detail::give_back_freed_memory(); }
+        if (detail::give_back_freed_memory != nullptr && !threads_->is_left_behind()) {
+            detail::give_back_freed_memory();
+        }
         auto& core = parts_->core;
         if (core.self != nullptr) {
             core.self->remove_pause_sink(*this);
