@@ -11,10 +11,8 @@
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
 #include <algorithm>
-#include <iterator>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -49,7 +47,7 @@ constexpr const char* recorded = "the recorded execution";
 
 /// One that turns a second pair round.
 struct further_run {
-    std::size_t rank;  ///< of those with the same first pair
+    std::size_t rank;  ///< of those with the same first pair, and then of those of the same lines
     directed_run run;
 };
 

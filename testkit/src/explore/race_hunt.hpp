@@ -27,7 +27,8 @@ struct race_hunt {
 /// each candidate in the order in which that one goes wrong. (The method is that of CTrigger, Park
 /// et al., "CTrigger: Exposing Atomicity Violation Bugs from Their Hiding Places", ASPLOS 2009:
 /// unserialisable interleavings of a recorded run are steered into by holding threads back.)
-/// It ends at the `deadline`, a stamp, at the latest.
+/// Then two pairs of steps are turned round, and where the recorded run itself fails, the order
+/// that it does so by is looked for. It ends at the `deadline`, a stamp, at the latest.
 [[nodiscard]] race_hunt hunt_races(const explored_test& test, const explore_options& options,
                                    await_site where, std::uint64_t deadline);
 

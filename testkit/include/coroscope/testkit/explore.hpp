@@ -154,8 +154,9 @@ struct exploration {
     bool exhausted = false;
     exploration_coverage coverage;
     outcome_check outcomes;
-    /// Races: those that were confirmed, and the predictions that came to nothing when they were
-    /// tried, which fail nothing. See `explore_options::find_races`.
+    /// Races: those that were confirmed, and the predictions that did no harm when they were tried,
+    /// or could not be, which fail nothing; not those that the program has noticed. See
+    /// `explore_options::find_races`.
     std::vector<report::finding> findings;
     std::uint64_t seed = 0;
 
