@@ -87,8 +87,7 @@ private:
 
     std::shared_ptr<thread_races> in_;
     std::uint64_t unit_;
-    thread_job* within_ = nullptr;  ///< what it is part of, while it runs
-    bool is_apart_ = false;         ///< in a thread that is not the loop's
+    bool is_apart_ = false;  ///< in a thread that is neither the loop's nor another job's
     coroscope::detail::access_sink* outer_accesses_ = nullptr;
     annotation_sink* outer_annotations_ = nullptr;
     coroscope::detail::job_follower* outer_follower_ = nullptr;
