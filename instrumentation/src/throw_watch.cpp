@@ -138,8 +138,8 @@ int redirect_throws_of(::dl_phdr_info* info, std::size_t /*size*/, void* count) 
 }  // namespace
 
 bool watch_throws() noexcept {
-    static_cast<void>(
-        native_stack::capture(nullptr));  // loads what it needs now, and not in a throw
+    // Loads what it needs now, and not in a throw.
+    static_cast<void>(native_stack::capture(nullptr));
     if (real_throw == nullptr) {
         void* const found = ::dlsym(RTLD_DEFAULT, "__cxa_throw");
         std::memcpy(&real_throw, &found, sizeof(found));

@@ -64,12 +64,12 @@ void thread_job::begin_in_new_thread() noexcept {
 // What it is part of may have begun before the job was given away; it gives the result back.
 [[gnu::noinline]] void thread_job::begin() noexcept {
     auto* const around = dynamic_cast<thread_job*>(job_listener);
-    within_ = around != nullptr && around->in_ == in_ ? around : nullptr;
-    is_apart_ = within_ == nullptr && !in_->is_loop_thread();
-    if (within_ != nullptr) {
+    const bool is_within = around != nullptr && around->in_ == in_;
+    is_apart_ = !is_within && !in_->is_loop_thread();
+    if (is_within) {
         guarded([&] {
             in_->note_order(unit_, this, thread_order::release);
-            in_->note_order(within_->unit_, this, thread_order::acquire);
+            in_->note_order(around->unit_, this, thread_order::acquire);
         });
     }
     if (!is_apart_) { return; }

@@ -100,9 +100,8 @@ private:
 
     std::shared_ptr<thread_races> in_;
     std::uint64_t unit_;
-    bool is_thread_;                ///< of its own: nobody but who joins it knows when it has ended
-    thread_job* within_ = nullptr;  ///< what it is part of, while it runs
-    bool is_apart_ = false;         ///< in a thread that is not the loop's
+    bool is_thread_;         ///< of its own: nobody but who joins it knows when it has ended
+    bool is_apart_ = false;  ///< in a thread that is neither the loop's nor another job's
     bool is_delivered_ = false;
     coroscope::detail::access_sink* outer_accesses_ = nullptr;
     annotation_sink* outer_annotations_ = nullptr;
