@@ -57,7 +57,7 @@ std::map<std::string, memory_amounts> sums_of(const memory_snapshot& snapshot, m
 using place_identity =
     std::tuple<std::uint32_t, std::uint64_t, std::vector<void*>, std::vector<const void*>>;
 
-place_identity identity_of(const memory_place& place) {
+place_identity identity_of_place(const memory_place& place) {
     std::vector<const void*> awaits;
     for (const auto& site : place.awaits) {
         awaits.push_back(std::bit_cast<const void*>(site));
@@ -119,10 +119,10 @@ memory_snapshot memory_snapshot::since(const memory_snapshot& earlier) const {
     auto made = *this;
     std::map<place_identity, memory_amounts> before;
     for (const auto& place : earlier.places) {
-        before[identity_of(place)] += place.amounts;
+        before[identity_of_place(place)] += place.amounts;
     }
     for (auto& place : made.places) {
-        if (const auto found = before.find(identity_of(place)); found != before.end()) {
+        if (const auto found = before.find(identity_of_place(place)); found != before.end()) {
             place.amounts -= found->second;
         }
     }
