@@ -130,9 +130,9 @@ int no_names(unw_addr_space_t, unw_word_t, char*, std::size_t, unw_word_t*, void
 constinit fork_safe_mutex library_mutex;  // the library has locks that a fork does not wait for
 
 unw_addr_space_t address_space() {
-    static unw_accessors_t accessors{find_procedure, release_procedure, no_dynamic_code,
-                                     read_memory,    read_register,     no_float_registers,
-                                     never_resume,   no_names};
+    static constinit unw_accessors_t accessors{
+        find_procedure, release_procedure,  no_dynamic_code, read_memory,
+        read_register,  no_float_registers, never_resume,    no_names};
     static constinit unw_addr_space_t made = nullptr;
     if (made == nullptr) { made = unw_create_addr_space(&accessors, 0); }
     return made;

@@ -311,6 +311,7 @@ void race_recorder::note_benign(const char* reason) {
 }
 
 void race_recorder::split_segment() noexcept {
+    const coroscope::detail::own_accesses inside;
     end_part();
     forget_cells();
     if (current_segment != 0) { current_segment = next_segment_number(); }

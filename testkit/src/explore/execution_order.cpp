@@ -144,7 +144,7 @@ void execution_order::on_step(const candidate& runs) {
     ++count_;
 }
 
-void execution_order::on_created(agent_index made) {
+void execution_order::on_created(agent_index made, agent_index) {
     auto& agent = state(made);
     if (count_ == 0) { return; }
     agent.made_by = count_ - 1;
@@ -167,41 +167,36 @@ void execution_order::on_access(const access& made) {
 
 void execution_order::use(const access& noted, use_mode mode) {
     const auto begin = address_of(noted.object);
+    const auto bytes = noted.bytes;
     if (things_.is_passing(begin)) { return; }
-    const auto name = things_.name(begin, noted.bytes, count_);
+    const auto name = things_.name(begin, bytes, count_);
     if (count_ == 0) { return; }  // before all steps; what it is called is known from then on
-    if (auto* const before = last_use({begin, noted.bytes}); before != nullptr) {
-        if (before->mode == mode || (before->mode == use_mode::change && mode == use_mode::look)) {
+    auto& step = steps_[count_ - 1];
+    const auto known = last_uses_.find({begin, bytes});
+    const bool is_known = known != last_uses_.end() && known->second.step == count_ - 1
+                          && step.uses[known->second.index].end > time_;
+    if (is_known) {
+        auto& before = step.uses[known->second.index];
+        if (before.mode == mode || (before.mode == use_mode::change && mode == use_mode::look)) {
             return;
         }
-        if (before->mode == use_mode::look && mode == use_mode::change) {
-            before->mode = mode;
-            before->where = noted.where;
-            before->code = noted.code;
-            steps_[count_ - 1].changed |= filter_of(begin, noted.bytes);
+        if (before.mode == use_mode::look && mode == use_mode::change) {
+            before.mode = mode;
+            before.where = noted.where;
+            before.code = noted.code;
+            step.changed |= filter_of(begin, bytes);
             return;
         }
     }
-    add_use(noted, mode, name);
-}
-
-thing_use* execution_order::last_use(const place& of) {
-    const auto known = last_uses_.find(of);
-    if (known == last_uses_.end() || known->second.step != count_ - 1) { return nullptr; }
-    auto& last = steps_[count_ - 1].uses[known->second.index];
-    return last.end > time_ ? &last : nullptr;
-}
-
-void execution_order::add_use(const access& noted, use_mode mode, const thing_name& name) {
-    auto& step = steps_[count_ - 1];
+    const bool is_first =
+        step.uses.size() <= 1
+        || std::all_of(step.uses.begin() + 1, step.uses.end(),
+                       [&](const thing_use& u) { return u.begin == begin && u.bytes == bytes; });
     thing_use made;
-    made.begin = address_of(noted.object);
-    made.bytes = noted.bytes;
+    made.begin = begin;
+    made.bytes = bytes;
     made.mode = mode;
-    made.is_first = step.uses.size() <= 1
-                    || std::all_of(step.uses.begin() + 1, step.uses.end(), [&](const thing_use& u) {
-                           return u.begin == made.begin && u.bytes == made.bytes;
-                       });
+    made.is_first = is_first;
     made.at = ++time_;
     made.name = name;
     made.where = noted.where;
@@ -209,10 +204,10 @@ void execution_order::add_use(const access& noted, use_mode mode, const thing_na
     made.mutex = mutex_of(noted);
     step.uses.push_back(made);
     const seen_use here{count_ - 1, static_cast<std::uint32_t>(step.uses.size() - 1)};
-    last_uses_.insert_or_assign({made.begin, made.bytes}, here);
-    live_.emplace(made.begin, here);
-    longest_ = std::max(longest_, made.bytes);
-    const auto filter = filter_of(made.begin, made.bytes);
+    last_uses_.insert_or_assign({begin, bytes}, here);
+    live_.emplace(begin, here);
+    longest_ = std::max(longest_, bytes);
+    const auto filter = filter_of(begin, bytes);
     step.looked |= filter;
     if (mode != use_mode::look) { step.changed |= filter; }
 }

@@ -89,7 +89,7 @@ public:
     // --- While it runs
     void on_ready(std::span<const candidate> ready);
     void on_step(const candidate& runs);
-    void on_created(agent_index made);
+    void on_created(agent_index made, agent_index by);
     void on_fault(bool fails);
     void on_time_moved() noexcept { moved_ = count_; }
     void on_access(const coroscope::detail::access& made);
@@ -154,9 +154,6 @@ private:
 
     [[nodiscard]] agent_state& state(agent_index of);
     void use(const coroscope::detail::access& made, use_mode mode);
-    /// Of the same thing, by the present step; null: there is none.
-    [[nodiscard]] thing_use* last_use(const place& of);
-    void add_use(const coroscope::detail::access& made, use_mode mode, const thing_name& name);
     /// The first of those that may lie in there.
     [[nodiscard]] std::multimap<std::uintptr_t, seen_use>::iterator first_live(
         std::uintptr_t begin);

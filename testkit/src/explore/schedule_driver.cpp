@@ -73,7 +73,7 @@ void schedule_driver::on_created(const agent& what, const agent& by) noexcept {
     index_of(what) = made;
     if (what.is_task && by.is_task && is_background(by.id)) { mark_background(what.id); }
     if (!is_in_body_) { return; }
-    if (is_ordered_) { order_.on_created(made); }
+    if (is_ordered_) { order_.on_created(made, creator); }
     strategy_->on_created(made, creator);
 }
 

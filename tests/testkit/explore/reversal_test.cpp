@@ -37,7 +37,7 @@ public:
     /// Made in the present step, and ready after it.
     [[nodiscard]] agent_index make(agent_index by = agent_tree::body) {
         const auto made = agents_.add(by, true);
-        order_.on_created(made);
+        order_.on_created(made, by);
         made_.push_back(made);
         return made;
     }
