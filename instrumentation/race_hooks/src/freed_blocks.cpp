@@ -12,8 +12,8 @@
 namespace coroscope::instrumentation::detail {
 namespace {
 
-constexpr std::size_t most_blocks = 1024;
-constexpr std::size_t most_bytes = std::size_t{1} << 20U;
+constexpr std::size_t most_blocks = 256;
+constexpr std::size_t most_bytes = std::size_t{1} << 17U;
 
 constinit std::mutex queue_mutex;
 constinit std::array<freed_blocks::entry, most_blocks> queue{};
