@@ -27,6 +27,13 @@ int find_segment(dl_phdr_info* object, std::size_t, void* search) {
     return 0;
 }
 
+/// Where the segment around an address begins, of all that is loaded; 0: there is none.
+[[nodiscard]] std::uintptr_t find_loaded_segment(std::uintptr_t address) noexcept {
+    segment_search search{address, 0};
+    ::dl_iterate_phdr(&find_segment, &search);
+    return search.begin;
+}
+
 }  // namespace
 
 void loaded_code::list_modules() {
@@ -47,15 +54,16 @@ Dwfl_Module* loaded_code::module_of(std::uintptr_t address) {
         return session_ != nullptr ? dwfl_addrmodule(session_.get(), address) : nullptr;
     };
     if (auto* const module = look(); module != nullptr) { return module; }
+    // What is taken for an address of code, on a stack without frame pointers, may be anything.
+    if (find_loaded_segment(address) == 0) { return nullptr; }
     list_modules();
     return look();
 }
 
 // Variables that begin as zeros lie behind what is mapped from the file, where no module is found.
 Dwfl_Module* loaded_code::module_of_data(std::uintptr_t address) {
-    segment_search search{address, 0};
-    ::dl_iterate_phdr(&find_segment, &search);
-    return search.begin != 0 ? module_of(search.begin) : nullptr;
+    const auto begin = find_loaded_segment(address);
+    return begin != 0 ? module_of(begin) : nullptr;
 }
 
 bool loaded_code::find_unit(Dwfl_Module* module, std::uintptr_t address, Dwarf_Die& unit,

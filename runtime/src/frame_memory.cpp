@@ -36,7 +36,7 @@ constexpr std::uint32_t refill_blocks = 32;
 // What a freed block waits for before it is used again, under the address sanitizer, and where a
 // race detector tells of who uses it all the same.
 constexpr std::uint32_t quarantined_blocks = 256;
-constexpr std::uint32_t watched_blocks = 64;
+constexpr std::uint32_t watched_blocks = 8;
 
 static_assert(task_record_bytes == sizeof(task_record));
 

@@ -2,6 +2,7 @@
 #include "freed_blocks.hpp"
 
 #include "access_shadow.hpp"
+#include "fork_safe_mutex.hpp"
 
 #include <coroscope/runtime/detail/access_sink.hpp>
 
@@ -12,10 +13,10 @@
 namespace coroscope::instrumentation::detail {
 namespace {
 
-constexpr std::size_t most_blocks = 1024;
-constexpr std::size_t most_bytes = std::size_t{1} << 20U;
+constexpr std::size_t most_blocks = 256;
+constexpr std::size_t most_bytes = std::size_t{1} << 17U;
 
-constinit std::mutex queue_mutex;
+constinit fork_safe_mutex queue_mutex;
 constinit std::array<freed_blocks::entry, most_blocks> queue{};
 constinit std::size_t first = 0;
 constinit std::size_t count = 0;

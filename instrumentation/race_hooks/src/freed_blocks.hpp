@@ -19,7 +19,7 @@ public:
         std::align_val_t alignment{};
         release give_back = nullptr;
     };
-    static constexpr std::size_t largest = std::size_t{1} << 18U;
+    static constexpr std::size_t largest = std::size_t{1} << 15U;
 
     /// Gives others back for it, the oldest.
     static void keep(const entry& freed) noexcept;

@@ -22,9 +22,30 @@ struct entry {
 
 constinit std::array<entry, entries> table{};  // pages that nobody has touched take no memory
 
-[[nodiscard]] entry& entry_of(std::uintptr_t begin) noexcept {
+constexpr std::size_t places = 4;  // for each block: side by side
+
+[[nodiscard]] entry* places_of(std::uintptr_t begin) noexcept {
     constexpr std::uint64_t mixer = 0x9e3779b97f4a7c15U;
-    return table[begin / alignment * mixer >> 48U];
+    return &table[(begin / alignment * mixer >> 48U) / places * places];
+}
+
+/// The place of the block that begins there; null: it has none.
+[[nodiscard]] entry* find_entry(std::uintptr_t begin) noexcept {
+    auto* const all = places_of(begin);
+    for (std::size_t i = 0; i < places; ++i) {
+        if (all[i].begin.load(std::memory_order_relaxed) == begin) { return &all[i]; }
+    }
+    return nullptr;
+}
+
+/// Its own, or a free one, or another block's.
+[[nodiscard]] entry& entry_for(std::uintptr_t begin) noexcept {
+    if (auto* const own = find_entry(begin); own != nullptr) { return *own; }
+    auto* const all = places_of(begin);
+    for (std::size_t i = 0; i < places; ++i) {
+        if (all[i].begin.load(std::memory_order_relaxed) == 0) { return all[i]; }
+    }
+    return all[begin / alignment % places];
 }
 
 /// What two threads write at once is left out.
@@ -43,7 +64,7 @@ constinit std::array<entry, entries> table{};  // pages that nobody has touched 
 
 void known_blocks::add(const memory_block& made) noexcept {
     const auto begin = reinterpret_cast<std::uintptr_t>(made.begin);
-    auto& to = entry_of(begin);
+    auto& to = entry_for(begin);
     if (to.begin.exchange(being_written, std::memory_order_acq_rel) == being_written) { return; }
     to.bytes.store(made.bytes, std::memory_order_relaxed);
     to.code.store(reinterpret_cast<std::uintptr_t>(made.code), std::memory_order_relaxed);
@@ -53,14 +74,15 @@ void known_blocks::add(const memory_block& made) noexcept {
 
 void known_blocks::remove(const void* begin) noexcept {
     auto expected = reinterpret_cast<std::uintptr_t>(begin);
-    auto& from = entry_of(expected);
-    if (from.begin.load(std::memory_order_relaxed) != expected) { return; }
-    from.begin.compare_exchange_strong(expected, 0, std::memory_order_relaxed);
+    auto* const from = find_entry(expected);
+    if (from == nullptr) { return; }
+    from->begin.compare_exchange_strong(expected, 0, std::memory_order_relaxed);
 }
 
 memory_block known_blocks::find_begin(const void* begin) noexcept {
     const auto at = reinterpret_cast<std::uintptr_t>(begin);
-    return block_in(entry_of(at), at);
+    const auto* const known = find_entry(at);
+    return known != nullptr ? block_in(*known, at) : memory_block();
 }
 
 memory_block known_blocks::find(const void* address) noexcept {
@@ -68,7 +90,8 @@ memory_block known_blocks::find(const void* address) noexcept {
     auto begin = inside / alignment * alignment;
     for (std::size_t offset = inside - begin; offset < furthest && begin >= alignment;
          offset += alignment, begin -= alignment) {
-        const auto block = block_in(entry_of(begin), begin);
+        const auto* const known = find_entry(begin);
+        const auto block = known != nullptr ? block_in(*known, begin) : memory_block();
         if (block.begin != nullptr && offset < block.bytes) { return block; }
     }
     return {};
