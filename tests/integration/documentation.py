@@ -23,7 +23,7 @@ PAGES_OF_EXAMPLES = {"debug-hooks.md": "debug_hooks", "flight-recorder.md": "fli
                      "long-running.md": "long_running", "memory.md": "memory_profile",
                      "mocks.md": "mocks", "outcomes.md": "outcomes",
                      "profiling.md": "profiling", "races.md": "races",
-                     "races-unannotated.md": "thread_races",
+                     "races-unannotated.md": ["freed_memory", "thread_races"],
                      "remote-profiles.md": "remote_profiles",
                      "stalls.md": "stalls", "testing-frameworks.md": "test_frameworks",
                      "testing-recipes.md": "testing_recipes",
@@ -66,13 +66,14 @@ def problems_of_example(words, examples):
             if o.startswith("--") and not re.search(re.escape(o) + r"\b(?!-)", shown)]
 
 
-def problems_of_blocks(page, example, skipped=0):
-    """Code and output on a page about one example are the example's own, from some block on."""
-    parts = {"cpp": sorted(example.glob("*.cpp")), "text": [example / "expected_output.txt"]}
+def problems_of_blocks(page, examples, skipped=0):
+    """Code and output on a page about examples are the examples' own, from some block on."""
+    parts = {"cpp": [file for example in examples for file in sorted(example.glob("*.cpp"))],
+             "text": [example / "expected_output.txt" for example in examples]}
     blocks = re.findall(r"```(cpp|text)\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
     blocks = blocks[skipped:]
     if not blocks:
-        yield f"{page.name}: has no code of {example.name}"
+        yield f"{page.name}: has no code of {examples[0].name}"
     for kind, block in blocks:
         if not any(block in part.read_text(encoding="utf-8") for part in parts[kind]):
             first = block.split("\n", 1)[0]
@@ -101,9 +102,10 @@ def problems(root, coroscope, examples):
     example = (root / "examples/first_test/first_test.cpp").read_text(encoding="utf-8")
     if example.split("\n", 1)[1] != snippet:
         yield "README.md: the first snippet is not examples/first_test/first_test.cpp"
-    yield from problems_of_blocks(pages[0], root / "examples/lost_update", skipped=1)
-    for page, example in PAGES_OF_EXAMPLES.items():
-        yield from problems_of_blocks(root / "docs" / page, root / "examples" / example)
+    yield from problems_of_blocks(pages[0], [root / "examples/lost_update"], skipped=1)
+    for page, names in PAGES_OF_EXAMPLES.items():
+        examples_of = [root / "examples" / n for n in ([names] if isinstance(names, str) else names)]
+        yield from problems_of_blocks(root / "docs" / page, examples_of)
 
 
 def main():
