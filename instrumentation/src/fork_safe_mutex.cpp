@@ -9,7 +9,7 @@ namespace coroscope::instrumentation::detail {
 namespace {
 
 constinit std::mutex listing;  // during a fork, too: nobody locks for the first time then
-constinit fork_safe_mutex* first = nullptr;
+constinit fork_safe_mutex* first_mutex = nullptr;
 constinit untold_part untold_fork;
 
 }  // namespace
@@ -36,13 +36,13 @@ public:
         const auto began = untold_part::begin();
         listing.lock();
         untold_fork = began;
-        for (auto* each = first; each != nullptr; each = each->next_) {
+        for (auto* each = first_mutex; each != nullptr; each = each->next_) {
             each->mutex_.lock();
         }
     }
     static void unlock_all() noexcept {
         const auto ends = untold_fork;
-        for (auto* each = first; each != nullptr; each = each->next_) {
+        for (auto* each = first_mutex; each != nullptr; each = each->next_) {
             each->mutex_.unlock();
         }
         listing.unlock();
@@ -64,8 +64,8 @@ namespace {
 void fork_safe_mutex::list() noexcept {
     const std::lock_guard lock(listing);
     if (is_listed_.load(std::memory_order_relaxed)) { return; }
-    next_ = first;
-    first = this;
+    next_ = first_mutex;
+    first_mutex = this;
     is_listed_.store(true, std::memory_order_release);
 }
 

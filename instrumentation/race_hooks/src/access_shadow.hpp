@@ -50,7 +50,7 @@ public:
     static void hide(std::uintptr_t begin, std::size_t bytes) noexcept {
         mark(no_stretch, begin, bytes, access_kind::write);
     }
-    /// Whether these bytes were freed, as their cell is, from `end` until they are cleared.
+    /// Whether these bytes were freed, as their cell is, from `note_freed` until they are cleared.
     [[nodiscard]] static bool is_freed(std::uintptr_t begin) noexcept {
         const auto known = cell_of(begin).load(std::memory_order_relaxed);
         return ((known ^ key_of(freed_stretch, begin)) & ~all_bits) == 0;

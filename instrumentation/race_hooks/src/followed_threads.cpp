@@ -79,7 +79,7 @@ public:
     void add(pthread_t thread, job_pointer job) {
         const std::scoped_lock lock(mutex_);
         if (jobs_ == nullptr) { jobs_ = new jobs_by_thread; }
-        (*jobs_)[thread] = std::move(job);
+        (*jobs_)[thread].swap(job);  // the one before, if there is one, ends without the lock
     }
     [[nodiscard]] job_pointer take(pthread_t thread) {
         const std::scoped_lock lock(mutex_);
@@ -94,6 +94,12 @@ private:
     jobs_by_thread* jobs_ = nullptr;  ///< never destroyed: threads may be left at the end
 };
 constinit started_threads all_started;
+
+[[nodiscard]] bool is_detached(const pthread_attr_t* attributes) noexcept {
+    int state = PTHREAD_CREATE_JOINABLE;
+    return attributes != nullptr && ::pthread_attr_getdetachstate(attributes, &state) == 0
+           && state == PTHREAD_CREATE_DETACHED;
+}
 
 /// Null: nobody listens, or it is no thread of the user's.
 [[nodiscard]] job_pointer follow(const void* caller) {
@@ -150,7 +156,7 @@ int __wrap_pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
         __real_pthread_create(thread, attributes, &followed_function::run, start.get());
     if (error == 0) {
         static_cast<void>(start.release());  // the thread's
-        note_started(*thread, std::move(job));
+        if (!is_detached(attributes)) { note_started(*thread, std::move(job)); }
     }
     return error;
 }

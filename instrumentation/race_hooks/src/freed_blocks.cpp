@@ -31,10 +31,12 @@ constinit std::size_t bytes_kept = 0;
     return taken;
 }
 
-/// It may be anybody's from then on.
+/// It may be anybody's from then on, and is told of to nobody: no cell of it is left marked. The
+/// last one is its alone, as blocks share no such piece.
 void give_back(const freed_blocks::entry& freed) noexcept {
-    static_cast<void>(
-        access_shadow::clear(reinterpret_cast<std::uintptr_t>(freed.block), freed.bytes));
+    constexpr std::size_t granularity = 16;
+    const auto whole = (freed.bytes + granularity - 1) / granularity * granularity;
+    static_cast<void>(access_shadow::clear(reinterpret_cast<std::uintptr_t>(freed.block), whole));
     freed.give_back(freed.block, freed.given_bytes, freed.alignment);
 }
 
@@ -56,6 +58,15 @@ void freed_blocks::keep(const entry& freed) noexcept {
         }
         give_back(out);
     }
+}
+
+bool freed_blocks::contains(const void* block) noexcept {
+    const coroscope::detail::own_accesses inside;
+    const std::lock_guard lock(queue_mutex);
+    for (std::size_t i = 0; i < count; ++i) {
+        if (queue[(first + i) % most_blocks].block == block) { return true; }
+    }
+    return false;
 }
 
 void freed_blocks::give_back_all() noexcept {

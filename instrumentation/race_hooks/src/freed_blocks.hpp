@@ -23,6 +23,8 @@ public:
 
     /// Gives others back for it, the oldest.
     static void keep(const entry& freed) noexcept;
+    /// Whether it is kept now. **Cost**: looks at all that are.
+    [[nodiscard]] static bool contains(const void* block) noexcept;
     static void give_back_all() noexcept;
 };
 

@@ -12,6 +12,7 @@
 
 #include <coroscope/runtime/detail/access_sink.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -49,7 +50,8 @@ using coroscope::instrumentation::detail::user_of_allocation;
     coroscope::detail::access made{block, 1, coroscope::detail::access_kind::write};
     made.code = user_of_allocation(caller);
     const coroscope::detail::own_accesses inside;
-    return annotation_listener->on_use_of_freed(made);
+    // Whether or not anybody can say whose it was, it is not freed twice.
+    return annotation_listener->on_use_of_freed(made) || freed_blocks::contains(block);
 }
 
 /// `bytes`: as whoever frees it says; 0: nobody does, and the allocator is asked. What code for
@@ -57,9 +59,9 @@ using coroscope::instrumentation::detail::user_of_allocation;
 [[gnu::noinline]] bool end_told_life(freed_blocks::entry freed, const void* caller) noexcept {
     if (was_freed_before(freed.block, caller)) { return true; }
     const auto known = known_blocks::find_begin(freed.block);
-    freed.bytes = known.bytes != 0         ? known.bytes
-                  : freed.given_bytes != 0 ? freed.given_bytes
-                                           : ::malloc_usable_size(freed.block);
+    // What is known may be of a block that was there before, what is given may be wrong.
+    freed.bytes = freed.given_bytes != 0 ? freed.given_bytes : ::malloc_usable_size(freed.block);
+    if (known.bytes != 0) { freed.bytes = std::min(freed.bytes, known.bytes); }
     end_life(freed.block, freed.bytes);
     const bool is_kept = annotation_listener != nullptr && this_stretch.number != 0
                          && known.code != nullptr && freed.bytes <= freed_blocks::largest;
@@ -122,7 +124,11 @@ void* __wrap_realloc(void* block, std::size_t bytes) {
     if (before != 0 && moved != block && (moved != nullptr || bytes == 0)) {
         end_life(block, before);
     }
-    return moved != block ? begin_life(moved, bytes) : moved;
+    if (moved != block) { return begin_life(moved, bytes); }
+    if (is_told() && moved != nullptr) [[unlikely]] {  // the same memory, of another size
+        known_blocks::add({moved, bytes, user_of_allocation(__builtin_return_address(0)), false});
+    }
+    return moved;
 }
 int __wrap_posix_memalign(void** block, std::size_t alignment, std::size_t bytes) {
     const int error = __real_posix_memalign(block, alignment, bytes);

@@ -72,9 +72,9 @@ void add_access(report::finding& to, const std::string& which, const access_reco
 
 }  // namespace
 
-void freed_memory::note_freed(const memory_block& block, const void* code) {
+bool freed_memory::note_freed(const memory_block& block, const void* code) {
     auto by = recorder_.part_now();
-    if (by == nullptr) { return; }
+    if (by == nullptr) { return false; }
     freed_block made{place_of(block), std::move(by), code};
     if (blocks_.size() < most_kept) {
         blocks_.push_back(std::move(made));
@@ -82,6 +82,7 @@ void freed_memory::note_freed(const memory_block& block, const void* code) {
         blocks_[next_] = std::move(made);
         next_ = (next_ + 1) % most_kept;
     }
+    return true;
 }
 
 // The newest of those that lay there.
@@ -108,7 +109,8 @@ bool freed_memory::note_use(const coroscope::detail::access& made) {
     access_record use;
     recorder_.locate(at, use, made.where);
     // The end of a wait that was ended by that: it is told of without a look.
-    if (made.bytes == 0 && is_one_site(made.where, use.resumed_at)) { return true; }
+    const bool has_line = made.where.line() != 0;
+    if (made.bytes == 0 && has_line && is_one_site(made.where, use.resumed_at)) { return true; }
     use.code = made.code;
     use.kind = made.kind;
     if (end.benign != nullptr || use.benign != nullptr) {

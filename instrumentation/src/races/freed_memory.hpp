@@ -21,7 +21,8 @@ public:
     freed_memory(race_recorder& recorder, race_log& log) : recorder_(recorder), log_(log) {}
 
     /// `code`: an instruction of the call that freed it; null: not known.
-    void note_freed(const memory_block& block, const void* code);
+    /// False: nobody is there to whom it could be told.
+    [[nodiscard]] bool note_freed(const memory_block& block, const void* code);
     /// False: it is not known that this was freed.
     [[nodiscard]] bool note_use(const coroscope::detail::access& made);
 

@@ -55,19 +55,19 @@ public:
     void end_uses(std::uintptr_t begin, std::size_t bytes, const F& end) noexcept {
         if (pages_.empty()) { return; }
         const auto last = begin + bytes;
-        auto at = begin / granule_bytes * granule_bytes;
-        while (at < last) {
-            const auto page_end = (at / page_bytes + 1) * page_bytes;
-            const auto found = pages_.find(at / page_bytes);
-            if (found != pages_.end()) {
-                auto& in = *found->second;
-                const bool was_used = in.used != 0;
-                for (; at < std::min(last, page_end); at += granule_bytes) {
-                    in.used -= end(cell_in(in, at)) ? 1U : 0U;
-                }
-                if (was_used && in.used == 0) { ++empty_; }
+        const auto first = begin / granule_bytes * granule_bytes;
+        if (bytes / page_bytes > pages_.size()) {  // a thread's stack may have no limit
+            for (auto& [number, in] : pages_) {
+                const auto at = number * page_bytes;
+                end_uses_in(*in, std::max(at, first), std::min(at + page_bytes, last), end);
             }
-            at = page_end;
+        } else {
+            for (auto at = first; at < last; at = (at / page_bytes + 1) * page_bytes) {
+                const auto found = pages_.find(at / page_bytes);
+                if (found == pages_.end()) { continue; }
+                end_uses_in(*found->second, at, std::min((at / page_bytes + 1) * page_bytes, last),
+                            end);
+            }
         }
         if (empty_ > most_empty) { drop_empty(); }
     }
@@ -103,6 +103,14 @@ private:
 
     [[nodiscard]] static Cell& cell_in(page& in, std::uintptr_t address) noexcept {
         return in.cells[address % page_bytes / granule_bytes];
+    }
+    template <class F>
+    void end_uses_in(page& in, std::uintptr_t from, std::uintptr_t to, const F& end) noexcept {
+        const bool was_used = in.used != 0;
+        for (auto at = from; at < to; at += granule_bytes) {
+            in.used -= end(cell_in(in, at)) ? 1U : 0U;
+        }
+        if (was_used && in.used == 0) { ++empty_; }
     }
     void look_at(std::uintptr_t number, page& at) noexcept {
         latest_number_ = number;

@@ -3,6 +3,7 @@
 
 #include "race_records.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -34,31 +35,35 @@ void drop_record(std::vector<Pointer>& records, std::size_t place) noexcept {
     records.erase(records.begin() + static_cast<std::ptrdiff_t>(place));
 }
 
-/// What goes of `records`, which are in their order and as many as may be, for one with that
-/// `path`.
+/// Whether a quarter of the records have that path.
 template <class Pointer>
-[[nodiscard]] std::size_t least_needed(const std::vector<Pointer>& records, std::uint64_t path) {
-    std::size_t like = 0;
-    for (const auto& each : records) {
-        like += each->path == path ? 1U : 0U;
-    }
-    const bool is_crowd = like >= records.size() / 4;
-    const auto among = is_crowd ? like : records.size();
-    std::size_t seen = 0;
-    std::size_t middle = 0;
+[[nodiscard]] bool is_crowded(const std::vector<Pointer>& records, std::uint64_t path) {
+    const auto like =
+        std::ranges::count(records, path, [](const auto& each) { return each->path; });
+    return static_cast<std::size_t>(like) >= records.size() / 4;
+}
+
+/// What goes first of those for which `is_among` holds: there is one.
+template <class Pointer, class IsAmong, class IsClosed>
+[[nodiscard]] std::size_t least_needed(const std::vector<Pointer>& records, const IsAmong& is_among,
+                                       const IsClosed& is_closed) {
+    std::vector<std::size_t> among;
     for (std::size_t i = 0; i < records.size(); ++i) {
-        if (is_crowd && records[i]->path != path) { continue; }
-        if (records[i]->is_followed || records[i]->who->has_ended) { return i; }
-        if (seen++ <= among / 2) { middle = i; }
+        if (!is_among(*records[i])) { continue; }
+        if (is_closed(*records[i])) { return i; }
+        among.push_back(i);
     }
-    return middle;
+    return among[(among.size() - 1) / 2];
 }
 
 /// Drops one, and what its unit did before: a later look clears an earlier one, and is not to be
 /// forgotten before that.
 template <class Pointer>
 void make_room(std::vector<Pointer>& records, std::uint64_t path) {
-    auto place = least_needed(records, path);
+    const bool is_crowd = is_crowded(records, path);
+    auto place = least_needed(
+        records, [&](const auto& each) { return !is_crowd || each.path == path; },
+        [](const auto& each) { return each.is_followed || each.who->has_ended.is_set(); });
     const auto unit = records[place]->who->agent;
     drop_record(records, place);
     while (place-- > 0) {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -162,7 +163,9 @@ void lock_table::request(const access& made, const race_recorder::present& at, b
     if (!waits) { return; }
     waits_[at.key] = {wanted, record};
     if (!is_permit(made)) { look_for_lender(wanted, *record); }
-    look_for_circle(at.key, report::verdict::predicted);  // one of the waits may have a time limit
+    const auto circle = circle_from(at.key);
+    if (circle.empty() || circle.front() != at.key) { return; }
+    report(circle, report::verdict::predicted);  // one of the waits may have a time limit
 }
 
 // A mutex throws at whoever holds it already; a permit may be given back by another task.
@@ -196,26 +199,26 @@ bool lock_table::still_waits(std::uint64_t key) const {
     return recorder_.is_still_at(key, waits_.at(key).request->step);
 }
 
-std::vector<std::uint64_t> lock_table::look_for_circle(std::uint64_t from, report::verdict sure) {
-    std::vector<std::uint64_t> circle{from};
-    for (std::size_t i = 0; i < circle.size() && i < waits_.size(); ++i) {
-        const auto wait = waits_.find(circle[i]);
+std::vector<std::uint64_t> lock_table::circle_from(std::uint64_t key) const {
+    std::vector<std::uint64_t> way{key};
+    std::unordered_map<std::uint64_t, std::size_t> places{{key, 0}};
+    while (true) {
+        const auto wait = waits_.find(way.back());
         if (wait == waits_.end()) { return {}; }
         const auto holder = holders_.find(wait->second.lock.mutex);
         if (holder == holders_.end()) { return {}; }
-        if (holder->second == from) {
-            if (std::ranges::all_of(circle, [&](auto key) { return still_waits(key); })) {
-                report(circle, sure);
-            }
-            return circle;
+        const auto [place, is_new] = places.try_emplace(holder->second, way.size());
+        if (!is_new) {
+            way.erase(way.begin(), way.begin() + static_cast<std::ptrdiff_t>(place->second));
+            return way;
         }
-        circle.push_back(holder->second);
+        way.push_back(holder->second);
     }
-    return {};
 }
 
 void lock_table::report(const std::vector<std::uint64_t>& circle, report::verdict sure) {
     if (circle.size() == 1) { return; }  // a permit of its own, for which another one may come
+    if (!std::ranges::all_of(circle, [&](auto key) { return still_waits(key); })) { return; }
     std::vector<awaiting_task> members;
     for (const auto member : circle) {
         const auto& wait = waits_.at(member);
@@ -249,8 +252,10 @@ void lock_table::note_hang() {
     std::unordered_set<std::uint64_t> known;
     for (const auto& [key, wait] : waits_) {
         if (known.contains(key)) { continue; }
-        const auto circle = look_for_circle(key, report::verdict::confirmed);
+        const auto circle = circle_from(key);
+        if (circle.empty() || !known.insert(circle.front()).second) { continue; }
         known.insert(circle.begin(), circle.end());
+        report(circle, report::verdict::confirmed);
     }
 }
 

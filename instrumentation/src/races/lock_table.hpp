@@ -54,8 +54,8 @@ private:
     void refuse(const coroscope::detail::access& made, const race_recorder::present& at);
     [[nodiscard]] bool still_waits(std::uint64_t key) const;
     void look_for_lender(const held_lock& wanted, const access_record& by);
-    /// Gives its members; none, where it begins at no circle.
-    std::vector<std::uint64_t> look_for_circle(std::uint64_t from, report::verdict sure);
+    /// In which the way from there ends; empty: it ends with one who does not wait.
+    [[nodiscard]] std::vector<std::uint64_t> circle_from(std::uint64_t key) const;
     void report(const std::vector<std::uint64_t>& circle, report::verdict sure);
     [[nodiscard]] awaiting_task describe(const held_lock& wanted, const access_record& by) const;
 

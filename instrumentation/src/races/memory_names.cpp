@@ -67,8 +67,7 @@ memory_place place_in_memory(const void* address) noexcept {
 
 memory_name name_of_memory(const memory_place& place) {
     switch (place.where) {
-    case memory_place::home::stack:
-        return {"a local variable on the stack of the loop's thread", {}};
+    case memory_place::home::stack: return {"a local variable on a thread's stack", {}};
     case memory_place::home::block: return name_in_block(place);
     case memory_place::home::frame: return name_in_frame(place);
     case memory_place::home::unknown: break;

@@ -205,10 +205,7 @@ public:
 
     bool on_freed(const detail::memory_block& block, const void* code) noexcept override {
         bool is_kept = false;
-        guarded([&] {
-            parts_->freed.note_freed(block, code);
-            is_kept = true;
-        });
+        guarded([&] { is_kept = parts_->freed.note_freed(block, code); });
         return is_kept;
     }
     bool on_use_of_freed(const access& made) noexcept override {

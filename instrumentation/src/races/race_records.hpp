@@ -10,6 +10,7 @@
 #include <coroscope/runtime/schedule_policy.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +29,20 @@ inline constexpr std::string_view job_kind = "job";
 /// ... and of a thread that a task started.
 inline constexpr std::string_view thread_kind = "thread";
 
+/// Is set once. **Thread safety**: all of it; nothing else is ordered by it.
+class late_flag {
+public:
+    late_flag() = default;
+    late_flag(const late_flag& other) noexcept : is_set_(other.is_set()) {}
+    late_flag& operator=(const late_flag&) = delete;
+    ~late_flag() = default;
+    void set() noexcept { is_set_.store(true, std::memory_order_relaxed); }
+    [[nodiscard]] bool is_set() const noexcept { return is_set_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<bool> is_set_{false};
+};
+
 /// A task or a callback, as findings tell of it; outlives it.
 struct unit_facts {
     schedule_policy::agent agent;
@@ -35,7 +50,7 @@ struct unit_facts {
     await_site created_at{};
     creation_origin origin;
     const char* kind = "callback";  ///< of what is no task
-    bool has_ended = false;         ///< only that changes, under the detector's lock
+    late_flag has_ended{};          ///< jobs look at those of the loop's tasks, too
 };
 
 struct held_lock {

@@ -41,7 +41,7 @@ void race_units::gather(std::uint64_t to) {
 void race_units::end(std::uint64_t key) {
     auto* const unit = find(key);
     if (unit == nullptr) { return; }
-    if (unit->facts != nullptr) { unit->facts->has_ended = true; }
+    if (unit->facts != nullptr) { unit->facts->has_ended.set(); }
     ended_.push_back(key);
     if (ended_.size() <= ended_kept) { return; }
     const auto oldest = units_.find(ended_.front());

@@ -47,18 +47,19 @@ thread_job::~thread_job() {
         } else {
             in_->end_job(unit_, false);
         }
+        in_->forget(this, 1);  // by which it is ordered
     });
 }
 
-// What lies on its stack, or is a thread's own, lay on that of a thread which has ended.
-void thread_job::begin_in_new_thread() noexcept {
+// What lies below on its stack, and, in a thread that has just begun, whatever is its own, lay on
+// that of a thread which has ended.
+void thread_job::begin_in_new_thread(std::uintptr_t frame) noexcept {
     static thread_local bool is_known = false;
-    if (std::exchange(is_known, true)) { return; }
+    if (std::exchange(is_known, true) || !coroscope::detail::single_accesses_are_told()) { return; }
     const auto stack = own_stack();
-    if (coroscope::detail::single_accesses_are_told()) {
-        coroscope::detail::block_listener->on_end_of_life(reinterpret_cast<const void*>(stack.low),
-                                                          stack.high - stack.low);  // NOLINT
-    }
+    const auto end = is_thread_ ? stack.high : frame;
+    coroscope::detail::block_listener->on_end_of_life(reinterpret_cast<const void*>(stack.low),
+                                                      end - stack.low);  // NOLINT
 }
 
 // What it is part of may have begun before the job was given away; it gives the result back.
@@ -78,13 +79,13 @@ void thread_job::begin_in_new_thread() noexcept {
     outer_follower_ = std::exchange(job_listener, this);
     outer_segment_ = std::exchange(current_segment, 0);
     outer_stretch_ = this_stretch;
-    begin_in_new_thread();
+    const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    begin_in_new_thread(frame);
     guarded([&] { in_->enter_thread(unit_); });
     coroscope::detail::begin_stretch();
     // What the caller calls next, as the next job in this thread. Above are the thread's own
     // variables, which others may see.
     constexpr auto end_of_frame = 2 * sizeof(void*);
-    const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
     if (this_stretch.number != 0) { this_stretch.own_stack = frame + end_of_frame; }
 }
 

@@ -84,7 +84,7 @@ public:
 private:
     [[nodiscard]] std::shared_ptr<coroscope::detail::followed_job> begin_job(
         std::string_view kind, await_site created_at) noexcept;
-    void begin_in_new_thread() noexcept;
+    void begin_in_new_thread(std::uintptr_t frame) noexcept;
     template <class F>
     void guarded(F&& f) noexcept {
         if (in_->is_left_behind()) { return; }

@@ -119,7 +119,7 @@ void thread_races::end_job_locked(std::uint64_t unit, bool is_ordered) {
     if (ended == units_.end()) { return; }
     end_part(ended->second);
     end_part(units_[loop_unit]);
-    ended->second.who->has_ended = true;
+    ended->second.who->has_ended.set();
     units_.erase(ended);
     for (auto* clocks : clocks_) {
         if (is_ordered) { clocks->order(unit, loop_unit); }

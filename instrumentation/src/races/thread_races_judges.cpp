@@ -41,8 +41,27 @@ constexpr std::size_t most_variables = std::size_t{1} << 17U;
     made->where = from.where;
     made->code = from.code;
     made->resumed_at = from.resumed_at;
+    made->awaited_in = from.awaited_in;
     made->callers = from.callers;
     return made;
+}
+
+/// Of a crowd one that no write follows from, else the oldest: a race is of two accesses, whoever
+/// has ended. A later read clears an earlier one, as `make_room` has it.
+void make_room_for_pair(std::vector<thread_pointer>& records, std::uint64_t path) {
+    std::size_t place = 0;
+    if (is_crowded(records, path)) {
+        place = least_needed(
+            records, [&](const auto& each) { return each.path == path; },
+            [](const auto& each) { return each.is_followed; });
+    }
+    const bool is_read = !records[place]->is_write();
+    const auto unit = records[place]->who->agent;
+    drop_record(records, place);
+    while (is_read && place-- > 0) {
+        const auto& each = *records[place];
+        if (each.who->agent == unit && !each.is_write()) { drop_record(records, place); }
+    }
 }
 
 [[nodiscard]] bool is_benign(const access_record& a) noexcept {
@@ -159,7 +178,7 @@ void thread_races::add(variable& in, const thread_pointer& made) {
     if (same != in.records.end()) {
         drop_record(in.records, static_cast<std::size_t>(same - in.records.begin()));
     } else if (in.records.size() == records_of_a_variable) {
-        make_room(in.records, made->path);
+        make_room_for_pair(in.records, made->path);
     }
     in.records.push_back(made);
 }

@@ -16,7 +16,8 @@ void variable_history::add(const pointer& made, record_pointer previous) {
     for (std::size_t i = 0; i < records_.size(); ++i) {
         auto& each = *records_[i];
         if (each.path == made->path && each.who->agent == made->who->agent) { same = i; }
-        if (&each == made->previous.get()) { each.is_followed = true; }
+        const bool may_be_written_from = !each.is_write() && !made->is_write();
+        if (&each == made->previous.get() && !may_be_written_from) { each.is_followed = true; }
     }
     if (same != records_.size()) {
         drop_record(records_, same);

@@ -2,6 +2,8 @@
 #include "failure_cause.hpp"
 
 #include "serial_walk.hpp"
+#include "shrink.hpp"
+#include "step_positions.hpp"
 
 #include <coroscope/instrumentation/races.hpp>
 #include <coroscope/runtime/detail/tick_clock.hpp>
@@ -39,12 +41,14 @@ public:
     [[nodiscard]] failure_cause find() {
         find_pair();
         if (!cause_.found.has_value()) { find_serial_run(); }
+        if (cause_.found.has_value() && !fails_again()) { cause_.found.reset(); }
         return std::move(cause_);
     }
 
 private:
     [[nodiscard]] bool has_budget() const {
-        return cause_.executions < most_.executions && tick_clock::now() < most_.deadline;
+        return !is_in_vain_ && cause_.executions < most_.executions
+               && tick_clock::now() < most_.deadline;
     }
 
     /// What a detector has seen happen, and does not happen in this order.
@@ -94,20 +98,40 @@ private:
         }
     }
 
+    /// The steps came the other way round, and nothing failed.
     [[nodiscard]] bool passes(const directed_run& run) {
+        const auto done = run_watched(run.steered);
+        // An order that the time limit ends says nothing, and the next one may take as long.
+        is_in_vain_ = !done.result.ok() && !depends_on_order(done.result);
+        const step_positions positions(environment_.driver().agents(), done.trace);
+        return !has_failed_ && positions.have_kept(run.steered);
+    }
+
+    /// What failed once and never again is due to something else than an order.
+    [[nodiscard]] bool fails_again() {
+        schedule default_order;
+        default_order.seed = environment_.seed();
+        static_cast<void>(run_watched(default_order));
+        return has_failed_;
+    }
+
+    [[nodiscard]] scheduled_run run_watched(const schedule& steered) {
         instrumentation::race_detector detector;
         environment_.detect_with(&detector);
-        const auto done = run_schedule(environment_, test_, run.steered);
+        auto done = run_schedule(environment_, test_, steered);
         environment_.detect_with(nullptr);
         ++cause_.executions;
-        return done.result.ok() && !environment_.has_failed_since()
-               && std::ranges::none_of(detector.findings(), is_confirmed);
+        has_failed_ = !done.result.ok() || environment_.has_failed_since()
+                      || std::ranges::any_of(detector.findings(), is_confirmed);
+        return done;
     }
 
     explored_environment& environment_;
     const explored_test& test_;
     const std::vector<directed_run>& runs_;
     search_budget most_;
+    bool has_failed_ = false;  ///< the last run
+    bool is_in_vain_ = false;
     failure_cause cause_;
 };
 

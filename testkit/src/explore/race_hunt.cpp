@@ -92,6 +92,7 @@ private:
     }
 
     void try_all(const std::vector<directed_run>& runs) {
+        tried_ = &runs;
         for (const auto& run : runs) {
             // Who predicted something wants to know what came of it; others have done their duty.
             if (!has_budget() || (found_.failure.has_value() && !run.predicted.has_value())) {
@@ -175,7 +176,10 @@ private:
         scheduled_run done;
         done.result = environment_.run(again, environment_.seed(), test_.max_steps, test_.body);
         ++bases_;
+        const auto& held = run.steered.holds.front();
+        const hold back{held.until, held.passed, held.agent, held.await};
         for (const auto& each : again.orders()) {
+            if (each.steered == back) { continue; }
             directed_run made{run.steered, {}, each.what, each.site, false};
             made.steered.holds.push_back(each.steered);
             made.reversed.also = {run.reversed};
@@ -235,9 +239,10 @@ private:
         }
         // What another order would not change, such as a machine that is too slow, is no witness.
         const bool is_witness = done.result.ok() || depends_on_order(done.result);
+        auto told = is_witness ? findings_of(run, seen, done.result.ok()) : seen;
         if (done.result.ok()) { add_race(done.result, seen.front()); }
         const auto text = to_text(run.steered);
-        const auto rule = tell(is_witness ? findings_of(run, std::move(seen)) : seen, text);
+        const auto rule = tell(std::move(told), text);
         if (found_.failure.has_value()) { return; }
         fail(is_witness ? "a directed execution: " + rule : "a directed execution", text,
              std::move(done.result));
@@ -256,7 +261,14 @@ private:
         });
     }
 
+    /// Unless something else of that kind at the same lines has happened.
     void forget(const report::finding& predicted) {
+        const auto& all = *tried_;
+        const bool has_happened = std::ranges::any_of(all, [&](const directed_run& each) {
+            return each.has_happened && each.predicted.has_value()
+                   && each.predicted->fingerprint == predicted.fingerprint;
+        });
+        if (has_happened) { return; }
         std::erase_if(found_.findings, [&](const report::finding& f) {
             return f.fingerprint == predicted.fingerprint && !is_confirmed(f);
         });
@@ -266,10 +278,16 @@ private:
         to.failures.push_back({failure_kind::race, seen.message, nullptr, {}});
     }
 
-    /// What was predicted; or else what a detector has seen happen; or else what was turned round.
-    [[nodiscard]] static std::vector<report::finding> findings_of(
-        const directed_run& run, std::vector<report::finding> seen) {
-        if (run.predicted.has_value()) { return {*run.predicted}; }
+    /// What was predicted, unless all that there is to see is something else; and what a detector
+    /// has seen happen; or else what was turned round.
+    [[nodiscard]] static std::vector<report::finding> findings_of(const directed_run& run,
+                                                                  std::vector<report::finding> seen,
+                                                                  bool is_only_seen) {
+        if (run.predicted.has_value()) {
+            const auto like = std::ranges::find(seen, run.predicted->rule, &report::finding::rule);
+            if (is_only_seen && like == seen.end()) { return seen; }
+            seen.insert(seen.begin(), *run.predicted);
+        }
         if (seen.empty()) { seen.push_back(describe(run.reversed)); }
         return seen;
     }
@@ -308,6 +326,7 @@ private:
     std::uint64_t most_ = 0;
     std::uint64_t deadline_ = 0;
     const recorded_run* first_ = nullptr;
+    const std::vector<directed_run>* tried_ = nullptr;
     std::size_t bases_ = 0;
     std::vector<further_run> further_;
     race_hunt found_;

@@ -11,6 +11,11 @@
 #include "instrumentation/races/raced_loop.hpp"
 #include "support/catch.hpp"
 
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <new>
@@ -109,6 +114,74 @@ TEST_CASE("memory that is freed rests for a while, and is somebody else's then")
     CHECK(rules_of(r, use_blocks(one), use_blocks(other)) == nothing);
     CHECK(one);
     CHECK(other);
+}
+
+namespace {
+
+constexpr std::size_t unusual = 1003;  // bytes; what the detector needs itself takes other places
+
+/// After it so many others that it is given back.
+coro<> free_many(std::uintptr_t& first) {
+    auto* const block = std::malloc(unusual);  // NOLINT(cppcoreguidelines-no-malloc)
+    first = reinterpret_cast<std::uintptr_t>(block);
+    std::free(block);  // NOLINT(cppcoreguidelines-no-malloc)
+    for (int i = 0; i < 400; ++i) {
+        const auto other = std::make_unique<int>(i);
+        *other += 1;
+    }
+    co_return;
+}
+
+/// A shared library allocates them, of which nobody is told.
+coro<> read_what_a_library_puts_at(const std::uintptr_t& place, const std::string& text,
+                                   bool& is_there) {
+    co_await yield_now();
+    std::vector<char*> all;
+    char sum = 0;
+    while (!is_there && all.size() < 1000) {
+        all.push_back(::strdup(text.c_str()));
+        is_there = reinterpret_cast<std::uintptr_t>(all.back()) == place;
+        sum = static_cast<char>(sum + all.back()[unusual - 2]);
+    }
+    for (auto* const each : all) {
+        std::free(each);  // NOLINT(cppcoreguidelines-no-malloc)
+    }
+}
+
+/// The rest of a block that was made smaller is another one.
+coro<> free_smaller_one(bool& was_split) {
+    auto* const block = static_cast<char*>(std::realloc(std::malloc(4000), 100));  // NOLINT
+    std::vector<char*> others;
+    while (!was_split && others.size() < 10'000) {
+        others.push_back(static_cast<char*>(std::malloc(1000)));  // NOLINT
+        was_split =
+            std::greater<>()(others.back(), block) && std::less<>()(others.back(), block + 4000);
+    }
+    std::free(block);  // NOLINT(cppcoreguidelines-no-malloc)
+    co_await yield_now();
+    for (auto* const each : others) {
+        *each = 1;
+        std::free(each);  // NOLINT(cppcoreguidelines-no-malloc)
+    }
+}
+
+}  // namespace
+
+TEST_CASE("of what has been given back, no byte is known as freed") {
+    raced_loop r;
+    std::uintptr_t place = 0;
+    const std::string text(unusual - 1, 'a');
+    bool is_there = false;
+    CHECK(rules_of(r, free_many(place), read_what_a_library_puts_at(place, text, is_there))
+          == nothing);
+    CHECK(is_there);
+}
+
+TEST_CASE("a block that was made smaller is freed as what it is") {
+    raced_loop r;
+    bool was_split = false;
+    CHECK(rules_of(r, free_smaller_one(was_split), wait_steps(1)) == nothing);
+    CHECK(was_split);
 }
 
 TEST_CASE("what is freed is given back when the detector goes") {

@@ -151,5 +151,5 @@ TEST_CASE("what was allocated before has no name, nor has what was freed meanwhi
 
 TEST_CASE("a local variable of what runs the loop is told from those of coroutines") {
     int on_stack = 0;
-    CHECK(name_of_raced(on_stack) == "a local variable on the stack of the loop's thread");
+    CHECK(name_of_raced(on_stack) == "a local variable on a thread's stack");
 }

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <stdexcept>
+#include <utility>
 
 using namespace coroscope;
 using namespace coroscope::testkit;
@@ -131,4 +132,23 @@ TEST_CASE("what fails in every order has no race for a cause, whatever a detecto
     CHECK(found.failure->findings.empty());
     REQUIRE_FALSE(found.findings.empty());
     CHECK(found.findings.front().verdict == report::verdict::predicted);
+}
+
+namespace {
+
+coro<> fail_the_first_time() {
+    static bool has_failed = false;
+    shared<int> sum(0, "sum");
+    co_await gather(add_what_is_old(sum), add_what_is_old(sum));
+    const bool fails = !std::exchange(has_failed, true);
+    expect(!fails, "a cache is filled");
+}
+
+}  // namespace
+
+TEST_CASE("what fails once and never again is due to no order") {
+    const auto found = hunt(fail_the_first_time);
+    REQUIRE_FALSE(found.ok());
+    CHECK(found.failure->number == 1);
+    CHECK(found.failure->findings.empty());
 }
