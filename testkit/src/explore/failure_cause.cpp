@@ -60,12 +60,13 @@ private:
     }
 
     void find_pair() {
-        std::vector<const directed_run*> others;
-        for (const auto& each : runs_) {
-            if (!each.predicted.has_value()) { others.push_back(&each); }
+        std::vector<const directed_run*> others;  // first those of which something was seen
+        for (const bool was_seen : {true, false}) {
+            for (const auto& each : runs_) {
+                if (each.predicted.has_value()) { continue; }
+                if ((seen_by(each) != nullptr) == was_seen) { others.push_back(&each); }
+            }
         }
-        std::ranges::stable_partition(
-            others, [&](const directed_run* run) { return seen_by(*run) != nullptr; });
         others.resize(std::min(others.size(), most_turned_round));
         const auto passing = std::ranges::find_if(
             others, [&](const directed_run* run) { return has_budget() && passes(*run); });

@@ -11,6 +11,7 @@
 #include <coroscope/runtime/detail/tick_clock.hpp>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -44,12 +45,6 @@ constexpr const char* recorded = "the recorded execution";
         static_cast<std::size_t>(std::min<std::uint64_t>(most.unseen, most_executions / 16));
     return most;
 }
-
-/// One that turns a second pair round.
-struct further_run {
-    std::size_t rank;  ///< of those with the same first pair, and then of those of the same lines
-    directed_run run;
-};
 
 constexpr std::size_t most_bases = 16;  ///< first pairs that second ones are looked for after
 constexpr std::size_t most_of_one_base = 16;
@@ -158,14 +153,13 @@ private:
         for (const auto& each : tried) {
             if (!each.predicted.has_value()) { tries[each.site] = 1; }
         }
-        std::ranges::stable_sort(further_, {}, &further_run::rank);
-        for (auto& each : further_) {
-            each.rank = tries[each.run.site]++;
+        std::multimap<std::size_t, directed_run> by_tries;
+        for (auto& [rank, run] : further_) {
+            by_tries.emplace(tries[run.site]++, std::move(run));
         }
-        std::ranges::stable_sort(further_, {}, &further_run::rank);
         std::vector<directed_run> runs;
-        for (auto& each : further_) {
-            if (runs.size() < most) { add(runs, std::move(each.run)); }
+        for (auto& [tried_before, run] : by_tries) {
+            if (runs.size() < most) { add(runs, std::move(run)); }
         }
         return runs;
     }
@@ -184,7 +178,7 @@ private:
             made.steered.holds.push_back(each.steered);
             made.reversed.also = {run.reversed};
             const auto rank = static_cast<std::size_t>(&each - again.orders().data());
-            further_.push_back({rank, std::move(made)});
+            further_.emplace(rank, std::move(made));
         }
         return done;
     }
@@ -328,7 +322,7 @@ private:
     const recorded_run* first_ = nullptr;
     const std::vector<directed_run>* tried_ = nullptr;
     std::size_t bases_ = 0;
-    std::vector<further_run> further_;
+    std::multimap<std::size_t, directed_run> further_;  ///< by their rank in their base
     race_hunt found_;
 };
 
