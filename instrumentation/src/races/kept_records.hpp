@@ -47,13 +47,18 @@ template <class Pointer>
 template <class Pointer, class IsAmong, class IsClosed>
 [[nodiscard]] std::size_t least_needed(const std::vector<Pointer>& records, const IsAmong& is_among,
                                        const IsClosed& is_closed) {
-    std::vector<std::size_t> among;
+    std::size_t count = 0;
     for (std::size_t i = 0; i < records.size(); ++i) {
         if (!is_among(*records[i])) { continue; }
         if (is_closed(*records[i])) { return i; }
-        among.push_back(i);
+        ++count;
     }
-    return among[(among.size() - 1) / 2];
+    std::size_t before = (count - 1) / 2;
+    std::size_t place = 0;
+    while (!is_among(*records[place]) || before-- > 0) {
+        ++place;
+    }
+    return place;
 }
 
 /// Drops one, and what its unit did before: a later look clears an earlier one, and is not to be
