@@ -3,7 +3,6 @@
 
 #include "race_records.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -35,40 +34,28 @@ void drop_record(std::vector<Pointer>& records, std::size_t place) noexcept {
     records.erase(records.begin() + static_cast<std::ptrdiff_t>(place));
 }
 
-/// Whether a quarter of the records have that path.
-template <class Pointer>
-[[nodiscard]] bool is_crowded(const std::vector<Pointer>& records, std::uint64_t path) {
-    const auto like =
-        std::ranges::count(records, path, [](const auto& each) { return each->path; });
-    return static_cast<std::size_t>(like) >= records.size() / 4;
-}
-
-/// What goes first of those for which `is_among` holds: there is one.
-template <class Pointer, class IsAmong, class IsClosed>
-[[nodiscard]] std::size_t least_needed(const std::vector<Pointer>& records, const IsAmong& is_among,
-                                       const IsClosed& is_closed) {
-    std::size_t count = 0;
+/// What makes room for one with that path: `like` have the same.
+template <class Pointer, class IsClosed>
+[[nodiscard]] std::size_t least_needed(const std::vector<Pointer>& records, std::uint64_t path,
+                                       std::size_t like, const IsClosed& is_closed) {
+    const bool is_crowd = like >= records.size() / 4;
+    auto before_middle = ((is_crowd ? like : records.size()) - 1) / 2;
+    std::size_t middle = records.size();
     for (std::size_t i = 0; i < records.size(); ++i) {
-        if (!is_among(*records[i])) { continue; }
+        if (is_crowd && records[i]->path != path) { continue; }
         if (is_closed(*records[i])) { return i; }
-        ++count;
+        if (before_middle-- == 0) { middle = i; }
     }
-    std::size_t before = (count - 1) / 2;
-    std::size_t place = 0;
-    while (!is_among(*records[place]) || before-- > 0) {
-        ++place;
-    }
-    return place;
+    return middle;
 }
 
 /// Drops one, and what its unit did before: a later look clears an earlier one, and is not to be
 /// forgotten before that.
 template <class Pointer>
-void make_room(std::vector<Pointer>& records, std::uint64_t path) {
-    const bool is_crowd = is_crowded(records, path);
-    auto place = least_needed(
-        records, [&](const auto& each) { return !is_crowd || each.path == path; },
-        [](const auto& each) { return each.is_followed || each.who->has_ended.is_set(); });
+void make_room(std::vector<Pointer>& records, std::uint64_t path, std::size_t like) {
+    auto place = least_needed(records, path, like, [](const auto& each) {
+        return each.is_followed || each.who->has_ended.is_set();
+    });
     const auto unit = records[place]->who->agent;
     drop_record(records, place);
     while (place-- > 0) {

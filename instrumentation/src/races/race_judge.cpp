@@ -74,16 +74,20 @@ bool can_come_between(const access_triple& of) noexcept {
     return !is_locked_throughout(of);
 }
 
+bool is_harmless(const access_record& first, const access_record& second) noexcept {
+    if (second.is_write()) { return !first.is_write() && second.value == written_value::update; }
+    return looks_again(second) || !second.is_used();
+}
+
 race_rule judge_variable(const access_triple& of) noexcept {
     switch (triple_number(of)) {
     case r_w_w: return judge_write_after_read(of);
     case r_w_r:
-        if (looks_again(of.second) || !of.second.is_used()) { return race_rule::none; }
+        if (is_harmless(of.first, of.second)) { return race_rule::none; }
         if (of.first.is_tested) { return race_rule::check_then_act; }
         return of.first.is_used() ? race_rule::unserialisable : race_rule::none;
     case w_w_r:
-        return looks_again(of.second) || !of.second.is_used() ? race_rule::none
-                                                              : race_rule::unserialisable;
+        return is_harmless(of.first, of.second) ? race_rule::none : race_rule::unserialisable;
     case w_r_w: return of.other.is_used() ? race_rule::unserialisable : race_rule::none;
     default: return race_rule::none;
     }

@@ -24,6 +24,9 @@ enum class race_rule : std::uint8_t {
 /// Whether `other` may come between the two in some schedule: no must-edge and no lock forbids it.
 [[nodiscard]] bool can_come_between(const access_triple& of) noexcept;
 
+/// Whether `judge_variable` finds nothing in the two, whoever comes between them.
+[[nodiscard]] bool is_harmless(const access_record& first, const access_record& second) noexcept;
+
 /// Two consecutive accesses to one variable, and another unit's.
 [[nodiscard]] race_rule judge_variable(const access_triple& of) noexcept;
 /// The second is a write to another variable than the one that was tested.

@@ -59,7 +59,7 @@ void race_recorder::judge(const unjudged& what) {
 void race_recorder::judge_as_second(const unjudged& what, const variable_history& in,
                                     const variable_label& label) {
     const auto first = what.record->previous;
-    if (first == nullptr) { return; }
+    if (first == nullptr || (!what.is_group && is_harmless(*first, *what.record))) { return; }
     for (const auto& other : in.records()) {
         if (other->who->agent == what.record->who->agent) { continue; }
         if (what.is_group && !is_looked_at(in, *other)) { continue; }
@@ -72,7 +72,8 @@ void race_recorder::judge_as_other(const unjudged& what, const variable_history&
     if (what.is_group && !is_looked_at(in, *what.record)) { return; }
     for (const auto& second : in.records()) {
         if (second->previous == nullptr || second->who->agent == what.record->who->agent
-            || second->order > what.record->order) {
+            || second->order > what.record->order
+            || (!what.is_group && is_harmless(*second->previous, *second))) {
             continue;
         }
         judge_triple(what.is_group, {*second->previous, *what.record, *second}, label);

@@ -75,7 +75,10 @@ using lock_set = std::vector<held_lock>;
 
 /// The first access of its kind that one unit made to one variable in one segment.
 struct access_record {
+    // What is looked at in each of a history's records lies side by side.
     std::shared_ptr<const unit_facts> who;
+    std::shared_ptr<const access_record> previous;  ///< of this unit, in an earlier segment
+    std::uint64_t path = 0;                         ///< a hash of `place` and of that of `previous`
     std::uint32_t step = 0;     ///< of the unit: the number of the await that it was resumed from
     std::uint64_t segment = 0;  ///< see `current_segment`
     std::uint64_t order = 0;    ///< grows from record to record
@@ -89,7 +92,6 @@ struct access_record {
     std::uint64_t derived_from = 0;  ///< for `written_value::derived`: the segment that read
     const char* benign = nullptr;    ///< why it is
     std::uint64_t place = 0;         ///< its kind, and where it was first made, as a hash
-    std::uint64_t path = 0;          ///< the same, of `previous` and this
     await_site where{};
     const void* code = nullptr;  ///< the instruction, where there is no line
     std::uint8_t bytes = 0xff;   ///< of eight: which ones, a bit each
@@ -100,7 +102,6 @@ struct access_record {
     std::uint32_t time = 0;
     race_clock clock;  ///< what comes before it, without its own unit
     std::shared_ptr<const lock_set> locks;
-    std::shared_ptr<const access_record> previous;  ///< of this unit, in an earlier segment
 
     [[nodiscard]] bool is_used() const noexcept { return is_computed || is_tested; }
     [[nodiscard]] bool is_write() const noexcept { return kind == access_kind::write; }

@@ -49,11 +49,12 @@ constexpr std::size_t most_variables = std::size_t{1} << 17U;
 /// Of a crowd one that no write follows from, else the oldest: a race is of two accesses, whoever
 /// has ended. A later read clears an earlier one, as `make_room` has it.
 void make_room_for_pair(std::vector<thread_pointer>& records, std::uint64_t path) {
+    const auto like = static_cast<std::size_t>(
+        std::ranges::count(records, path, [](const auto& each) { return each->path; }));
     std::size_t place = 0;
-    if (is_crowded(records, path)) {
-        place = least_needed(
-            records, [&](const auto& each) { return each.path == path; },
-            [](const auto& each) { return each.is_followed; });
+    if (like >= records.size() / 4) {
+        place = least_needed(records, path, like,
+                             [](const thread_record& each) { return each.is_followed; });
     }
     const bool is_read = !records[place]->is_write();
     const auto unit = records[place]->who->agent;

@@ -13,16 +13,20 @@ void variable_history::add(const pointer& made, record_pointer previous) {
     const auto before = made->previous != nullptr ? made->previous->place : 0;
     made->path = hash_of_both(before, made->place);
     auto same = records_.size();
+    std::size_t like = 0;
     for (std::size_t i = 0; i < records_.size(); ++i) {
         auto& each = *records_[i];
-        if (each.path == made->path && each.who->agent == made->who->agent) { same = i; }
-        const bool may_be_written_from = !each.is_write() && !made->is_write();
-        if (&each == made->previous.get() && !may_be_written_from) { each.is_followed = true; }
+        if (each.path == made->path) {
+            ++like;
+            if (each.who->agent == made->who->agent) { same = i; }
+        }
+        if (&each != made->previous.get()) { continue; }
+        if (each.is_write() || made->is_write()) { each.is_followed = true; }  // else not yet
     }
     if (same != records_.size()) {
         drop_record(records_, same);
     } else if (records_.size() == capacity_) {
-        make_room(records_, made->path);
+        make_room(records_, made->path, like);
     }
     records_.push_back(made);
 }
